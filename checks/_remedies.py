@@ -1,0 +1,66 @@
+"""Steps that several checks advise. Commands end by themselves, work from any folder and ask nothing."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from ot_doctor.check import Risk, Step
+from ot_doctor.evidence import CacheAccess, Deployment, Unavailable, Worker, Workers
+
+TOKEN_SETTINGS = "https://huggingface.co/settings/tokens"
+
+
+def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
+    """Recreate the celery workers, so that they get the ``.env`` as it is now."""
+    text = "Recreate the worker, so that it gets the .env as it is now ('docker compose restart' keeps the old values)."
+    services = worker_services(workers)
+    if isinstance(deployment, Unavailable) or not deployment.compose_files:
+        return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)
+    command = deployment.compose("up -d --force-recreate " + " ".join(quote(name) for name in services))
+    return Step(text, command=command, risk=Risk.RESTARTS)
+
+
+def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
+    """The Compose services of the celery workers that exist; ``celery-worker`` where none is known."""
+    if isinstance(workers, Unavailable):
+        return ("celery-worker",)
+    names = dict.fromkeys(w.compose.service for w in workers.celery if w.compose.service)
+    return tuple(names) or ("celery-worker",)
+
+
+def delete_line(path: str, line: int, text: str) -> Step:
+    """Delete one line of a file, keeping owner and mode."""
+    return Step(text, command=f"sed -i '{line}d' {quote(path)}", risk=Risk.CHANGES_FILES)
+
+
+def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess, path: str) -> Step:
+    """Give a folder of the host to the worker's user, through the worker's own image: no sudo, and nothing to download."""
+    owner = access.uid if access.uid is not None else 1000
+    text = f"Give the folder to the worker's user ({access.user or owner}), not to your own."
+    if worker is None:
+        return Step(text, command=f"sudo chown -R {owner}:{owner} {quote(path)}", risk=Risk.CHANGES_FILES)
+    run = f"run --rm --network none --user 0:0 --entrypoint chown -v {quote(path + ':/models')} {quote(worker.image)}"
+    return Step(text, command=deployment.docker(f"{run} -R {owner}:{owner} /models"), risk=Risk.CHANGES_FILES)
+
+
+def accept(repo: str, account: str) -> Step:
+    """Accept a model's agreement with the account that owns the worker's token."""
+    who = f"as '{account}'" if account else "with the account that the token belongs to"
+    return Step(
+        f"Log in at huggingface.co {who} and accept the agreement of {repo}. No new token and no restart is needed.",
+        url=f"https://huggingface.co/{repo}",
+    )
+
+
+def new_token(extra: str = "") -> Step:
+    return Step(f"Create a token of type Read{extra}.", url=TOKEN_SETTINGS)
+
+
+def put_token(line: str | None, env_path: str) -> Step:
+    """Write the token to its line of the ``.env``."""
+    where = f"on line {line.rpartition(':')[2]} of {line.rpartition(':')[0]}" if line else f"to {env_path}"
+    return Step(f"Write it {where} as HUGGINGFACE_TOKEN=hf_… without spaces, quotes or a comment behind it.", risk=Risk.CHANGES_FILES)
+
+
+def run_again() -> Step:
+    return Step("Run the transcription again (a short file with two voices is enough), then ot-doctor.")

@@ -1,0 +1,249 @@
+"""The plug-in contract: what a check is, and what it may return.
+
+A plug-in author needs this module and the evidence types in ``ot_doctor.evidence``, nothing else::
+
+    @check("token-present", title="The worker has a Hugging Face token", family=Family.TOKEN)
+    def token_present(token: WorkerToken) -> Iterator[Finding]:
+        \"\"\"Why it matters, as ``ot-doctor explain token-present`` shows it.\"\"\"
+        if token.value:
+            yield passed("the worker has a token")
+
+A check asks for evidence by the types of its parameters. ``Workers | Unavailable`` means that it wants to run even when that
+evidence could not be had; plain ``Workers`` leaves that case to the runner.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+class Status(enum.Enum):
+    """What became of a check. Declared from good to bad; the worst of its findings is a check's status."""
+
+    PASS = "pass"
+    SKIP = "skip"  # not applicable, switched off, nothing to look at yet, or a check it depends on did not pass
+    WARN = "warn"
+    UNKNOWN = "unknown"  # should have been checked and could not be
+    FAIL = "fail"
+
+    @property
+    def rank(self) -> int:
+        return list(Status).index(self)
+
+
+class Family(enum.Enum):
+    ENV = "env"
+    TOKEN = "token"
+    ACCESS = "access"
+    CACHE = "cache"
+    WORKER = "worker"
+    LOGS = "logs"
+    SPEAKERS = "speakers"
+    HOST = "host"
+
+
+class Cause(enum.Enum):
+    """The closed vocabulary of causes, in the order in which they are to be mended.
+
+    ``ot_doctor.causes`` says what each means and which explains which.
+    """
+
+    OUT_OF_MEMORY = "out-of-memory"
+    WORKER_DOWN = "worker-down"
+    WRONG_FOLDER = "wrong-folder"
+    ENV_UNREADABLE = "env-unreadable"
+    ENV_SHADOWED = "env-shadowed"
+    STALE_WORKER_ENV = "stale-worker-env"
+    TOKEN_MISSING = "token-missing"
+    TOKEN_PLACEHOLDER = "token-placeholder"
+    TOKEN_MALFORMED = "token-malformed"
+    TOKEN_INVALID = "token-invalid"
+    CACHE_READONLY = "cache-readonly"
+    CACHE_PERMISSION = "cache-permission"
+    DISK_FULL = "disk-full"
+    TOKEN_SCOPE = "token-scope"
+    GATED_NOT_ACCEPTED = "gated-not-accepted"
+    GATED_PENDING = "gated-pending"
+    REPO_NOT_FOUND = "repo-not-found"
+    OFFLINE_CACHE_MISSING = "offline-cache-missing"
+    MODEL_CORRUPT = "model-corrupt"
+    CACHE_INCOMPLETE = "cache-incomplete"
+    CACHE_MISSING = "cache-missing"
+    CACHE_NOT_MOUNTED = "cache-not-mounted"
+    NETWORK_DNS = "network-dns"
+    NETWORK_PROXY = "network-proxy"
+    NETWORK_TLS = "network-tls"
+    NETWORK_REFUSED = "network-refused"
+    NETWORK_TIMEOUT = "network-timeout"
+    RATE_LIMITED = "rate-limited"
+    HUB_UNAVAILABLE = "hub-unavailable"
+    LIB_MISMATCH = "lib-mismatch"
+    GPU_LIBRARY = "gpu-library"
+    GPU_UNAVAILABLE = "gpu-unavailable"
+    GPU_OUT_OF_MEMORY = "gpu-out-of-memory"
+    SPEAKERS_CONFIG = "speakers-config"
+    DIARIZATION_DISABLED = "diarization-disabled"
+    AUDIO_UNREADABLE = "audio-unreadable"
+    TOKEN_EXPOSED = "token-exposed"
+    TOKEN_TOO_POWERFUL = "token-too-powerful"
+    UNRECOGNISED = "unrecognised"
+
+    @property
+    def rank(self) -> int:
+        return list(Cause).index(self)
+
+
+class Risk(enum.Enum):
+    """What running a remedy's step does to the installation."""
+
+    SAFE = "safe"
+    RESTARTS = "restarts"
+    CHANGES_FILES = "changes-files"
+
+
+class Confidence(enum.Enum):
+    CERTAIN = "certain"  # seen directly
+    LIKELY = "likely"  # one consistent sign
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a remedy: a sentence, and the command or the link that carries it out.
+
+    A command ends by itself, works from any folder and asks nothing.
+    """
+
+    text: str
+    command: str | None = None
+    url: str | None = None
+    risk: Risk = Risk.SAFE
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One thing that was seen: ``Seen(".env", "/srv/ot/.env:5", "HUGGINGFACE_TOKEN is empty")``."""
+
+    source: str  # ".env", "container", "hub", "cache", "log", "host", "compose"
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check, made with ``passed``, ``failed``, ``warned``, ``skipped`` or ``unknown``."""
+
+    status: Status
+    message: str
+    cause: Cause | None = None
+    subject: str | None = None  # what it is about: a repository, variable, path, container
+    expected: str | None = None
+    evidence: tuple[Seen, ...] = ()
+    remedy: tuple[Step, ...] = ()
+    confidence: Confidence = Confidence.CERTAIN
+
+    def __post_init__(self) -> None:
+        if not self.message:
+            raise ValueError("a finding needs a message")
+        if self.status is Status.FAIL and (self.cause is None or not self.remedy):
+            raise ValueError(f"a failed finding needs a cause and a remedy: {self.message}")
+        if self.status is Status.PASS and self.cause is not None:
+            raise ValueError(f"a passed finding has no cause: {self.message}")
+
+
+def passed(message: str, *, subject: str | None = None, evidence: Iterable[Seen] = ()) -> Finding:
+    """It was looked at, and it is as it should be."""
+    return Finding(Status.PASS, message, subject=subject, evidence=tuple(evidence))
+
+
+def failed(
+    cause: Cause,
+    message: str,
+    *,
+    remedy: Iterable[Step],
+    subject: str | None = None,
+    expected: str | None = None,
+    evidence: Iterable[Seen] = (),
+    confidence: Confidence = Confidence.CERTAIN,
+) -> Finding:
+    """It breaks diarization. ``remedy`` may not be empty."""
+    return Finding(Status.FAIL, message, cause, subject, expected, tuple(evidence), tuple(remedy), confidence)
+
+
+def warned(
+    message: str,
+    *,
+    cause: Cause | None = None,
+    remedy: Iterable[Step] = (),
+    subject: str | None = None,
+    expected: str | None = None,
+    evidence: Iterable[Seen] = (),
+    confidence: Confidence = Confidence.CERTAIN,
+) -> Finding:
+    """It deserves attention and does not break diarization now."""
+    return Finding(Status.WARN, message, cause, subject, expected, tuple(evidence), tuple(remedy), confidence)
+
+
+def skipped(reason: str, *, subject: str | None = None, evidence: Iterable[Seen] = ()) -> Finding:
+    """There is nothing to check: not applicable, switched off, or not there yet."""
+    return Finding(Status.SKIP, reason, subject=subject, evidence=tuple(evidence))
+
+
+def unknown(
+    reason: str,
+    *,
+    cause: Cause | None = None,
+    remedy: Iterable[Step] = (),
+    subject: str | None = None,
+    evidence: Iterable[Seen] = (),
+) -> Finding:
+    """It should have been checked and could not be; ``remedy`` says what would make it known."""
+    return Finding(Status.UNKNOWN, reason, cause, subject, evidence=tuple(evidence), remedy=tuple(remedy))
+
+
+CheckFunction = Callable[..., Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check: metadata and one pure function over evidence."""
+
+    name: str
+    title: str  # the desired state: "The worker has a Hugging Face token"
+    family: Family
+    function: CheckFunction
+    explanation: str  # the function's docstring: why it matters, how it is found out
+    causes: tuple[Cause, ...] = ()  # what it may report
+    after: tuple[str, ...] = ()  # checks that must have passed (or warned) for this one to make sense
+
+    def __call__(self, *evidence: object, **named: object) -> list[Finding]:
+        """Run the check on evidence built by hand, as its tests do."""
+        return list(self.function(*evidence, **named))
+
+
+def check(
+    name: str,
+    *,
+    title: str,
+    family: Family,
+    causes: Iterable[Cause] = (),
+    after: Iterable[str] = (),
+) -> Callable[[CheckFunction], Check]:
+    """Declare a check. Its docstring is what ``ot-doctor explain`` shows.
+
+    Raises ``ValueError`` for a name that is not lower-case words joined by hyphens, and for a missing docstring.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise ValueError(f"check name {name!r} is not lower-case words joined by hyphens")
+
+    def declare(function: CheckFunction) -> Check:
+        explanation = inspect.getdoc(function) or ""
+        if not explanation:
+            raise ValueError(f"check {name} has no docstring to explain it")
+        return Check(name, title, family, function, explanation, tuple(causes), tuple(after))
+
+    return declare

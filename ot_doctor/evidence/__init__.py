@@ -1,0 +1,52 @@
+"""Evidence: one module a source. Frozen values, and the code that gathers them.
+
+Checks import the types from here. Importing this package imports neither ``docker`` nor ``huggingface_hub``.
+"""
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import (
+    COMMUNITY_1,
+    DIARIZATION_3_1,
+    EMBEDDING,
+    SEGMENTATION_3_0,
+    WESPEAKER,
+    Deployment,
+    Model,
+    ReleaseLine,
+    models,
+)
+from ot_doctor.evidence.env_file import (
+    AskedEnvFile,
+    ComposeConfig,
+    ComposeService,
+    ComposeSetting,
+    EnvEntry,
+    EnvFile,
+    EnvProblem,
+    OddLine,
+    ReaderDifference,
+)
+from ot_doctor.evidence.host import Host, Space
+from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
+from ot_doctor.evidence.installation import Installation
+from ot_doctor.evidence.model_cache import (
+    CacheAccess,
+    CachedFile,
+    CachedModel,
+    CacheRoot,
+    Denied,
+    FileState,
+    ModelCache,
+)
+from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
+from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
+
+__all__ = [
+    "COMMUNITY_1", "DIARIZATION_3_1", "EMBEDDING", "SEGMENTATION_3_0", "WESPEAKER",
+    "Answer", "AskedEnvFile", "Attempt", "CacheAccess", "CacheRoot", "CachedFile", "CachedModel", "ComposeConfig",
+    "ComposeLabels", "ComposeService", "ComposeSetting", "Denied", "Deployment", "Engine", "EnvEntry", "EnvFile", "EnvProblem",
+    "FileAnswer", "FileState", "GpuGrant", "Hit", "Host", "Hub", "Identity", "Installation", "LogSource", "Model", "ModelCache",
+    "Mount", "OddLine", "Outcome", "ReaderDifference", "Record", "ReleaseLine", "Request", "Role", "Space", "Unavailable",
+    "Worker", "WorkerLog", "WorkerToken", "Workers", "models",
+]  # fmt: skip

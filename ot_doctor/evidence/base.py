@@ -1,0 +1,47 @@
+"""What every source shares: the request, and evidence that could not be had."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Unavailable(Exception):
+    """Evidence that could not be gathered. Gatherers raise it; checks may ask for ``Workers | Unavailable``."""
+
+    reason: str  # one sentence: what was tried, and what came back
+    hint: str = ""  # what would make it known
+    command: str | None = None  # the command that does it, if there is one
+    switched_off: bool = False  # the user did not want it: checks are skipped, not unknown
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where to look and what to leave out: the options of ``run``."""
+
+    directory: Path | None = None  # --dir, absolute
+    env_file: Path | None = None  # --env-file, absolute
+    logs: tuple[str, ...] = ()  # --logs; "-" is standard input
+    workers: tuple[str, ...] = ()  # --worker: container or Compose service names
+    offline: bool = False
+    no_docker: bool = False
+    no_exec: bool = False
+    timeout: float = 30.0  # seconds, the whole run
+    cwd: Path = field(default_factory=Path.cwd)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the doctor's own
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def log_alone(self) -> bool:
+        """Only the given logs are looked at when no installation was named beside them."""
+        return bool(self.logs) and self.directory is None and self.env_file is None and not self.workers
+
+    def remaining(self) -> float:
+        """Seconds that are left of ``timeout``; never negative."""
+        return max(0.0, self.timeout - (time.monotonic() - self.started))

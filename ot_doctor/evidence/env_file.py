@@ -1,0 +1,128 @@
+"""The ``.env`` as Compose reads it, and who else reads it differently."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ot_doctor.secrets import Secret
+
+
+class EnvProblem(enum.Enum):
+    MISSING = "missing"
+    FOLDER = "a folder"
+    UNREADABLE = "unreadable"  # for the user who runs the doctor
+    UTF16 = "UTF-16"
+    REFUSED = "refused by Compose"
+    TOO_LARGE = "too large"
+
+
+@dataclass(frozen=True)
+class EnvEntry:
+    """One assignment, in the file's order; a later one of the same key wins."""
+
+    key: str
+    value: str | Secret | None  # as Compose hands it to the container; None: a bare key
+    line: int  # from 1
+
+    @property
+    def empty(self) -> bool:
+        return not self.value
+
+
+@dataclass(frozen=True)
+class ReaderDifference:
+    """A line that another reader of the file takes differently than Compose."""
+
+    line: int
+    key: str
+    reader: str  # "bash (opentr.sh)", "python-dotenv"
+    what: str  # "keeps the carriage return at its end", "does not see the line", ...
+
+
+@dataclass(frozen=True)
+class OddLine:
+    """A line that a person should look at: ``U+200B ZERO WIDTH SPACE``, ``a comment that stayed in the value``, ..."""
+
+    line: int
+    key: str
+    what: str
+    harmful: bool  # the value that reaches the container is not the one that was meant
+
+
+@dataclass(frozen=True)
+class EnvFile:
+    """A ``.env``. ``problem`` is set when nothing could be read; then everything else is empty."""
+
+    path: Path
+    problem: EnvProblem | None = None
+    problem_text: str = ""  # Compose's or the system's own words, made printable and redacted
+    problem_line: int | None = None
+    entries: tuple[EnvEntry, ...] = ()
+    odd_lines: tuple[OddLine, ...] = ()
+    differences: tuple[ReaderDifference, ...] = ()
+    modified_at: datetime | None = None  # aware, UTC
+    mode: int = 0  # permission bits
+    owner: int = -1  # user id
+    tracked_by_git: bool | None = None  # None: no git, or not in a work tree that git can read
+    shell_wins: Mapping[str, str | Secret] = field(default_factory=dict)  # variables of the doctor's own environment
+
+    def entry(self, key: str) -> EnvEntry | None:
+        """The assignment of ``key`` that counts: the last one."""
+        return next((e for e in reversed(self.entries) if e.key == key), None)
+
+    def all(self, key: str) -> tuple[EnvEntry, ...]:
+        return tuple(e for e in self.entries if e.key == key)
+
+    def where(self, line: int) -> str:
+        return f"{self.path}:{line}"
+
+
+@dataclass(frozen=True)
+class AskedEnvFile:
+    """The ``.env`` of the folder that the user stands in, when the running stack came from another one."""
+
+    file: EnvFile | None  # None: it is the same folder
+    differing_keys: tuple[str, ...] = ()  # whose effective values differ between the two files
+
+
+@dataclass(frozen=True)
+class ComposeSetting:
+    """One ``environment:`` entry of a service."""
+
+    service: str
+    key: str
+    value: str | Secret | None  # after interpolation with the shell and .env as Compose does it; None: a bare key
+    path: Path
+    line: int
+    references: tuple[str, ...] = ()  # names in ${…}
+
+
+@dataclass(frozen=True)
+class ComposeService:
+    name: str
+    path: Path
+    line: int
+    image: str = ""
+    container_name: str = ""
+    replicas: int | None = None  # ``scale`` or ``deploy.replicas``
+    gpu: bool = False  # asks for a GPU: deploy.resources.reservations.devices, runtime, gpus
+    env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """What the Compose files in use say, later files over earlier ones; no more than the checks need."""
+
+    files: tuple[Path, ...]
+    services: Mapping[str, ComposeService] = field(default_factory=dict)
+    environment: tuple[ComposeSetting, ...] = ()
+    problems: tuple[str, ...] = ()  # files that could not be read, with the reason
+
+    def setting(self, service: str, key: str) -> ComposeSetting | None:
+        """The ``environment:`` entry that counts for a service: the last one."""
+        return next((s for s in reversed(self.environment) if s.service == service and s.key == key), None)

@@ -1,0 +1,166 @@
+"""Gathers evidence: lazily, once, side by side, each source with a deadline."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from ot_doctor.evidence import (
+    AskedEnvFile,
+    ComposeConfig,
+    Deployment,
+    EnvFile,
+    Host,
+    Hub,
+    Installation,
+    ModelCache,
+    Request,
+    Unavailable,
+    WorkerLog,
+    Workers,
+    WorkerToken,
+)
+from ot_doctor.secrets import printable, redact
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a type of evidence is gathered. ``gatherer`` is imported when somebody asks for the type."""
+
+    label: str  # what is waited for, as the progress line names it
+    gatherer: str  # "package.module:function"
+
+    def load(self) -> Callable[..., Any]:
+        module, _, function = self.gatherer.partition(":")
+        loaded: Callable[..., Any] = getattr(importlib.import_module(f"ot_doctor.evidence.sources.{module}"), function)
+        return loaded
+
+
+SOURCES: Mapping[type, Source] = {
+    Installation: Source("the OpenTranscribe folder", "installation:gather"),
+    Workers: Source("the Docker engine", "workers:gather"),
+    Deployment: Source("the deployment", "deployment:gather"),
+    EnvFile: Source("the .env file", "env_file:gather"),
+    AskedEnvFile: Source("the other .env file", "env_file:gather_asked"),
+    ComposeConfig: Source("the Compose files", "compose_files:gather"),
+    WorkerToken: Source("the worker's token", "token:gather"),
+    ModelCache: Source("the model cache", "model_cache:gather"),
+    Hub: Source("the Hugging Face Hub", "hub:gather"),
+    WorkerLog: Source("the worker's log", "worker_log:gather"),
+    Host: Source("this machine", "host:gather"),
+}
+
+
+def wanted(annotation: Any) -> tuple[type, bool]:
+    """The evidence type of a parameter, and whether it takes ``Unavailable`` in its place.
+
+    Raises ``TypeError`` for an annotation that is no evidence.
+    """
+    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    kinds = [part for part in parts if part is not Unavailable]
+    if len(kinds) != 1 or (kinds[0] not in SOURCES and kinds[0] is not Request):
+        known = ", ".join(sorted(kind.__name__ for kind in SOURCES))
+        raise TypeError(f"{annotation} is no evidence; there is {known}")
+    return kinds[0], Unavailable in parts
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, tuple[type, bool]]:
+    """What a check or a gatherer asks for, by parameter. Raises ``TypeError`` like ``wanted``."""
+    hints = get_type_hints(function)
+    hints.pop("return", None)
+    missing = [n for n in function.__code__.co_varnames[: function.__code__.co_argcount] if n not in hints]
+    if missing:
+        raise TypeError(f"parameter {missing[0]} has no type")
+    return {name: wanted(hint) for name, hint in hints.items()}
+
+
+class Store:
+    """One run's evidence. Values may be planted, for tests and for recorded evidence."""
+
+    def __init__(self, request: Request, planted: Mapping[type, object] | None = None) -> None:
+        self.request = request
+        self._planted = dict(planted or {})
+        self._futures: dict[type, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._waiting: dict[type, float] = {}
+
+    def start(self, kinds: Iterable[type]) -> None:
+        """Begin to gather; what they depend on is started with them."""
+        for kind in kinds:
+            self._future(kind)
+
+    def get(self, kind: type[E]) -> E | Unavailable:
+        """The evidence, or why it could not be had. Waits until the run's time is over at the latest."""
+        future = self._future(kind)
+        try:
+            value: E | Unavailable = future.result(timeout=self.request.remaining())
+        except FutureTimeout:
+            return self._too_late(kind)
+        return value
+
+    def waiting_for(self) -> list[str]:
+        """Labels of the sources that are at work, the one that took longest so far first."""
+        with self._lock:
+            since = sorted(self._waiting.items(), key=lambda item: item[1])
+        return [SOURCES[kind].label for kind, _ in since]
+
+    def _too_late(self, kind: type) -> Unavailable:
+        return Unavailable(
+            f"{SOURCES[kind].label} did not answer within the {self.request.timeout:g} s of this run",
+            hint="Give it more time with --timeout 120.",
+        )
+
+    def _future(self, kind: type) -> Future[Any]:
+        with self._lock:
+            if kind in self._futures:
+                return self._futures[kind]
+            future: Future[Any] = Future()
+            self._futures[kind] = future
+        if kind in self._planted:
+            future.set_result(self._planted[kind])
+        else:
+            # A daemon thread: one that hangs in a system call must not keep the process from ending.
+            threading.Thread(target=self._gather, args=(kind, future), name=SOURCES[kind].label, daemon=True).start()
+        return future
+
+    def _gather(self, kind: type, future: Future[Any]) -> None:
+        try:
+            future.set_result(self._call(kind))
+        except Unavailable as reason:
+            future.set_result(reason)
+        except Exception as error:
+            future.set_result(crashed(SOURCES[kind].label, error))
+
+    def _call(self, kind: type) -> object:
+        gatherer = SOURCES[kind].load()
+        needs = parameters(gatherer)
+        self.start(need for need, _ in needs.values() if need is not Request)
+        arguments: dict[str, object] = {}
+        for name, (need, takes_unavailable) in needs.items():
+            value = self.request if need is Request else self.get(need)
+            if isinstance(value, Unavailable) and not takes_unavailable:
+                return value
+            arguments[name] = value
+        with self._lock:
+            self._waiting[kind] = time.monotonic()
+        try:
+            return gatherer(**arguments)
+        finally:
+            with self._lock:
+                del self._waiting[kind]
+
+
+def crashed(label: str, error: Exception) -> Unavailable:
+    """What an unforeseen error of a source becomes."""
+    text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
+    return Unavailable(f"{label} could not be read: {text}", hint="This is a fault of ot-doctor or of its surroundings.")

@@ -1,0 +1,86 @@
+"""The worker's log: records, and the diarization attempts in them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Record:
+    """One log record with its continuation lines; text is printable and redacted."""
+
+    lines: tuple[int, int]  # first and last line; for Docker's log counted from the first line that was read
+    at: datetime | None  # aware, UTC; by the engine's stamp, else the record's own (then taken for UTC)
+    level: str  # "INFO", "WARNING", "ERROR", "" when there is none
+    text: str  # without the prefix; lines joined with "\n"
+    task: str = ""  # the Celery task id, where the record names one
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A signature that matched a record."""
+
+    signature: str
+    cause: str | None  # a value of Cause; None for noise, notes and success markers
+    subject: str | None
+    certain: bool
+    generic: bool  # must not decide by itself
+    record: Record
+
+
+class Outcome(enum.Enum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RECOVERED = "recovered"  # an error on the way, and speakers in the end
+    UNFINISHED = "unfinished"
+    DISABLED = "disabled"  # the job ran with diarization switched off: not an attempt in the JSON report
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One diarization attempt, from its first telling line to its end."""
+
+    worker: str
+    outcome: Outcome
+    lines: tuple[int, int]
+    task: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cause: str | None = None  # a value of Cause; "unrecognised" where it failed and no signature decided
+    subject: str | None = None
+    certain: bool = False
+    hits: tuple[Hit, ...] = ()
+    decisive: tuple[Record, ...] = ()  # the records to show
+    speakers: int | None = None  # found, where the log says so
+    settings: str = ""  # the speaker limits of the attempt, as logged
+    current: bool = True  # False: before the container's present run
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """One log that was read."""
+
+    name: str  # container name, file path, or "standard input"
+    lines_read: int
+    whole: bool  # read from its beginning, or from the present run's
+    since: datetime | None = None  # the present run's start
+    problem: str = ""  # why it could not be read, or not to the end
+    token_lines: tuple[int, ...] = ()  # lines that held a token
+    release_signs: tuple[str, ...] = ()  # what the lines say about the release line: "v0.1", "v0.1-0.3", "v0.4", "v0.5"
+    device: str = ""  # "cuda", "cpu": what the diarizer says it runs on
+
+
+@dataclass(frozen=True)
+class WorkerLog:
+    """All logs that were read, and their attempts, the newest first."""
+
+    sources: tuple[LogSource, ...]
+    attempts: tuple[Attempt, ...]
+    stray: tuple[Hit, ...] = ()  # telling hits outside attempts: "Failed to register HuggingFace token", start-up failures
+
+    @property
+    def newest(self) -> Attempt | None:
+        """The newest attempt of the present run that tells something."""
+        return next((a for a in self.attempts if a.current and a.outcome is not Outcome.DISABLED), None)

@@ -1,0 +1,138 @@
+"""The containers of OpenTranscribe, as the Docker engine tells."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ot_doctor.secrets import Secret
+
+DIARIZING_SERVICES = ("celery-worker", "celery-worker-gpu-scaled", "celery-worker-diarize", "celery-worker-gpu-transcribe")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine, and how it was found."""
+
+    endpoint: str  # "unix:///var/run/docker.sock"
+    found_by: str  # "DOCKER_HOST", "the Docker context 'x'", "the default socket", "the rootless socket"
+    version: str = ""
+    operating_system: str = ""  # "Docker Desktop" says that host user ids are not the container's
+    rootless: bool = False
+    userns_remap: bool = False
+    data_root: str = ""  # DockerRootDir
+
+    @property
+    def same_user_ids(self) -> bool:
+        """Whether a user id in a container is the same user id on this machine's disk."""
+        return not (self.rootless or self.userns_remap or "desktop" in self.operating_system.lower())
+
+
+class Role(enum.Enum):
+    DIARIZER = "diarizer"  # runs local diarization
+    CELERY = "celery"  # another celery worker: for comparison only
+    OTHER = "other"  # backend, diar-native, ...: says which release and edition this is
+
+
+@dataclass(frozen=True)
+class Mount:
+    kind: str  # "bind", "volume", "tmpfs"
+    source: str  # a path on the engine's machine
+    destination: str
+    writable: bool
+    name: str = ""  # of a volume
+
+
+@dataclass(frozen=True)
+class GpuGrant:
+    """What the container was given."""
+
+    requested: bool  # device requests with the gpu capability, the nvidia runtime, or CDI devices
+    device_ids: tuple[str, ...] = ()
+    count: int = 0  # -1: all
+    runtime: str = ""
+
+
+@dataclass(frozen=True)
+class ComposeLabels:
+    """The labels that Compose put on the container; empty where it was not Compose."""
+
+    project: str = ""
+    service: str = ""
+    working_dir: str = ""
+    config_files: tuple[str, ...] = ()
+    environment_files: tuple[str, ...] = ()
+    version: str = ""  # of Compose
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One container, running or not."""
+
+    engine: Engine
+    id: str
+    name: str
+    role: Role
+    image: str  # as the container names it: "davidamacey/opentranscribe-backend:v0.4.1"
+    compose: ComposeLabels
+    status: str  # "running", "exited", "restarting", "created", "paused", "dead"
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""  # State.Error: why the engine could not start it
+    restart_count: int = 0
+    health: str = ""  # "", "starting", "healthy", "unhealthy"
+    health_output: str = ""  # the last health check's, made printable and redacted
+    created_at: datetime | None = None  # aware, UTC
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    user: str = ""  # Config.User: "appuser", "1000:1000", "" is root
+    home: str = "/home/appuser"
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str | Secret] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    image_labels: Mapping[str, str] = field(default_factory=dict)  # org.opencontainers.image.* of the image or container
+    image_env_names: frozenset[str] = frozenset()  # the variables that the image sets by itself; empty where unread
+    image_env: Mapping[str, str | Secret] = field(default_factory=dict)  # and their values
+    gpu: GpuGrant = GpuGrant(requested=False)
+    memory_limit: int = 0  # bytes; 0: none
+    log_driver: str = "json-file"
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    @property
+    def where(self) -> str:
+        """How a finding names the container's environment as a source."""
+        return f"{self.name} Config.Env"
+
+    def setting(self, name: str) -> str | None:
+        """The plain value of a variable that is no secret; ``None`` when it is absent or secret."""
+        value = self.env.get(name)
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The containers of the deployment that is examined, on one engine (several, one day: each names its own)."""
+
+    engine: Engine
+    containers: tuple[Worker, ...]
+    other_projects: tuple[str, ...] = ()  # Compose projects on this engine that look like OpenTranscribe and were left out
+
+    @property
+    def diarizers(self) -> tuple[Worker, ...]:
+        """The containers that diarize, running ones first."""
+        return tuple(w for w in self.containers if w.role is Role.DIARIZER)
+
+    @property
+    def celery(self) -> tuple[Worker, ...]:
+        """All celery workers, the diarizing ones first."""
+        return self.diarizers + tuple(w for w in self.containers if w.role is Role.CELERY)
+
+    @property
+    def lite(self) -> bool:
+        """A lite install: a cloud worker and no local one, so diarization is a cloud provider's work."""
+        return not self.diarizers and any(w.compose.service == "celery-cloud-worker" for w in self.containers)

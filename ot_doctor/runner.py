@@ -1,0 +1,107 @@
+"""Runs checks: orders, times and isolates them. The one place where an exception becomes ``unknown``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
+from ot_doctor.evidence import Request, Unavailable
+from ot_doctor.evidence.store import Store, parameters
+from ot_doctor.secrets import printable, redact
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's findings, at least one."""
+
+    check: Check
+    findings: tuple[Finding, ...]
+    duration: float  # seconds, waiting for evidence included
+
+    @property
+    def status(self) -> Status:
+        return max((f.status for f in self.findings), key=lambda status: status.rank)
+
+    @property
+    def ok(self) -> bool:
+        """Whether checks that come after this one make sense."""
+        return self.status in (Status.PASS, Status.WARN)
+
+
+def needs(checks: Iterable[Check]) -> set[type]:
+    """The evidence that the checks ask for; a check whose signature is wrong asks for none."""
+    kinds: set[type] = set()
+    for check in checks:
+        try:
+            kinds.update(kind for kind, _ in parameters(check.function).values())
+        except Exception:  # the check itself reports it when it is run
+            continue
+    return kinds - {Request}
+
+
+def in_order(checks: Mapping[str, Check]) -> list[Check]:
+    """The checks, each after those that it names in ``after``; a circle is broken at its first member."""
+    ordered: dict[str, Check] = {}
+    entered: set[str] = set()
+
+    def place(check: Check) -> None:
+        if check.name in entered:
+            return
+        entered.add(check.name)
+        for name in check.after:
+            if name in checks:
+                place(checks[name])
+        ordered[check.name] = check
+
+    for check in checks.values():
+        place(check)
+    return list(ordered.values())
+
+
+def run(checks: Mapping[str, Check], store: Store) -> list[Result]:
+    """Run the checks on the store's evidence, in the order in which ``checks`` lists them."""
+    store.start(needs(checks.values()))
+    results: dict[str, Result] = {}
+    for check in in_order(checks):
+        started = time.monotonic()
+        findings = _blocked(check, results) or _run_one(check, store)
+        results[check.name] = Result(check, tuple(findings), time.monotonic() - started)
+    return [results[name] for name in checks]
+
+
+def _blocked(check: Check, results: Mapping[str, Result]) -> list[Finding]:
+    """Why the check makes no sense after what came before it; empty when it does."""
+    for name in check.after:
+        before = results.get(name)
+        if before is not None and not before.ok:
+            return [skipped(f"not checked, because {name} did not pass ({before.status.value})")]
+    return []
+
+
+def _run_one(check: Check, store: Store) -> list[Finding]:
+    try:
+        arguments: dict[str, object] = {}
+        for name, (kind, takes_unavailable) in parameters(check.function).items():
+            value = store.request if kind is Request else store.get(kind)
+            if isinstance(value, Unavailable) and not takes_unavailable:
+                return [not_had(value)]
+            arguments[name] = value
+        findings = list(check.function(**arguments))
+        if any(not isinstance(finding, Finding) for finding in findings):
+            raise TypeError("it returned something that is not a Finding")
+        if not findings:
+            raise ValueError("it returned no finding")
+        return findings
+    except Exception as error:
+        text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
+        return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Report it to the author of the check.")])]
+
+
+def not_had(reason: Unavailable) -> Finding:
+    """The finding for evidence that could not be had."""
+    if reason.switched_off:
+        return skipped(reason.reason)
+    steps = [Step(reason.hint or "Run ot-doctor again when it can be reached.", command=reason.command)]
+    return unknown(reason.reason, remedy=steps)
