@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from shlex import quote
 
 from ot_doctor.check import Risk, Step
-from ot_doctor.evidence import CacheAccess, Deployment, Unavailable, Worker, Workers
+from ot_doctor.evidence import CacheAccess, Deployment, EnvFile, Unavailable, Worker, Workers, WorkerToken
 
 TOKEN_SETTINGS = "https://huggingface.co/settings/tokens"
 
 
-def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
-    """Recreate the celery workers, so that they get the ``.env`` as it is now."""
+def recreate(
+    deployment: Deployment | Unavailable, workers: Workers | Unavailable, services: Iterable[str] | None = None
+) -> Step:
+    """Recreate the celery workers, or the services that are named, so that they get the ``.env`` as it is now."""
     text = "Recreate the worker, so that it gets the .env as it is now ('docker compose restart' keeps the old values)."
-    services = worker_services(workers)
+    services = worker_services(workers) if services is None else tuple(services)
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)
     command = deployment.compose("up -d --force-recreate " + " ".join(quote(name) for name in services))
@@ -29,8 +32,14 @@ def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
 
 
 def delete_line(path: str, line: int, text: str) -> Step:
-    """Delete one line of a file, keeping owner and mode."""
-    return Step(text, command=f"sed -i '{line}d' {quote(path)}", risk=Risk.CHANGES_FILES)
+    """Delete one line of a file."""
+    return delete_lines(path, (line,), text)
+
+
+def delete_lines(path: str, lines: Iterable[int], text: str) -> Step:
+    """Delete several lines of a file at once: one after the other they would move."""
+    script = ";".join(f"{line}d" for line in sorted(set(lines)))
+    return Step(text, command=f"sed -i '{script}' {quote(path)}", risk=Risk.CHANGES_FILES)
 
 
 def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess, path: str) -> Step:
@@ -58,8 +67,18 @@ def new_token(extra: str = "") -> Step:
 
 def put_token(line: str | None, env_path: str) -> Step:
     """Write the token to its line of the ``.env``."""
-    where = f"on line {line.rpartition(':')[2]} of {line.rpartition(':')[0]}" if line else f"to {env_path}"
-    return Step(f"Write it {where} as HUGGINGFACE_TOKEN=hf_… without spaces, quotes or a comment behind it.", risk=Risk.CHANGES_FILES)
+    path, _, number = (line or "").rpartition(":")
+    where = f"on line {number} of {path}" if line else f"to {env_path}"
+    text = f"Write it {where} as HUGGINGFACE_TOKEN=hf_… without spaces, quotes or a comment behind it."
+    return Step(text, risk=Risk.CHANGES_FILES)
+
+
+def replace_token(
+    token: WorkerToken, env: EnvFile | Unavailable, deployment: Deployment | Unavailable, workers: Workers | Unavailable, extra: str = ""
+) -> tuple[Step, ...]:
+    """A new token, in its place, and a worker that has it."""
+    path = ".env in the OpenTranscribe folder" if isinstance(env, Unavailable) else str(env.path)
+    return new_token(extra), put_token(token.env_line, path), recreate(deployment, workers)
 
 
 def run_again() -> Step:

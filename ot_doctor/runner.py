@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
@@ -88,7 +91,9 @@ def _run_one(check: Check, store: Store) -> list[Finding]:
             if isinstance(value, Unavailable) and not takes_unavailable:
                 return [not_had(value)]
             arguments[name] = value
-        findings = list(check.function(**arguments))
+        findings = _within(store.request.remaining(), check, arguments)
+        if findings is None:
+            return [unknown(f"the check {check.name} did not end in time", remedy=[Step("Give it more time with --timeout 120.")])]
         if any(not isinstance(finding, Finding) for finding in findings):
             raise TypeError("it returned something that is not a Finding")
         if not findings:
@@ -96,7 +101,26 @@ def _run_one(check: Check, store: Store) -> list[Finding]:
         return findings
     except Exception as error:
         text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
-        return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Report it to the author of the check.")])]
+        return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Tell the author of the check.")])]
+
+
+def _within(seconds: float, check: Check, arguments: Mapping[str, object]) -> list[Finding] | None:
+    """The check's findings; ``None`` when a plug-in does not come back. Half a second is always there: evidence may be late."""
+    future: Future[list[Finding]] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(list(check.function(**arguments)))
+        except BaseException as error:  # a plug-in's sys.exit() too
+            future.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}"))
+
+    threading.Thread(target=call, name=check.name, daemon=True).start()
+    try:
+        return future.result(timeout=max(0.5, seconds))
+    except FutureTimeout:
+        if future.done():  # the check's own TimeoutError
+            raise
+        return None
 
 
 def not_had(reason: Unavailable) -> Finding:

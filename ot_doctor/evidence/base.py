@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: an exception's traceback is set while it travels
 class Unavailable(Exception):
     """Evidence that could not be gathered. Gatherers raise it; checks may ask for ``Workers | Unavailable``."""
 
@@ -32,15 +32,11 @@ class Request:
     offline: bool = False
     no_docker: bool = False
     no_exec: bool = False
+    log_alone: bool = False  # --logs where no installation was named or found: no Docker, no network
     timeout: float = 30.0  # seconds, the whole run
     cwd: Path = field(default_factory=Path.cwd)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the doctor's own
     started: float = field(default_factory=time.monotonic)
-
-    @property
-    def log_alone(self) -> bool:
-        """Only the given logs are looked at when no installation was named beside them."""
-        return bool(self.logs) and self.directory is None and self.env_file is None and not self.workers
 
     def remaining(self) -> float:
         """Seconds that are left of ``timeout``; never negative."""

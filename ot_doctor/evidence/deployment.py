@@ -91,6 +91,7 @@ class Deployment:
     line_reason: str = ""  # "TRANSFORMERS_CACHE is set in opentranscribe-celery-worker"
     docker_host: str | None = None  # set where the docker command would not find the examined engine by itself
     v0_1: bool = False  # v0.1.0 for certain: the speaker limits of .env are ignored
+    checkout_version: str | None = None  # "v0.3.3", by the folder's VERSION file: only to say that it is older than the image
 
     @property
     def home(self) -> Path:

@@ -16,11 +16,12 @@ class FileState(enum.Enum):
     HTML = "HTML page"
     EMPTY = "empty"
     TRUNCATED = "truncated"
+    NOT_A_FILE = "not a file"  # a folder, a pipe, a device
     UNREADABLE = "unreadable"  # could not be looked at by the doctor
 
     @property
     def corrupt(self) -> bool:
-        return self in (FileState.LFS_POINTER, FileState.HTML, FileState.EMPTY, FileState.TRUNCATED)
+        return self not in (FileState.OK, FileState.MISSING, FileState.DANGLING, FileState.UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class CachedModel:
     present: bool  # the models--… folder is there
     commit: str = ""
     incomplete: tuple[str, ...] = ()  # *.incomplete files, newest first
-    problem: str = ""  # "no refs/main", ...
+    problem: str = ""  # why the client would not find the files although they are there: "no refs/main", ...
 
     @property
     def complete(self) -> bool:
-        return self.present and all(f.state is FileState.OK for f in self.files)
+        return self.present and not self.problem and all(f.state is FileState.OK for f in self.files)
 
     @property
     def missing(self) -> tuple[CachedFile, ...]:

@@ -108,6 +108,10 @@ class Store:
             return self._too_late(kind)
         return value
 
+    def asked(self, kind: type) -> bool:
+        """Whether somebody has asked for it."""
+        return kind in self._futures
+
     def waiting_for(self) -> list[str]:
         """Labels of the sources that are at work, the one that took longest so far first."""
         with self._lock:

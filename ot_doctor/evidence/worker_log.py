@@ -16,6 +16,7 @@ class Record:
     level: str  # "INFO", "WARNING", "ERROR", "" when there is none
     text: str  # without the prefix; lines joined with "\n"
     task: str = ""  # the Celery task id, where the record names one
+    process: str = ""  # "ForkPoolWorker-1", "MainProcess" (every line of a thread pool); "" without Celery's prefix
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Engine:
     rootless: bool = False
     userns_remap: bool = False
     data_root: str = ""  # DockerRootDir
+    known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
+    api_version: str = ""
 
     @property
     def same_user_ids(self) -> bool:

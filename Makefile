@@ -1,0 +1,38 @@
+# make run   builds .venv and examines the installation it finds (make run DIR=/srv/opentranscribe ARGS="-v --offline")
+# make test  lint, types and all tests; make bench  the figures of docs/performance.md
+PYTHON ?= python3
+BIN := .venv/bin
+DIR ?=
+ARGS ?=
+
+.PHONY: run test lint bench clean
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "ot-doctor needs Python 3.10 or newer: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: installing the package python3-venv"; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv; else sudo apt-get update -qq && sudo apt-get install -y -qq python3-venv; fi; } >&2
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/installed
+
+run: .venv/installed
+	@sh docs/sample/run.sh $(BIN)/ot-doctor '$(DIR)' $(ARGS)
+
+test: .venv/installed-dev lint
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv .parts build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

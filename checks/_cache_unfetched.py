@@ -1,0 +1,59 @@
+"""Findings about models that no job fetches by itself: offline mode, and models in a folder where no release looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Finding, Seen, Step, failed, warned
+from ot_doctor.evidence import CachedModel, Deployment, ModelCache, Worker
+
+from ._cache_remedies import copy_from_elsewhere, move_models
+from ._cache_state import Condition, condition, gaps, misplaced_at, seen_at, what_is_missing
+from ._remedies import own_cache, run_again
+
+
+def offline(cache: ModelCache, deployment: Deployment, worker: Worker | None, required: list[CachedModel]) -> Iterator[Finding]:
+    """Models that nothing fetches. One copy brings all of them, so each finding has the same remedy."""
+    gone = [m for m in required if condition(cache, m) in (Condition.ABSENT, Condition.PARTIAL)]
+    if not cache.offline or not gone:
+        return
+    steps = copy_from_elsewhere(cache, gone)
+    if cache.root.path:
+        steps.append(own_cache(deployment, worker, cache.access, cache.root.path))
+    steps.append(Step(f"Or let this machine download: remove {cache.offline} from the worker's settings and recreate it."))
+    for model in gone:
+        yield failed(
+            Cause.OFFLINE_CACHE_MISSING,
+            f"Offline mode ({cache.offline}), and {model.repo} is not completely cached: {what_is_missing(model)}",
+            subject=model.repo,
+            expected=f"the whole model in {model.path}",
+            evidence=[Seen("container", cache.worker or ".env", cache.offline), *gaps(model)],
+            remedy=[*steps, run_again()],
+        )
+
+
+def misplaced(cache: ModelCache, deployment: Deployment, worker: Worker | None, required: list[CachedModel]) -> Iterator[Finding]:
+    needed = [(m, path) for m in required if condition(cache, m) is Condition.MISPLACED and (path := misplaced_at(cache, m))]
+    used = {path for _, path in needed}
+    for model, path in needed:
+        yield failed(
+            Cause.CACHE_INCOMPLETE,
+            f"{model.repo} lies in {path}, where no release of OpenTranscribe looks. "
+            "The setup guide's tar recipe unpacks it there.",
+            subject=model.repo,
+            expected=model.path,
+            evidence=[Seen("cache", path, "the model's files"), seen_at(model, "not complete here, where the worker looks")],
+            remedy=[move_models(deployment, worker, cache, needed) if cache.root.path else _move_by_hand(cache), run_again()],
+        )
+    others = [path for path in cache.misplaced if path not in used]
+    if others:
+        yield warned(
+            f"Model folders that no release looks at, and that this one does not need: {', '.join(others)}",
+            cause=Cause.CACHE_INCOMPLETE,
+            evidence=[Seen("cache", path, "not used") for path in others],
+            remedy=[Step(f"They may be deleted. This release looks in {cache.root.path or cache.root.container_path}.")],
+        )
+
+
+def _move_by_hand(cache: ModelCache) -> Step:
+    return Step(f"Move the models--… folders into {cache.root.container_path} of the worker.")

@@ -1,0 +1,201 @@
+"""A cause that the log shows, held against what is there now.
+
+What the container has, what the Hub answers and what lies in the cache are worth more than a line in the log: they disprove
+it, or say more exactly what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ot_doctor.check import Cause
+from ot_doctor.evidence import (
+    Answer,
+    CachedModel,
+    Deployment,
+    EnvFile,
+    FileAnswer,
+    Host,
+    Hub,
+    ModelCache,
+    ReleaseLine,
+    Unavailable,
+    Workers,
+    WorkerToken,
+    models,
+)
+from ot_doctor.secrets import TOKEN_NAME
+
+from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
+
+TOKEN = frozenset({Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID})
+ACCESS = TOKEN | {Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND}
+SERVER = frozenset({Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE})
+NETWORK = frozenset(
+    {Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT}
+)
+_CONTENT = frozenset({Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.OFFLINE_CACHE_MISSING})
+_ANSWERS: Mapping[Answer, Cause] = {
+    Answer.NO_TOKEN: Cause.TOKEN_INVALID,
+    Answer.BAD_TOKEN: Cause.TOKEN_INVALID,
+    Answer.EXPIRED_TOKEN: Cause.TOKEN_INVALID,
+    Answer.NOT_ACCEPTED: Cause.GATED_NOT_ACCEPTED,
+    Answer.REJECTED: Cause.GATED_NOT_ACCEPTED,
+    Answer.PENDING: Cause.GATED_PENDING,
+    Answer.SCOPE: Cause.TOKEN_SCOPE,
+    Answer.NOT_FOUND: Cause.REPO_NOT_FOUND,
+}
+
+
+@dataclass(frozen=True)
+class Present:
+    """The evidence that speaks for now."""
+
+    hub: Hub | Unavailable
+    token: WorkerToken | Unavailable
+    cache: ModelCache | Unavailable
+    host: Host | Unavailable
+    workers: Workers | Unavailable
+    deployment: Deployment | Unavailable
+    env: EnvFile | Unavailable
+
+    @property
+    def suffices(self) -> bool:
+        return isinstance(self.cache, ModelCache) and self.cache.suffices
+
+    @property
+    def hub_reachable(self) -> bool:
+        return isinstance(self.hub, Hub) and self.hub.public.answer is Answer.OK
+
+    @property
+    def access_proven(self) -> bool:
+        """The Hub gives every gated model that is required to the worker's token."""
+        answers = self.answers(None)
+        return bool(answers) and all(answer.answer is Answer.OK for answer in answers)
+
+    def answers(self, subject: str | None) -> list[FileAnswer]:
+        """What the Hub says to the worker's token about a repository, or about all that are gated and required."""
+        if isinstance(self.hub, Unavailable) or not self.hub.token_sent:
+            return []
+        line = ReleaseLine.UNKNOWN if isinstance(self.deployment, Unavailable) else self.deployment.line
+        repos = [m.repo for m in models(line) if m.gated and (m.required or line is ReleaseLine.UNKNOWN)]
+        if subject in repos:
+            repos = [subject]
+        return [answer for repo in repos if (answer := self.hub.of(repo))]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    cause: Cause
+    subject: str | None
+    mended: str = ""  # why it does not count any more
+    confirmed: bool = False  # present evidence says the same
+
+
+def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Verdict:
+    """What the log's cause amounts to now."""
+    verdict = Verdict(cause, subject)
+    if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
+        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+    if cause in ACCESS:
+        return _access(verdict, certain, now)
+    if cause in SERVER and now.hub_reachable:
+        return replace(verdict, mended="The Hub answers properly now.")
+    if cause is Cause.DISK_FULL:
+        return _disk(verdict, now)
+    if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY):
+        return _permission(verdict, now)
+    if cause in _CONTENT or cause is Cause.MODEL_CORRUPT:
+        return _content(verdict, now)
+    return verdict
+
+
+def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
+    about_token = verdict.cause in TOKEN
+    subject = TOKEN_NAME if about_token else verdict.subject
+    bad = _bad_token(now)
+    if bad and (about_token or not certain):
+        return Verdict(bad, TOKEN_NAME, confirmed=True)
+    answers = now.answers(verdict.subject)
+    if answers and all(answer.answer is Answer.OK for answer in answers):
+        return replace(verdict, subject=subject, mended="Access is fine now.")
+    refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
+    if refusal is None or bad:
+        return replace(verdict, subject=subject)
+    cause = _ANSWERS[refusal.answer]
+    if cause in TOKEN:
+        return Verdict(cause, TOKEN_NAME, confirmed=True)
+    if cause is Cause.TOKEN_SCOPE and isinstance(now.hub, Hub):
+        return Verdict(cause, now.hub.identity.token_name or TOKEN_NAME, confirmed=True)
+    return Verdict(cause, refusal.repo, confirmed=True)
+
+
+def _bad_token(now: Present) -> Cause | None:
+    """What is wrong with the token that the worker has now."""
+    if isinstance(now.token, WorkerToken):
+        value = now.token.value
+        if value is None or value.blank:
+            return Cause.TOKEN_MISSING
+        if value.shape.placeholder:
+            return Cause.TOKEN_PLACEHOLDER
+        if not value.shape.well_formed:
+            return Cause.TOKEN_MALFORMED
+    if isinstance(now.hub, Hub) and now.hub.identity.answer in (Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN):
+        return Cause.TOKEN_INVALID
+    return None
+
+
+def _disk(verdict: Verdict, now: Present) -> Verdict:
+    if isinstance(now.host, Unavailable):
+        return verdict
+    if has_room(now.host):
+        return replace(verdict, mended="There is room for the models now.")
+    place = next((space.path for space in now.host.spaces if space.purpose == MODEL_CACHE), verdict.subject)
+    return replace(verdict, subject=place)
+
+
+def _permission(verdict: Verdict, now: Present) -> Verdict:
+    if isinstance(now.cache, Unavailable) or _outside(verdict.subject, now.cache):
+        return verdict
+    access, root = now.cache.access, now.cache.root
+    place = root.path or root.container_path
+    needed = download_needed(now.cache)
+    if access.readable is False or (needed and (access.writable is False or root.read_only)):
+        readonly = root.read_only and access.readable is not False
+        return Verdict(Cause.CACHE_READONLY if readonly else Cause.CACHE_PERMISSION, place, confirmed=True)
+    if access.readable and (access.writable or not needed):
+        return replace(verdict, subject=place, mended="The worker's user may use the model cache now.")
+    return replace(verdict, subject=place)
+
+
+def _outside(path: str | None, cache: ModelCache) -> bool:
+    """Whether the log speaks of a folder that is no part of this cache."""
+    if path is None or not path.startswith("/"):
+        return False
+    within = cache.root.mount.destination if cache.root.mount else cache.root.container_path
+    return not path.startswith(within)
+
+
+def _content(verdict: Verdict, now: Present) -> Verdict:
+    if isinstance(now.cache, Unavailable):
+        return verdict
+    required = [model for model in now.cache.models if model.required]
+    meant = [model for model in required if model.repo == verdict.subject] or required
+    worst = next(((cause, model) for model in meant if (cause := failing_cause(now.cache, model))), None)
+    if verdict.cause is Cause.MODEL_CORRUPT:
+        return _corrupt(verdict, meant, worst)
+    if now.cache.access.readable is False:
+        return Verdict(Cause.CACHE_PERMISSION, now.cache.root.path or now.cache.root.container_path, confirmed=True)
+    if worst:
+        return Verdict(worst[0], worst[1].repo, confirmed=True)
+    return verdict
+
+
+def _corrupt(verdict: Verdict, meant: list[CachedModel], worst: tuple[Cause, CachedModel] | None) -> Verdict:
+    """A file may be damaged in its middle, where nobody looked: only its absence disproves that."""
+    if worst and worst[0] is Cause.MODEL_CORRUPT:
+        return Verdict(Cause.MODEL_CORRUPT, worst[1].repo, confirmed=True)
+    if meant and not all(model.present for model in meant):
+        return replace(verdict, mended="The damaged files are gone; the next job downloads them anew.")
+    return verdict

@@ -1,0 +1,53 @@
+"""What the Hub's answers mean when they say nothing about token or access, and how to look closer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+from urllib.parse import urlsplit
+
+from ot_doctor.check import Cause, Step
+from ot_doctor.evidence import Answer, Deployment, Hub, Unavailable, Workers
+
+CAUSES: Mapping[Answer, Cause] = {
+    Answer.DNS: Cause.NETWORK_DNS,
+    Answer.REFUSED: Cause.NETWORK_REFUSED,
+    Answer.TIMEOUT: Cause.NETWORK_TIMEOUT,
+    Answer.TLS: Cause.NETWORK_TLS,
+    Answer.PROXY: Cause.NETWORK_PROXY,
+    Answer.RATE_LIMITED: Cause.RATE_LIMITED,
+    Answer.UNAVAILABLE: Cause.HUB_UNAVAILABLE,
+}
+
+_ADVICE: Mapping[Answer, str] = {
+    Answer.DNS: "See whether the container resolves the name; if not, mend the name server that Docker uses.",
+    Answer.REFUSED: "See whether the container gets through; a firewall between this machine and the Hub may refuse it.",
+    Answer.TIMEOUT: "See whether the container gets through; a firewall may swallow the packets, or a proxy may be needed.",
+    Answer.TLS: "See what certificate the container meets. Where a proxy inspects TLS, give its CA to the worker "
+    "(REQUESTS_CA_BUNDLE and SSL_CERT_FILE in .env, the file mounted); also look at the machine's clock.",
+    Answer.PROXY: "See what answers in the Hub's place: a proxy (HTTP_PROXY, HTTPS_PROXY of the container), a captive portal, a policy.",
+    Answer.RATE_LIMITED: "Wait a few minutes, then run ot-doctor again: the Hub limits requests.",
+    Answer.UNAVAILABLE: "Try again later: the Hub itself has trouble.",
+}
+
+
+def tries(
+    hub: Hub, answer: Answer, workers: Workers | Unavailable, deployment: Deployment | Unavailable
+) -> tuple[Step, ...]:
+    """What would make it known: a request from inside the worker's container, which ends by itself."""
+    advice = _ADVICE[answer]
+    if answer in (Answer.RATE_LIMITED, Answer.UNAVAILABLE):
+        return (Step(advice, url=None if answer is Answer.RATE_LIMITED or not hub.is_default else "https://status.huggingface.co"),)
+    return (Step(advice, command=_probe(hub, answer, workers, deployment)),)
+
+
+def _probe(hub: Hub, answer: Answer, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> str | None:
+    running = () if isinstance(workers, Unavailable) else tuple(w for w in workers.diarizers if w.running)
+    if not running:
+        return None
+    if answer is Answer.DNS:
+        code = f"import socket; print(socket.gethostbyname({(urlsplit(hub.endpoint).hostname or hub.endpoint)!r}))"
+    else:
+        code = f"import urllib.request as u; print(u.urlopen({hub.endpoint!r}, timeout=10).status)"
+    arguments = f"exec {quote(running[0].name)} python3 -c {quote(code)}"
+    return f"docker {arguments}" if isinstance(deployment, Unavailable) else deployment.docker(arguments)

@@ -1,0 +1,154 @@
+"""Whether the worker's user may use the model cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
+from ot_doctor.evidence import Denied, Deployment, ModelCache, Unavailable, Worker, Workers
+
+from ._cache_remedies import folder_to_mend, readable_for_owner
+from ._cache_state import cache_worker, download_needed
+from ._remedies import own_cache, recreate, run_again
+
+_NOT_YOURS = (
+    "Do not use your own user id. scripts/fix-model-permissions.sh only works from the folder that a relative "
+    "MODEL_CACHE_DIR refers to."
+)
+
+
+@check(
+    "cache-permissions",
+    title="The worker's user may use the model cache",
+    family=Family.CACHE,
+    causes=(Cause.CACHE_PERMISSION, Cause.CACHE_READONLY),
+)
+def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable) -> Iterator[Finding]:
+    """The worker runs as user id 1000 and must read its models, or store them.
+
+    A cache that it cannot use makes diarization fail, and the log then often
+    speaks of a missing agreement or a missing network connection. A folder that
+    Docker created by itself belongs to root; so does one that a job run by root
+    left behind, and '.locks' in it is enough to stop a download.
+
+    The container itself is asked ('test -r', 'test -w'); with --no-exec, or when
+    it does not run, owner and mode of every folder on the way are looked at.
+    Who owns the files does not matter as long as the worker may use them, and
+    a complete cache need not be writable.
+
+    To mend: give the folder to user id 1000 (not to your own), or make a
+    read-only mount writable.
+    """
+    access, worker = cache.access, cache_worker(cache, workers)
+    needed = download_needed(cache)
+    if access.readable is False:
+        yield failed(
+            Cause.CACHE_PERMISSION,
+            f"The worker's user {access.user} cannot read its models: {_first(cache, 'read', 'enter')}",
+            subject=_subject(cache),
+            expected=f"files that {access.user} may read",
+            evidence=_denied(cache, "read", "enter"),
+            remedy=_own(cache, deployment, worker),
+        )
+    elif needed and cache.root.read_only:
+        yield failed(
+            Cause.CACHE_READONLY,
+            f"A model must be downloaded, and the cache is read-only: {cache.root.path or cache.root.container_path}",
+            subject=_subject(cache),
+            expected="a cache that can be written while models are missing",
+            evidence=[*_denied(cache, "write"), _read_only(cache)],
+            remedy=_make_writable(cache, deployment, workers),
+        )
+    elif needed and access.writable is False:
+        yield failed(
+            Cause.CACHE_PERMISSION,
+            f"A model must be downloaded, and the worker's user {access.user} cannot store it: {_first(cache, 'write', 'enter')}",
+            subject=_subject(cache),
+            expected=f"folders that {access.user} may write",
+            evidence=_denied(cache, "write", "enter"),
+            remedy=_own(cache, deployment, worker),
+        )
+    elif access.readable is None or (needed and access.writable is None):
+        yield unknown(
+            f"What the worker's user {access.user} may do in the model cache is not known ({access.how}).",
+            subject=_subject(cache),
+            remedy=[Step("Start the worker and leave out --no-exec, so that the container itself can be asked.")],
+        )
+    elif access.writable is False and cache.offline is None:
+        yield warned(
+            "The cache is complete and readable; another model could not be stored by "
+            f"{access.user}: {_first(cache, 'write', 'enter')}",
+            cause=Cause.CACHE_READONLY if cache.root.read_only else Cause.CACHE_PERMISSION,
+            subject=_subject(cache),
+            evidence=[*_denied(cache, "write", "enter"), *([_read_only(cache)] if cache.root.read_only else [])],
+            remedy=_make_writable(cache, deployment, workers) if cache.root.read_only else _own(cache, deployment, worker),
+        )
+    else:
+        uses = "reads and writes" if access.writable else "reads"
+        yield passed(
+            f"The worker's user {access.user} {uses} the model cache ({access.how})",
+            evidence=[Seen("cache", _subject(cache), access.how)],
+        )
+
+
+def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> list[Step]:
+    folder = folder_to_mend(cache)
+    if folder is None:
+        inside = quote(cache.root.container_path)
+        text = f"Give {cache.root.container_path} in the container to the worker's user ({cache.access.user})."
+        command = deployment.docker(f"exec --user 0:0 {quote(cache.worker)} chown -R {cache.access.uid or 1000} {inside}")
+        return [Step(text, command=command, risk=Risk.CHANGES_FILES), run_again()]
+    steps = [own_cache(deployment, worker, cache.access, folder)]
+    if any(d.owner.endswith(f"({cache.access.uid})") for d in cache.access.denied):
+        steps.append(readable_for_owner(deployment, worker, folder))
+    return [*steps, Step(_NOT_YOURS), run_again()]
+
+
+def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable) -> list[Step]:
+    mount = cache.root.mount
+    if mount is not None and not mount.writable:
+        files = " ".join(quote(str(path)) for path in deployment.compose_files)
+        find = f"grep -nF {quote(mount.destination)} {files}" if files else None
+        return [
+            Step(f"Find the volume of {mount.destination} in the Compose file.", command=find),
+            Step("Remove ':ro' from the line (or 'read_only: true' from the entry).", risk=Risk.CHANGES_FILES),
+            recreate(deployment, workers),
+            run_again(),
+        ]
+    place = quote(cache.root.path or cache.root.container_path)
+    return [
+        Step(
+            "See how it is mounted; after a disk error the kernel makes a file system read-only.", command=f"findmnt -T {place}"
+        ),
+        Step("Mount it for writing again, then restart the worker.", risk=Risk.RESTARTS),
+        run_again(),
+    ]
+
+
+def _first(cache: ModelCache, *what: str) -> str:
+    denied = next((d for d in cache.access.denied if d.what in what), None)
+    return f"{denied.path} ({_owner_and_mode(denied)})" if denied else _subject(cache)
+
+
+def _denied(cache: ModelCache, *what: str) -> list[Seen]:
+    return [
+        Seen("cache", d.path, f"{cache.access.user} may not {d.what} it: {_owner_and_mode(d)}")
+        for d in cache.access.denied
+        if d.what in what
+    ] or [Seen("cache", _subject(cache), cache.access.how)]
+
+
+def _owner_and_mode(denied: Denied) -> str:
+    return f"owner {denied.owner or 'not known'}, mode {denied.mode or 'not known'}"
+
+
+def _read_only(cache: ModelCache) -> Seen:
+    mount = cache.root.mount
+    if mount is not None and not mount.writable:
+        return Seen("container", f"{cache.worker} Mounts", f"{mount.destination} is mounted read-only from {mount.source}")
+    return Seen("cache", cache.root.path or cache.root.container_path, "the file system is mounted read-only")
+
+
+def _subject(cache: ModelCache) -> str:
+    return cache.root.path or cache.root.container_path

@@ -1,0 +1,53 @@
+"""Whether diarization is switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
+from ot_doctor.evidence import Outcome, Unavailable, WorkerLog, Workers
+
+from ._remedies import run_again
+
+
+@check("diarization-enabled", title="Diarization is switched on", family=Family.WORKER, causes=(Cause.DIARIZATION_DISABLED,))
+def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Iterator[Finding]:
+    """A job with diarization switched off gives everything to SPEAKER_00.
+
+    That looks like a failure and is a setting: of the user, or of the file when
+    it was uploaded. It is kept in the application's database, so neither the
+    .env nor the token has anything to do with it. The worker's log says
+    'Diarization disabled' for such a job.
+
+    To mend: in the application's settings, section Transcription, set 'Speaker
+    Diarization' to anything but 'Disabled', and do not tick 'Disable speaker
+    diarization' for the file. ENABLE_DIARIZATION in the .env does not decide it.
+    """
+    newest = next((attempt for attempt in log.attempts if attempt.current), None)
+    if newest is None:
+        yield skipped("The log shows no diarization job, so what the user has set is not known.")
+    elif newest.outcome is Outcome.DISABLED:
+        yield warned(
+            "Diarization is switched off for this user or file: the newest job gave everything to SPEAKER_00.",
+            cause=Cause.DIARIZATION_DISABLED,
+            subject=newest.worker,
+            expected="a job with diarization",
+            evidence=[Seen("log", f"{newest.worker} line {record.lines[0]}", record.text) for record in newest.decisive],
+            remedy=[
+                Step(
+                    "In the app settings, section Transcription, set 'Speaker Diarization' to anything but 'Disabled', "
+                    "and do not tick 'Disable speaker diarization' for the file."
+                ),
+                run_again(),
+            ],
+        )
+    else:
+        yield passed("The newest job asked for diarization")
+    for worker in () if isinstance(workers, Unavailable) else workers.diarizers:
+        value = worker.setting("ENABLE_DIARIZATION") or ""
+        if value.lower() in ("false", "0", "no", "off"):
+            yield passed(
+                f"ENABLE_DIARIZATION={value} has no effect: each job brings its own setting",
+                subject="ENABLE_DIARIZATION",
+                evidence=[Seen("container", worker.where, f"ENABLE_DIARIZATION={value}")],
+            )

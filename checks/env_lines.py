@@ -1,0 +1,67 @@
+"""Lines of the ``.env`` that a person should look at, and who else reads them differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+
+from ot_doctor.check import Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
+from ot_doctor.evidence import EnvFile
+
+SHOWN = 12  # lines a finding lists; a template saved with the wrong line ends has hundreds
+
+
+@check("env-lines", title="The lines of .env mean what they seem to", family=Family.ENV, after=("env-readable",))
+def env_lines(env: EnvFile) -> Iterator[Finding]:
+    """Several programs read .env, and not all in the same way. What Compose makes of a line is what the containers get.
+
+    Compose copes with straight quotes, spaces round the equals sign, CRLF line ends, a byte order mark and 'export': they are no
+    reason for a broken diarization. bash reads the same file when opentr.sh does ('source .env'), copes with less, and may so lose
+    MODEL_CACHE_DIR and the GPU settings. Other tools use python-dotenv.
+
+    Lines whose value is probably not what was meant (a comment that stayed in it, invisible characters, curly quotes) are listed
+    here as warnings; when they spoil the token or the speaker settings, the checks of those say so and fail.
+
+    To mend it, write the line as KEY=value with nothing around, and comments on lines of their own.
+    """
+    if env.problem is not None:
+        yield skipped(f"{env.path} could not be read")
+        return
+    findings = [*_odd(env), *_differences(env)]
+    notes = [odd for odd in env.odd_lines if not odd.harmful]
+    notes_seen = [Seen(".env", env.where(odd.line), f"{odd.key}: {odd.what}") for odd in notes[:SHOWN]]
+    if notes:
+        findings.append(passed(f"Compose copes with {len(notes)} unusual lines of {env.path}", evidence=notes_seen))
+    yield from findings or [passed(f"every line of {env.path} is read alike by all")]
+
+
+def _odd(env: EnvFile) -> Iterator[Finding]:
+    for odd in [odd for odd in env.odd_lines if odd.harmful][:SHOWN]:
+        yield warned(
+            f"{odd.key} on line {odd.line} of {env.path} is probably not what was meant: {odd.what}", subject=odd.key,
+            evidence=[Seen(".env", env.where(odd.line), odd.what)],
+            remedy=[Step(f"Write line {odd.line} as {odd.key}=value with nothing around it.", risk=Risk.CHANGES_FILES)],
+        )  # fmt: skip
+
+
+def _differences(env: EnvFile) -> Iterator[Finding]:
+    """One finding for each reader and difference, however many lines it concerns."""
+    groups: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for difference in env.differences:
+        groups.setdefault((difference.reader, difference.what), []).append((difference.line, difference.key))
+    for (reader, what), lines in groups.items():
+        numbers = ", ".join(str(line) for line, _ in lines[:SHOWN]) + (", …" if len(lines) > SHOWN else "")
+        message = f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose reads it as meant"
+        seen = [Seen(".env", env.where(line), f"{key}: {reader} {what}") for line, key in lines[:SHOWN]]
+        if "bash" not in reader:
+            yield passed(message, evidence=seen)
+            continue
+        yield warned(message, subject=reader, evidence=seen, remedy=[_tidy(env, what, numbers)])
+
+
+def _tidy(env: EnvFile, what: str, numbers: str) -> Step:
+    if "carriage return" in what:
+        command = f"sed -i 's/\\r$//' {quote(str(env.path))}"
+        return Step("Give the file Unix line ends, if you start OpenTranscribe with opentr.sh.", command=command, risk=Risk.CHANGES_FILES)
+    text = f"Write line {numbers} as KEY=value with nothing around it, if you start OpenTranscribe with opentr.sh."
+    return Step(text, risk=Risk.CHANGES_FILES)

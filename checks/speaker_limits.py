@@ -1,0 +1,151 @@
+"""Whether the speaker limits are numbers that fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from shlex import quote
+from typing import NamedTuple
+
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
+
+from ._remedies import delete_line, recreate
+
+_DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
+_UNUSUALLY_MANY = 50
+
+
+@dataclass(frozen=True)
+class _Limit:
+    name: str
+    raw: str | None  # None: not set
+    seen: Seen
+    line: int | None  # of the .env
+
+    @property
+    def number(self) -> int | None:
+        """As the worker reads it: with Python's ``int()``. ``ValueError`` where that ends the worker."""
+        if self.raw is None or (self.name == "NUM_SPEAKERS" and not self.raw):
+            return _DEFAULTS[self.name]
+        return int(self.raw)
+
+
+@check("speaker-limits", title="The speaker limits are usable", family=Family.SPEAKERS, causes=(Cause.SPEAKERS_CONFIG,))
+def speaker_limits(
+    workers: Workers | Unavailable, env_file: EnvFile | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
+    """MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS bound the number of speakers.
+
+    The worker reads them with Python's int() while it starts. '20.0', an empty
+    value or a comment behind the number ends it at once; ' 20 ' is fine. Limits
+    that contradict each other break each job, and MAX_SPEAKERS=1 gives
+    everything to one speaker.
+
+    The running container's values are looked at, else those of the .env. v0.1
+    ignores the limits. In v0.4 each user's own settings win over them.
+
+    To mend: write a bare number to the .env, and recreate the worker.
+    """
+    if isinstance(deployment, Deployment) and deployment.v0_1:
+        yield skipped("v0.1 ignores MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS: its limits are fixed.")
+        return
+    limits = {limit.name: limit for limit in _limits(workers, env_file)}
+    if not limits:
+        yield skipped("Neither a worker nor a .env could be looked at.")
+        return
+    problems = 0
+    for name, message, expected, better, breaks in _problems(limits):
+        problems += 1
+        remedy = [*_write(limits[name], better, env_file), recreate(deployment, workers)]
+        seen = [limits[name].seen]
+        if breaks:
+            yield failed(Cause.SPEAKERS_CONFIG, message, subject=name, expected=expected, evidence=seen, remedy=remedy)
+        else:
+            yield warned(message, cause=Cause.SPEAKERS_CONFIG, subject=name, expected=expected, evidence=seen, remedy=remedy)
+    if not problems:
+        per_user = "" if _line(deployment) is ReleaseLine.V0_3 else " (in v0.4 a user's own settings win over these)"
+        text = ", ".join(f"{limit.name}={limit.number}" for limit in limits.values() if limit.number is not None)
+        yield passed(f"{text}{per_user}", evidence=[limit.seen for limit in limits.values() if limit.raw is not None])
+
+
+class _Problem(NamedTuple):
+    name: str
+    message: str
+    expected: str
+    better: int | None  # what to write instead; None: no such line
+    breaks: bool = True
+
+
+def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
+    numbers: dict[str, int | None] = {}
+    for name, limit in limits.items():
+        try:
+            numbers[name] = limit.number
+        except ValueError:
+            message = f"{name}={_shown(limit)} is not a whole number, and ends the worker while it starts."
+            yield _Problem(name, message, "a bare whole number", _DEFAULTS[name])
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            yield _Problem(name, f"{name}={value}: a recording has at least one speaker.", "1 or more", _DEFAULTS[name])
+        if value is not None and value > _UNUSUALLY_MANY:
+            message = f"{name}={value} is unusually many; one voice may become several speakers."
+            yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", _DEFAULTS[name], breaks=False)
+    least, most, exact = (numbers.get(name) for name in _DEFAULTS)
+    if most == 1:
+        yield _Problem("MAX_SPEAKERS", "MAX_SPEAKERS=1 gives everything to one speaker.", "2 or more", 20, breaks=False)
+    if least is None or most is None:
+        return
+    if least > most:
+        name = "MIN_SPEAKERS" if limits["MIN_SPEAKERS"].raw is not None else "MAX_SPEAKERS"
+        message = f"MIN_SPEAKERS={least} is more than MAX_SPEAKERS={most}."
+        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name])
+    elif exact is not None and exact >= 1 and not least <= exact <= most:
+        message = f"NUM_SPEAKERS={exact} is not between MIN_SPEAKERS={least} and MAX_SPEAKERS={most}."
+        yield _Problem("NUM_SPEAKERS", message, f"a number from {least} to {most}, or no such line", None)
+
+
+def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> list[_Limit]:
+    diarizers = () if isinstance(workers, Unavailable) else workers.diarizers
+    readable = isinstance(env_file, EnvFile) and env_file.problem is None
+    if not diarizers and not readable:
+        return []
+    limits = []
+    for name in _DEFAULTS:
+        entry = env_file.entry(name) if isinstance(env_file, EnvFile) else None
+        line = entry.line if entry else None
+        if diarizers:
+            raw = diarizers[0].setting(name)
+            seen = Seen("container", diarizers[0].where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
+        else:
+            raw = entry.value if entry and isinstance(entry.value, str) else None
+            where = env_file.where(line) if isinstance(env_file, EnvFile) and line else ".env"
+            seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
+        limits.append(_Limit(name, raw, seen, line))
+    return limits
+
+
+def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) -> list[Step]:
+    """The exact line, and the command that writes it; nothing where the ``.env`` says something else already."""
+    if isinstance(env_file, Unavailable) or limit.line is None:
+        what = f"Set {limit.name}={value}" if value is not None else f"Remove {limit.name}"
+        text = f"{what} where the worker gets it from (the .env, or 'environment:' in the Compose file)."
+        return [Step(text, risk=Risk.CHANGES_FILES)]
+    entry = env_file.entry(limit.name)
+    if entry is not None and entry.value != limit.raw:
+        return []
+    path, line = str(env_file.path), limit.line
+    if value is None:
+        return [delete_line(path, line, f"Delete {limit.name}, line {line} of {path}.")]
+    wanted = f"{limit.name}={value}"
+    text = f"Write line {line} of {path} as {wanted} (or another bare number)."
+    return [Step(text, command=f"sed -i '{line}s/.*/{wanted}/' {quote(path)}", risk=Risk.CHANGES_FILES)]
+
+
+def _shown(limit: _Limit) -> str:
+    raw = repr(limit.raw)
+    return raw if len(raw) <= 60 else f"{raw[:57]}…'"
+
+
+def _line(deployment: Deployment | Unavailable) -> ReleaseLine:
+    return ReleaseLine.UNKNOWN if isinstance(deployment, Unavailable) else deployment.line

@@ -1,0 +1,115 @@
+"""Whether the token lies where others can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
+from ot_doctor.secrets import TOKEN_NAME
+
+from ._remedies import TOKEN_SETTINGS, delete_lines, new_token, put_token, recreate
+from ._tokens import usable
+
+BROWSER_PREFIXES = (
+    "VITE_", "NEXT_PUBLIC_", "REACT_APP_", "PUBLIC_", "NUXT_PUBLIC_", "VUE_APP_", "EXPO_PUBLIC_", "GATSBY_",
+)  # fmt: skip
+
+
+@check("token-exposure", title="The token is not where others can read it", family=Family.TOKEN, causes=(Cause.TOKEN_EXPOSED,))
+def token_exposure(
+    env: EnvFile | Unavailable,
+    workers: Workers | Unavailable,
+    compose: ComposeConfig | Unavailable,
+    log: WorkerLog | Unavailable,
+    deployment: Deployment | Unavailable,
+) -> Iterator[Finding]:
+    """Whoever has the token can act as its account, so it belongs in .env alone, readable for its owner, outside git.
+
+    Looked at are the permissions of .env, whether git tracks it, variables whose name says that they are built into the web pages
+    (VITE_…, NEXT_PUBLIC_…, REACT_APP_…, PUBLIC_…) in .env, in the Compose files and in the containers, and the worker's log: some
+    library errors print the whole token.
+
+    A token in a browser-side variable is sent to every visitor, which is why Hugging Face supports gated models from
+    servers only. A token that was exposed is mended by a new one: delete the old one in the account's settings.
+    """
+    findings = [*_file(env, workers, deployment), *_browser_side(env, workers, compose, deployment), *_logged(log)]
+    yield from findings or [passed("nothing shows the token to others: file permissions, git, browser-side variables, log")]
+
+
+def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
+    if isinstance(env, Unavailable) or not any(usable(entry.value) for entry in env.entries):
+        return
+    path = str(env.path)
+    if env.tracked_by_git:
+        entry = env.entry(TOKEN_NAME)
+        git = f"git -C {quote(str(env.path.parent))}"
+        yield failed(
+            Cause.TOKEN_EXPOSED, f"{path} holds the token and is tracked by git", subject=path,
+            expected="a .env that git does not know",
+            evidence=[Seen(".env", path, "tracked by git")],
+            remedy=[
+                Step("Take the file out of git; it stays on the disk.", command=f"{git} rm --cached --quiet -- {quote(env.path.name)}",
+                     risk=Risk.CHANGES_FILES),
+                Step(f"Add it to .gitignore and commit both. If a commit was ever pushed, delete the token at {TOKEN_SETTINGS}."),
+                new_token(), put_token(env.where(entry.line) if entry else None, path), recreate(deployment, workers),
+            ],
+        )  # fmt: skip
+    if env.mode & 0o004:
+        yield warned(
+            f"every user of this machine can read {path} (mode {env.mode:04o}), and it holds the token", cause=Cause.TOKEN_EXPOSED,
+            subject=path, expected="mode 0600", evidence=[Seen(".env", path, f"mode {env.mode:04o}")],
+            remedy=[Step("Leave the file to its owner.", command=f"chmod o-rwx {quote(path)}", risk=Risk.CHANGES_FILES)],
+        )  # fmt: skip
+
+
+def _browser_side(
+    env: EnvFile | Unavailable, workers: Workers | Unavailable, compose: ComposeConfig | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
+    """One finding for each variable, wherever it is."""
+    lines: dict[str, list[int]] = {}
+    seen: dict[str, list[Seen]] = {}
+    services: dict[str, set[str]] = {}
+    if not isinstance(env, Unavailable):
+        for entry in env.entries:
+            if _shown_to_browsers(entry.key, entry.value):
+                lines.setdefault(entry.key, []).append(entry.line)
+                seen.setdefault(entry.key, []).append(Seen(".env", env.where(entry.line), f"{entry.key} is {entry.value}"))
+    if not isinstance(compose, Unavailable):
+        for setting in compose.environment:
+            if _shown_to_browsers(setting.key, setting.value):
+                where = f"{setting.path}:{setting.line}"
+                seen.setdefault(setting.key, []).append(Seen("compose", where, f"{setting.key} is {setting.value}"))
+    for worker in () if isinstance(workers, Unavailable) else workers.containers:
+        for name, value in worker.env.items():
+            if _shown_to_browsers(name, value):
+                seen.setdefault(name, []).append(Seen("container", worker.where, f"{name} is {value}"))
+                services.setdefault(name, set()).add(worker.compose.service)
+    for name, places in seen.items():
+        steps = [Step(f"Remove {name} where it is set.", risk=Risk.CHANGES_FILES)]
+        if not isinstance(env, Unavailable) and name in lines:
+            steps = [delete_lines(str(env.path), lines[name], f"Delete {name} from {env.path}.")]
+        if all(services.get(name, {""})):
+            steps.append(recreate(deployment, workers, sorted(services[name])))
+        steps.append(new_token(f", put it in .env as {TOKEN_NAME}, and delete the exposed one"))
+        yield failed(
+            Cause.TOKEN_EXPOSED, f"{name} holds a token, and a variable of that name is built into the web pages", subject=name,
+            expected=f"the token in {TOKEN_NAME} alone", evidence=places, remedy=steps,
+        )  # fmt: skip
+
+
+def _shown_to_browsers(name: str, value: object) -> bool:
+    return name.startswith(BROWSER_PREFIXES) and usable(value)
+
+
+def _logged(log: WorkerLog | Unavailable) -> Iterator[Finding]:
+    for source in () if isinstance(log, Unavailable) else log.sources:
+        if source.token_lines:
+            lines = ", ".join(str(line) for line in source.token_lines[:5])
+            yield warned(
+                f"the log of {source.name} shows a token ({'lines' if len(source.token_lines) > 1 else 'line'} {lines})",
+                cause=Cause.TOKEN_EXPOSED, subject=source.name,
+                evidence=[Seen("log", f"{source.name}:{line}", "holds a token") for line in source.token_lines[:5]],
+                remedy=[new_token(", put it in .env, recreate the worker (its old log goes with it), and delete the exposed token")],
+            )  # fmt: skip

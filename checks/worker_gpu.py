@@ -1,0 +1,105 @@
+"""Whether the worker has the GPU that is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, WorkerLog, Workers
+
+from ._remedies import recreate
+
+_TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
+_ON = ("true", "1", "yes", "on")
+_OFF = ("false", "0", "no", "off")
+
+
+@check("worker-gpu", title="The worker has the GPU that is configured", family=Family.WORKER, causes=(Cause.GPU_UNAVAILABLE,))
+def worker_gpu(
+    workers: Workers, compose: ComposeConfig | Unavailable, log: WorkerLog | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
+    """Without its GPU the worker fails, or takes many times as long.
+
+    What is configured (a GPU in the Compose files, TORCH_DEVICE, USE_GPU) is
+    compared with what the engine gave to the container, and with the device
+    that the diarizer names in its log.
+
+    To mend: install the NVIDIA container toolkit, start the stack with the GPU's
+    Compose file, and recreate the worker. A container that was created without
+    the GPU never gets it by a restart.
+    """
+    if not workers.diarizers:
+        yield skipped("There is no worker that diarizes.")
+    for worker in workers.diarizers:
+        yield _one(worker, workers, compose, log, deployment)
+
+
+def _one(
+    worker: Worker,
+    workers: Workers,
+    compose: ComposeConfig | Unavailable,
+    log: WorkerLog | Unavailable,
+    deployment: Deployment | Unavailable,
+) -> Finding:
+    sign = _configured(worker, compose)
+    device = _logged_device(worker, log)
+    granted = worker.gpu.requested
+    seen = [Seen("container", f"{worker.name} HostConfig", _grant(worker)), *([sign] if sign else [])]
+    if device:
+        seen.append(Seen("log", worker.name, f"the diarizer runs on {device}"))
+    remedy = [
+        Step("See whether this machine has a GPU and its driver works.", command="nvidia-smi -L"),
+        Step("Docker needs the NVIDIA container toolkit to hand it on.", url=_TOOLKIT),
+        recreate(deployment, workers),
+    ]
+    if granted and device == "cpu" and not _cpu_wanted(worker):
+        return failed(
+            Cause.GPU_UNAVAILABLE,
+            f"{worker.name} was given a GPU, and its log says that the diarizer runs on the CPU.",
+            subject=worker.name,
+            expected="a diarizer that runs on cuda",
+            evidence=seen,
+            remedy=remedy,
+            confidence=Confidence.LIKELY,
+        )
+    if granted:
+        return passed(f"{worker.name} was given a GPU ({_grant(worker)})", subject=worker.name, evidence=seen)
+    if sign is None:
+        return skipped("No GPU is configured; diarization runs on the CPU, slowly.", subject=worker.name, evidence=seen)
+    message = f"A GPU is configured, and {worker.name} was given none."
+    if sign.text.startswith("USE_GPU"):  # the worker takes the CPU where it finds no GPU
+        return warned(message, cause=Cause.GPU_UNAVAILABLE, subject=worker.name, evidence=seen, remedy=remedy)
+    return failed(
+        Cause.GPU_UNAVAILABLE, message, subject=worker.name, expected="a container with the GPU", evidence=seen, remedy=remedy
+    )
+
+
+def _configured(worker: Worker, compose: ComposeConfig | Unavailable) -> Seen | None:
+    """Where a GPU is asked for."""
+    service = None if isinstance(compose, Unavailable) else compose.services.get(worker.compose.service)
+    if service is not None and service.gpu:
+        return Seen("compose", f"{service.path}:{service.line}", f"the service {service.name} asks for a GPU")
+    device = worker.setting("TORCH_DEVICE") or ""
+    if device.lower().startswith("cuda"):
+        return Seen("container", worker.where, f"TORCH_DEVICE={device}")
+    use = worker.setting("USE_GPU") or ""
+    return Seen("container", worker.where, f"USE_GPU={use}") if use.lower() in _ON else None
+
+
+def _cpu_wanted(worker: Worker) -> bool:
+    return (worker.setting("TORCH_DEVICE") or "").lower() == "cpu" or (worker.setting("USE_GPU") or "").lower() in _OFF
+
+
+def _logged_device(worker: Worker, log: WorkerLog | Unavailable) -> str:
+    if isinstance(log, Unavailable):
+        return ""
+    return next((source.device for source in log.sources if source.name == worker.name), "")
+
+
+def _grant(worker: Worker) -> str:
+    gpu = worker.gpu
+    if not gpu.requested:
+        return "no GPU"
+    if gpu.device_ids:
+        return f"GPU {', '.join(gpu.device_ids)}"
+    return "all GPUs" if gpu.count < 0 else f"{gpu.count or 1} GPU"

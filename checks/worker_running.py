@@ -1,0 +1,170 @@
+"""Whether a worker that diarizes is there and running."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from shlex import quote
+
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
+
+_GPU_ERROR = re.compile(r"nvidia|unknown device|could not select device driver|\bCDI\b|gpu", re.IGNORECASE)
+_TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
+_MANY_RESTARTS = 3
+
+
+@check(
+    "worker-running",
+    title="A worker that diarizes is running",
+    family=Family.WORKER,
+    causes=(Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE),
+)
+def worker_running(
+    workers: Workers, deployment: Deployment | Unavailable, compose: ComposeConfig | Unavailable
+) -> Iterator[Finding]:
+    """Diarization runs in celery-worker, or in celery-worker-gpu-scaled.
+
+    Without one of them jobs wait for ever. The engine is asked for the state of
+    each such container: running, stopped (with its exit code), restarting,
+    paused, unhealthy, or never started, with the engine's own reason. One that
+    runs is enough; others are only mentioned. A lite install has none, because
+    a cloud provider diarizes there.
+
+    To mend: 'docker compose up -d' for the service. A worker that ends again
+    by itself says why in its log. 'could not select device driver' or 'unknown
+    device' mean that the engine cannot provide the GPU that the Compose files
+    ask for.
+    """
+    if workers.lite or (not workers.diarizers and _lite_by_compose(compose)):
+        yield skipped("Lite install: diarization is done by a cloud provider; Hugging Face is not involved.")
+        return
+    if not workers.diarizers:
+        yield _none(workers, deployment)
+        return
+    one_runs = any(not _problem(worker) for worker in workers.diarizers)
+    for worker in workers.diarizers:
+        problem = _problem(worker)
+        if problem and one_runs:
+            yield warned(
+                f"{worker.name} {problem}; another worker diarizes.",
+                cause=Cause.WORKER_DOWN,
+                subject=worker.name,
+                evidence=_state(worker),
+                remedy=_start_again(worker, deployment),
+            )
+        elif problem:
+            yield _down(worker, deployment, problem)
+        elif worker.restart_count >= _MANY_RESTARTS:
+            yield warned(
+                f"{worker.name} is running, but the engine had to restart it {worker.restart_count} times.",
+                cause=Cause.WORKER_DOWN,
+                subject=worker.name,
+                evidence=_state(worker),
+                remedy=[_last_lines(worker, deployment)],
+            )
+        else:
+            yield passed(f"{worker.name} is running{_since(worker.started_at)}", subject=worker.name, evidence=_state(worker))
+
+
+def _problem(worker: Worker) -> str:
+    """Why the worker takes no jobs; empty when it does."""
+    if worker.status == "running":
+        return "runs, but its health check fails" if worker.health == "unhealthy" else ""
+    if worker.status == "restarting":
+        return f"restarts again and again ({worker.restart_count} times, exit code {worker.exit_code})"
+    if worker.status == "created":
+        return "was created and never started"
+    if worker.status == "exited":
+        why = ", killed for lack of memory" if worker.oom_killed else ""
+        return f"has stopped{_since(worker.finished_at)} (exit code {worker.exit_code}{why})"
+    return f"is {worker.status}"
+
+
+def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
+    seen = f"no container of the service celery-worker among {len(workers.containers)} that belong to this installation"
+    if isinstance(deployment, Unavailable) or not deployment.compose_files:
+        start = Step("Start OpenTranscribe in its folder, as it was started before.", risk=Risk.RESTARTS)
+    else:
+        start = Step("Start the worker.", command=deployment.compose("up -d celery-worker"), risk=Risk.RESTARTS)
+    return failed(
+        Cause.WORKER_DOWN,
+        "No diarization worker exists.",
+        subject="celery-worker",
+        expected="a running container of the service celery-worker",
+        evidence=[Seen("container", workers.engine.endpoint, seen)],
+        remedy=[start],
+    )
+
+
+def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) -> Finding:
+    if worker.error and not worker.running and _GPU_ERROR.search(worker.error):
+        return failed(
+            Cause.GPU_UNAVAILABLE,
+            f"The engine cannot start {worker.name} with the GPU that is asked for: {worker.error}",
+            subject=worker.name,
+            expected="a GPU that the engine can provide",
+            evidence=_state(worker),
+            remedy=[
+                Step("See which GPUs there are.", command="nvidia-smi -L"),
+                Step("'could not select device driver': install the NVIDIA container toolkit.", url=_TOOLKIT),
+                Step(
+                    "'unknown device': set GPU_DEVICE_ID (for celery-worker-gpu-scaled: GPU_SCALE_DEVICE_ID, 2 by default) "
+                    "in the .env to a number that exists.",
+                    risk=Risk.CHANGES_FILES,
+                ),
+                *_start_again(worker, deployment)[:1],
+            ],
+        )
+    reason = f": {worker.error}" if worker.error and not worker.running else ""
+    return failed(
+        Cause.WORKER_DOWN,
+        f"{worker.name} {problem}{reason}",
+        subject=worker.name,
+        expected="a worker that is running",
+        evidence=_state(worker),
+        remedy=_start_again(worker, deployment),
+    )
+
+
+def _start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[Step]:
+    if isinstance(deployment, Unavailable):
+        return [Step(f"Start {worker.name} again.", risk=Risk.RESTARTS)]
+    name = quote(worker.name)
+    if worker.status == "paused":
+        return [Step("Let it go on.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
+    service = quote(worker.compose.service)
+    force = "" if worker.status in ("exited", "created") else "--force-recreate "
+    if worker.compose.service and deployment.compose_files:
+        start = Step("Start the worker again.", command=deployment.compose(f"up -d {force}{service}"), risk=Risk.RESTARTS)
+    else:
+        start = Step("Start the worker again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)
+    return [start, _last_lines(worker, deployment)]
+
+
+def _last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:
+    command = None if isinstance(deployment, Unavailable) else deployment.docker(f"logs --tail 50 {quote(worker.name)}")
+    return Step("Where it ends again by itself, its last lines say why.", command=command)
+
+
+def _state(worker: Worker) -> list[Seen]:
+    state = f"{worker.status}, exit code {worker.exit_code}, restarted {worker.restart_count} times"
+    seen = [Seen("container", f"{worker.name} State", state)]
+    if worker.error:
+        seen.append(Seen("container", f"{worker.name} State.Error", worker.error))
+    if worker.health:
+        output = f": {worker.health_output}" if worker.health_output else ""
+        seen.append(Seen("container", f"{worker.name} State.Health", f"{worker.health}{output}"))
+    return seen
+
+
+def _since(moment: datetime | None) -> str:
+    return f" since {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+
+
+def _lite_by_compose(compose: ComposeConfig | Unavailable) -> bool:
+    if isinstance(compose, Unavailable) or "celery-cloud-worker" not in compose.services:
+        return False
+    local = compose.services.get("celery-worker")
+    return local is None or local.replicas == 0

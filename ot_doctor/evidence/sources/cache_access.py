@@ -1,0 +1,144 @@
+"""What the worker's user may do in the cache."""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from ot_doctor.evidence.deployment import Model
+from ot_doctor.evidence.model_cache import CacheAccess, Denied
+from ot_doctor.evidence.sources.cache_exec import User
+from ot_doctor.evidence.sources.cache_look import CacheLook, Found, Look, ModelLook
+from ot_doctor.evidence.workers import Worker
+
+ASKED = "asked in the container"
+WORKED_OUT = "worked out from owner and mode"
+NOT_KNOWN = "not known"
+UNKNOWN_ACCESS = CacheAccess(NOT_KNOWN, "", None, None, None)
+_MOST_DENIED = 20
+_IMAGE_UIDS = {"appuser": 1000, "root": 0, "": 0}  # by the images of every release; Docker runs as root where no user is named
+
+Rights = Callable[[Look, str], bool]
+
+
+def image_user(worker: Worker) -> User | None:
+    """The user by the container's configuration; ``None`` when only its own files could tell the number."""
+    name, _, group = worker.user.partition(":")
+    uid = int(name) if name.isdecimal() else _IMAGE_UIDS.get(name)
+    if uid is None:
+        return None
+    # appuser's group is a system group whose number differs between builds, and is never 1000.
+    gid = int(group) if group.isdecimal() else 0 if uid == 0 else -1
+    return User("appuser" if name.isdecimal() and uid == 1000 else "root" if uid == 0 else name, uid, gid)
+
+
+def shown_user(user: User) -> str:
+    return f"{user.name} ({user.uid})" if user.name and not user.name.isdecimal() else str(user.uid)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the answer is worked out from."""
+
+    looks: Mapping[str, CacheLook]  # by root
+    models: Mapping[str, tuple[Model, ...]]  # in the looks' order
+    read_only: bool
+    best: Callable[[str], str]  # the path to show
+    same_user_ids: bool
+
+
+def asked(question: Question, user: User) -> CacheAccess:
+    """From the container's own answers."""
+    return _judged(question, ASKED, user, lambda look, right: right in (look.rights or ""), sure=True)
+
+
+def worked_out(question: Question, user: User) -> CacheAccess:
+    """From owner, group and mode, with the container's user ids being this machine's."""
+    looks = [look for cache in question.looks.values() for look in cache.all()]
+    closed = any(look.found is Found.CLOSED and question.best(look.container_path) != look.container_path for look in looks)
+    return _judged(question, WORKED_OUT, user, lambda look, right: _may(user, look, right), sure=not closed)
+
+
+def _may(user: User, look: Look, right: str) -> bool:
+    if user.uid == 0:
+        return True
+    kind = 0 if user.uid == look.uid else 1 if user.gid == look.gid else 2
+    return look.mode[1 + 3 * kind :][:3]["rwx".index(right)] not in "-ST"
+
+
+def _judged(question: Question, how: str, user: User, may: Rights, *, sure: bool) -> CacheAccess:
+    unreadable: dict[str, tuple[Look, str]] = {}
+    unwritable: dict[str, tuple[Look, str]] = {}
+    for root, cache in question.looks.items():
+        for look, right in _reading(cache, question.models[root]):
+            if look.there and not may(look, right):
+                unreadable.setdefault(look.container_path, (look, "enter" if right == "x" else "read"))
+        writing = _writing(cache, question.models[root])
+        for look in islice(writing, 1) if question.read_only else writing:
+            if look.there and (question.read_only or not may(look, "w")):
+                unwritable.setdefault(look.container_path, (look, "write"))
+    denied = {**unwritable, **unreadable}  # who may not enter a folder need not be told that he may not write there
+    entries = sorted(denied.values(), key=lambda item: (item[1] == "write", item[0].container_path))
+    return CacheAccess(
+        how=how,
+        user=shown_user(user),
+        uid=user.uid,
+        readable=False if unreadable else True if sure else None,
+        writable=False if denied or question.read_only else True if sure else None,
+        denied=tuple(_denied(question, user, look, what) for look, what in entries[:_MOST_DENIED]),
+    )
+
+
+def _reading(cache: CacheLook, models: Iterable[Model]) -> Iterator[tuple[Look, str]]:
+    for folder in cache.way:
+        yield folder, "x"
+    for model in _decisive(cache, models):
+        for folder in (model.folder, *model.parts):
+            yield folder, "x"
+            if folder.container_path.endswith("/snapshots"):
+                yield folder, "r"  # the client lists it
+        for file in (model.ref, *model.files):
+            yield file, "r"
+
+
+def _writing(cache: CacheLook, models: Iterable[Model]) -> Iterator[Look]:
+    existing = [folder for folder in cache.way if folder.there]
+    if existing:
+        yield existing[-1]  # the root, or the folder that it would be made in
+    yield cache.locks
+    for model in _decisive(cache, models):
+        yield from (model.folder, *model.parts, *model.locks)
+
+
+def _decisive(cache: CacheLook, models: Iterable[Model]) -> list[ModelLook]:
+    """The models that are required; all of them where the release line is not known."""
+    pairs = list(zip(models, cache.models, strict=True))
+    return [look for model, look in pairs if model.required] or [look for _, look in pairs]
+
+
+def _denied(question: Question, user: User, look: Look, what: str) -> Denied:
+    path = question.best(look.container_path)
+    return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode)
+
+
+def _owner(uid: int, user: User, same_user_ids: bool) -> str:
+    if uid < 0:
+        return ""
+    if uid == user.uid:
+        return shown_user(user)
+    if uid == 0:
+        return "root (0)"
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} ({uid})" if same_user_ids else str(uid)
+    except KeyError:
+        return str(uid)
+
+
+def foreign_locks(looks: Iterable[CacheLook], user: User) -> tuple[str, ...]:
+    """Folders and files of ``.locks`` that belong to another than the worker's user; root is kept out of none."""
+    if user.uid == 0:
+        return ()
+    found = [look for cache in looks for look in (cache.locks, *(lock for model in cache.models for lock in model.locks))]
+    return tuple(look.container_path for look in found if look.there and look.uid not in (user.uid, -1))

@@ -1,0 +1,204 @@
+"""The cache as the worker's user sees it: asked of the running container with one small script."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import Model
+from ot_doctor.evidence.sources.cache_look import (
+    MOST_LEFTOVERS,
+    CacheLook,
+    Found,
+    Look,
+    ModelLook,
+    choose_commit,
+    folder_name,
+    part_paths,
+    way_to,
+)
+from ot_doctor.evidence.sources.container_exec import run_in
+from ot_doctor.evidence.workers import Worker
+from ot_doctor.secrets import printable
+
+# For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it, and its first bytes as hex
+# digits. The paths are built from the arguments and from names that have none but plain characters.
+_SCRIPT = r"""
+show() {
+  flags=
+  if [ -e "$1" ]; then
+    flags=e
+    if [ -r "$1" ]; then flags=${flags}r; fi
+    if [ -w "$1" ]; then flags=${flags}w; fi
+    if [ -x "$1" ]; then flags=${flags}x; fi
+  fi
+  if [ -L "$1" ]; then flags=${flags}L; fi
+  about=$(LC_ALL=C ls -lLdn "$1" 2>/dev/null | { read -r mode links uid gid size rest; echo "$mode $uid $gid $size"; })
+  head=-
+  if [ "$2" = head ] && [ -f "$1" ] && [ -r "$1" ]; then
+    head=+$(head -c 64 "$1" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+  fi
+  printf 'path\t%s\t%s\t%s\t%s\n' "$1" "$flags" "$about" "$head"
+}
+plain() { case $1 in ''|.|..|*[!A-Za-z0-9._-]*) return 1 ;; esac; }
+echo "user	$(id -u)	$(id -g)	$(id -un 2>/dev/null)"
+while [ $# -gt 0 ]; do
+  case $1 in
+    way) show "$2"; shift 2 ;;
+    model)
+      folder=$2 locks=$3 count=$4
+      shift 4
+      ref=$folder/refs/main commit=
+      show "$folder"; show "$folder/blobs"; show "$folder/refs"; show "$folder/snapshots"; show "$locks"
+      show "$ref" head
+      if [ -f "$ref" ] && [ -r "$ref" ]; then
+        commit=$(head -c 64 "$ref" | tr -d ' \t\r\n')
+      elif [ ! -e "$ref" ]; then
+        commit=$(ls -t "$folder/snapshots" 2>/dev/null | head -n 1)
+      fi
+      plain "$commit" || commit=none
+      printf 'newest\t%s\t%s\n' "$folder" "$commit"
+      show "$folder/snapshots/$commit"
+      while [ "$count" -gt 0 ]; do
+        file=$folder/snapshots/$commit/$1
+        show "${file%/*}"
+        show "$file" head
+        shift
+        count=$((count - 1))
+      done
+      ls -t "$folder/blobs" 2>/dev/null | grep '\.incomplete$' | head -n 50 | while read -r name; do
+        if plain "$name"; then printf 'incomplete\t%s\t%s\n' "$folder" "$name"; fi
+      done
+      ls "$locks" 2>/dev/null | grep '\.lock$' | head -n 50 | while read -r name; do
+        if plain "$name"; then show "$locks/$name"; fi
+      done
+      ;;
+    *) break ;;
+  esac
+done
+echo end
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """Who the container's processes run as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    user: User
+    looks: Mapping[str, Look]  # by the container's path
+    commits: Mapping[str, str]  # by a model's folder
+    incomplete: Mapping[str, tuple[str, ...]]
+
+
+def ask_container(request: Request, worker: Worker, roots: Mapping[str, Sequence[Model]]) -> tuple[User, dict[str, CacheLook]]:
+    """Look at each root and its models from inside. Raises ``Unavailable``."""
+    if any(character in root for root in roots for character in "\t\n"):
+        raise Unavailable("The path of the model cache has a tab or a line break in it.")
+    arguments: list[str] = []
+    for root, models in roots.items():
+        for path in (*way_to(root), f"{root}/.locks"):
+            arguments += ["way", path]
+        for model in models:
+            name = folder_name(model.repo)
+            arguments += ["model", f"{root}/{name}", f"{root}/.locks/{name}", str(len(model.files)), *model.files]
+    output = run_in(request, worker, _SCRIPT, arguments)
+    answers = _parse(output.decode("utf-8", "surrogateescape"))
+    if answers is None:
+        said = printable(output.decode("utf-8", "replace")).strip()[:200]
+        raise Unavailable(f"The shell of {worker.name} could not answer: {said or 'it printed nothing'}")
+    return answers.user, {root: _look(answers, root, models) for root, models in roots.items()}
+
+
+def _look(answers: Answers, root: str, models: Sequence[Model]) -> CacheLook:
+    return CacheLook(
+        way=tuple(_seen(answers, path) for path in way_to(root)),
+        locks=_seen(answers, f"{root}/.locks"),
+        models=tuple(_model(answers, root, model) for model in models),
+    )
+
+
+def _model(answers: Answers, root: str, model: Model) -> ModelLook:
+    folder = f"{root}/{folder_name(model.repo)}"
+    locks = f"{root}/.locks/{folder_name(model.repo)}"
+    ref = _seen(answers, f"{folder}/refs/main")
+    seen = answers.commits.get(folder, "none")
+    written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
+    commit, problem = choose_commit(written, "" if seen == "none" else seen)
+    if ref.found is Found.CLOSED or (ref.there and ref.head is None):
+        problem = "refs/main cannot be read"
+    files = tuple(_seen(answers, f"{folder}/snapshots/{commit or 'none'}/{name}") for name in model.files)
+    held = sorted(path for path in answers.looks if path.startswith(f"{locks}/"))
+    return ModelLook(
+        folder=_seen(answers, folder),
+        parts=tuple(_seen(answers, path) for path in part_paths(folder, commit, model.files)),
+        ref=ref,
+        files=files,
+        locks=tuple(_seen(answers, path) for path in (locks, *held[:MOST_LEFTOVERS])),
+        commit=commit,
+        problem=problem,
+        incomplete=answers.incomplete.get(folder, ()),
+    )
+
+
+def _seen(answers: Answers, path: str) -> Look:
+    """What was said of a path; where a folder above it may not be entered, that nothing could be said."""
+    look = answers.looks.get(path, Look(path, Found.NO))
+    if look.there:
+        return look
+    above = posixpath.dirname(path)
+    while above != "/" and not (above in answers.looks and answers.looks[above].there):
+        above = posixpath.dirname(above)
+    nearest = answers.looks.get(above)
+    if nearest is not None and "x" not in (nearest.rights or ""):
+        return Look(path, Found.CLOSED)
+    blobs = answers.looks.get(path.partition("/snapshots/")[0] + "/blobs")
+    if look.found is Found.DANGLING and blobs is not None and blobs.there and "x" not in (blobs.rights or ""):
+        return Look(path, Found.CLOSED)
+    return look
+
+
+def _parse(text: str) -> Answers | None:
+    """The script's records; ``None`` unless they are whole."""
+    lines = text.split("\n")
+    if lines[-2:] != ["end", ""]:
+        return None
+    user: User | None = None
+    looks: dict[str, Look] = {}
+    commits: dict[str, str] = {}
+    incomplete: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        match line.split("\t"):
+            case ["user", uid, gid, name] if uid.isdigit():
+                user = User(printable(name), int(uid), int(gid) if gid.isdigit() else -1)
+            case ["path", path, flags, about, head]:
+                looks[path] = _record(path, flags, about, head)
+            case ["newest", folder, commit]:
+                commits[folder] = commit
+            case ["incomplete", folder, name]:
+                incomplete[folder] = (*incomplete.get(folder, ()), name)
+            case _:
+                pass
+    return Answers(user, looks, commits, incomplete) if user else None
+
+
+def _record(path: str, flags: str, about: str, head: str) -> Look:
+    if "e" not in flags:
+        return Look(path, Found.DANGLING if "L" in flags else Found.NO)
+    words = about.split()
+    mode = words[0][:10] if words else ""
+    uid, gid, size = (int(word) if word.isdigit() else -1 for word in (*words[1:4], "", "", "")[:3])
+    try:
+        beginning = bytes.fromhex(head[1:]) if head.startswith("+") else None
+    except ValueError:
+        beginning = None
+    rights = "".join(letter for letter in "rwx" if letter in flags)
+    return Look(path, Found.YES, mode, uid, gid, max(size, 0), beginning, rights)

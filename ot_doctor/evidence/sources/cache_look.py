@@ -1,0 +1,152 @@
+"""What is looked at in a cache, and what was seen there: from the host, or through the container, in the same words."""
+
+from __future__ import annotations
+
+import enum
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ot_doctor.evidence.deployment import Model
+from ot_doctor.evidence.model_cache import CachedFile, CachedModel, FileState
+from ot_doctor.secrets import printable
+
+HEAD_BYTES = 64
+MOST_LEFTOVERS = 50  # of each kind and model: enough to see what happened
+_SMALLEST_WEIGHTS = 1_000_000  # the real ones have 5.9 and 26.6 MB
+_COMMIT = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
+
+
+class Found(enum.Enum):
+    YES = "yes"
+    NO = "no"
+    DANGLING = "a link to nothing"
+    CLOSED = "could not be looked at"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One path, its links followed as the container follows them."""
+
+    container_path: str
+    found: Found
+    mode: str = ""  # "drwxr-xr-x"
+    uid: int = -1
+    gid: int = -1
+    size: int = 0
+    head: bytes | None = None  # the first bytes; ``None``: not asked for, or not allowed
+    rights: str | None = None  # of "rwx", as the container answered; ``None``: it was not asked
+
+    @property
+    def there(self) -> bool:
+        return self.found is Found.YES
+
+
+@dataclass(frozen=True)
+class ModelLook:
+    """One repository's folder in the cache."""
+
+    folder: Look
+    parts: tuple[Look, ...]  # blobs, refs, snapshots, snapshots/<commit> and the needed folders in it
+    ref: Look  # refs/main
+    files: tuple[Look, ...]  # in the order of ``Model.files``
+    locks: tuple[Look, ...]  # .locks/models--…, and the lock files in it
+    commit: str
+    problem: str
+    incomplete: tuple[str, ...]  # names in blobs/, newest first
+
+    def all(self) -> Iterable[Look]:
+        return (self.folder, *self.parts, self.ref, *self.files, *self.locks)
+
+
+@dataclass(frozen=True)
+class CacheLook:
+    """One place with models: the folders on the way to it, the last one is itself, and the models in it."""
+
+    way: tuple[Look, ...]
+    locks: Look  # .locks
+    models: tuple[ModelLook, ...]
+
+    @property
+    def root(self) -> Look:
+        return self.way[-1]
+
+    def all(self) -> Iterable[Look]:
+        return (*self.way, self.locks, *(look for model in self.models for look in model.all()))
+
+
+def folder_name(repo: str) -> str:
+    return "models--" + repo.replace("/", "--")
+
+
+def way_to(path: str) -> tuple[str, ...]:
+    """Every folder from the top to ``path``: ``/``, ``/home``, ``/home/appuser``."""
+    names = [name for name in path.split("/") if name]
+    return ("/", *("/" + "/".join(names[: count + 1]) for count in range(len(names))))
+
+
+def part_paths(folder: str, commit: str, files: Iterable[str]) -> tuple[str, ...]:
+    """The folders of a repository that reading and downloading go through."""
+    paths = [f"{folder}/{name}" for name in ("blobs", "refs", "snapshots")]
+    if commit:
+        snapshot = f"{folder}/snapshots/{commit}"
+        paths += dict.fromkeys(posixpath.dirname(f"{snapshot}/{name}") for name in ("config.yaml", *files))
+    return tuple(paths)
+
+
+def choose_commit(ref: str | None, newest: str) -> tuple[str, str]:
+    """The snapshot to look at, and why the client would not find it; ``ref`` is what refs/main says, if it is there."""
+    if ref is not None and _COMMIT.fullmatch(ref.strip()):
+        return ref.strip(), ""
+    problem = "no refs/main" if ref is None else "refs/main does not name a commit"
+    return (newest if _COMMIT.fullmatch(newest) else ""), problem
+
+
+def shown(name: str) -> str:
+    """A name from a disk as it may be shown: it need not be text."""
+    readable = os.fsencode(name).decode("utf-8", "replace")
+    return printable(readable).replace("\n", "?").replace("\t", "?")
+
+
+def state_of(look: Look, name: str) -> FileState:
+    """What a needed file is."""
+    if look.found is not Found.YES:
+        return {Found.NO: FileState.MISSING, Found.DANGLING: FileState.DANGLING}.get(look.found, FileState.UNREADABLE)
+    if not look.mode.startswith("-"):
+        return FileState.NOT_A_FILE
+    if look.size == 0:
+        return FileState.EMPTY
+    if look.head is None:
+        return FileState.UNREADABLE
+    if look.head.startswith(b"version https://git-lfs"):
+        return FileState.LFS_POINTER
+    if look.head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return FileState.HTML
+    if name.endswith("pytorch_model.bin"):
+        whole = look.size >= _SMALLEST_WEIGHTS and look.head.startswith((b"PK\x03\x04", b"\x80"))
+        return FileState.OK if whole else FileState.TRUNCATED
+    if name.endswith(".npz") and not look.head.startswith(b"PK\x03\x04"):
+        return FileState.TRUNCATED
+    return FileState.OK
+
+
+def as_evidence(model: Model, look: ModelLook, best: Callable[[str], str]) -> CachedModel:
+    """A repository as the checks see it; ``best`` turns a path of the container into the one to show."""
+    folder = look.folder.container_path
+    files = tuple(
+        CachedFile(name, state_of(seen, name), seen.size, best(seen.container_path))
+        for name, seen in zip(model.files, look.files, strict=True)
+    )
+    return CachedModel(
+        repo=model.repo,
+        required=model.required,
+        path=best(folder),
+        container_path=folder,
+        files=files,
+        present=look.folder.there,
+        commit=look.commit,
+        incomplete=tuple(f"{best(folder)}/blobs/{name}" for name in look.incomplete),
+        problem=look.problem if look.folder.there else "",
+    )

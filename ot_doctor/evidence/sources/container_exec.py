@@ -1,0 +1,43 @@
+"""Running a small POSIX shell script in a worker's container, as the container's own user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.sources.deadline import within
+from ot_doctor.evidence.sources.engine import asking, reconnect
+from ot_doctor.evidence.workers import Worker
+
+_LONGEST = 10.0  # seconds; what is asked takes a tenth of one
+
+
+def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[str]) -> bytes:
+    """What ``script`` prints; its arguments reach it as ``$1``, ``$2``, … and are never read as code.
+
+    Raises ``Unavailable`` when nothing may be run there, when it is not running, and when no answer comes in time.
+    """
+    if request.no_exec:
+        raise Unavailable("Nothing is run inside containers (--no-exec).", switched_off=True)
+    if not worker.running:
+        raise Unavailable(f"{worker.name} is not running.")
+    deadline = min(_LONGEST, request.remaining() / 2)
+    try:
+        return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments]))
+    except TimeoutError:
+        raise Unavailable(f"{worker.name} did not answer within {deadline:.1f} s.") from None
+
+
+def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
+    from docker.errors import NotFound
+
+    client = reconnect(worker.engine, request)
+    try:
+        with asking(client, worker.engine, request):
+            created = client.api.exec_create(worker.id, command, stderr=False)
+            output = client.api.exec_start(created["Id"])
+            return bytes(output)
+    except NotFound:
+        raise Unavailable(f"{worker.name} is not there any more.") from None
+    finally:
+        client.close()

@@ -1,0 +1,173 @@
+"""Which installation is examined: the folder on disk and the stack that the engine runs, put together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import Deployment, ReleaseLine
+from ot_doctor.evidence.installation import Installation
+from ot_doctor.evidence.sources.installation import compose_files as files_taken_by_itself
+from ot_doctor.evidence.workers import Role, Worker, Workers
+
+_V0_3_CACHE = "/.cache/huggingface/transformers"
+_V0_4_WARNINGS = "ignore::UserWarning:pyannote.audio.core.io"
+_V0_5_SERVICES = ("diar-native", "celery-redaction")
+_VERSION = re.compile(r"v?(\d{1,3}\.\d{1,3}\.\d{1,3})(?![\d.])")
+_LINE_OF_VERSION = {"0.1": ReleaseLine.V0_3, "0.2": ReleaseLine.V0_3, "0.3": ReleaseLine.V0_3,
+                    "0.4": ReleaseLine.V0_4, "0.5": ReleaseLine.V0_5}  # fmt: skip
+_THREE_WAYS = (
+    "Name its folder with --dir, stand in it (a folder with a Compose file that has a celery-worker service, with opentr.sh or "
+    "with opentranscribe.sh), or start it, so that its celery-worker container tells."
+)
+
+
+def gather(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:
+    """The folder, the stack's own folder and files, and the release line. Raises ``Unavailable`` where there is none."""
+    if request.log_alone:
+        raise Unavailable("Only a log was given (--logs): no installation was looked for.", switched_off=True)
+    containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
+    labelled = next((w for w in containers if w.compose.working_dir), None)
+    running_dir = _here(labelled.compose.working_dir) if labelled else None
+    directory = installation.directory
+    found_by = installation.found_by
+    if directory is None:
+        if running_dir is None or labelled is None:
+            raise _not_found(labelled, workers)
+        directory, found_by = running_dir, f"the Compose labels of {labelled.name}"
+    elif running_dir is not None and _same(running_dir, directory):
+        directory = running_dir  # as Compose spells it, links and all: otherwise it would take its mounts for changed ones
+    home = running_dir or directory
+    compose_files = _existing(labelled.compose.config_files, home) if labelled else ()
+    environment_files = _existing(labelled.compose.environment_files, home) if labelled else ()
+    version = next((v for w in containers if (v := image_version(w))), None)
+    line, line_reason = release_line(workers)
+    return Deployment(
+        directory=directory,
+        found_by=found_by,
+        env_path=request.env_file or _env_path(home, environment_files),
+        project=labelled.compose.project or None if labelled else None,
+        running_dir=running_dir,
+        compose_files=compose_files or files_taken_by_itself(request, home),
+        environment_files=environment_files,
+        version=version,
+        line=line,
+        line_reason=line_reason,
+        docker_host=None if isinstance(workers, Unavailable) or workers.engine.known_to_cli else workers.engine.endpoint,
+        v0_1=version is not None and version.startswith("v0.1."),
+        checkout_version=_checkout_version(directory),
+    )
+
+
+def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
+    """The release line by the marks in the container that diarizes, else by its image's version; never by the checkout."""
+    if isinstance(workers, Unavailable):
+        return ReleaseLine.UNKNOWN, f"the container tells the release, and no container could be asked: {workers.reason}"
+    telling = workers.diarizers or tuple(_by_role(workers.containers))
+    if not telling:
+        return ReleaseLine.UNKNOWN, "the container tells the release, and there is none"
+    for worker in telling:
+        line, mark = _marks(worker)
+        if line is ReleaseLine.V0_4:
+            sign = next((w for w in workers.containers if _is_v0_5(w)), None)
+            if sign is not None:
+                return ReleaseLine.V0_5, f"{mark} is set in {worker.name}, and there is {sign.name}"
+        if line is not ReleaseLine.UNKNOWN:
+            return line, f"{mark} is set in {worker.name}"
+    first = telling[0]
+    version = image_version(first)
+    if version and (line := _LINE_OF_VERSION.get(version[1:].rpartition(".")[0], ReleaseLine.UNKNOWN)) is not ReleaseLine.UNKNOWN:
+        return line, f"{first.name} bears no release's mark; its image {first.image} is {version}"
+    return ReleaseLine.UNKNOWN, f"{first.name} (image {first.image}) bears no release's mark"
+
+
+def image_version(worker: Worker) -> str | None:
+    """``v0.4.1`` from the image's label, its tag or its own variable; a base image's label is no version of OpenTranscribe."""
+    labels, prefix = worker.image_labels, "org.opencontainers.image."
+    label = "" if f"{prefix}ref.name" in labels else labels.get(f"{prefix}version", "")
+    tag = worker.image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    baked = worker.image_env.get("APP_VERSION")
+    for text in (label, tag, baked if isinstance(baked, str) else ""):
+        if found := _VERSION.match(text):
+            return f"v{found[1]}"
+    return None
+
+
+def _by_role(containers: Iterable[Worker]) -> list[Worker]:
+    return sorted(containers, key=lambda worker: list(Role).index(worker.role))
+
+
+def _marks(worker: Worker) -> tuple[ReleaseLine, str]:
+    # The image's own value counts beside the container's: an .env line may hide either.
+    for env in (worker.env, worker.image_env):
+        if env.get("PYTHONWARNINGS") == _V0_4_WARNINGS:
+            return ReleaseLine.V0_4, f"PYTHONWARNINGS={_V0_4_WARNINGS}"
+    for env in (worker.env, worker.image_env):
+        if isinstance(cache := env.get("TRANSFORMERS_CACHE"), str) and cache.endswith(_V0_3_CACHE):
+            return ReleaseLine.V0_3, "TRANSFORMERS_CACHE"
+    return ReleaseLine.UNKNOWN, ""
+
+
+def _is_v0_5(worker: Worker) -> bool:
+    return any(service in (worker.compose.service or worker.name) for service in _V0_5_SERVICES)
+
+
+def _here(folder: str) -> Path | None:
+    """A folder that the labels name, if it is on this machine: the engine may run on another one."""
+    return Path(folder) if _exists(Path(folder)) else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _existing(names: Iterable[str], home: Path) -> tuple[Path, ...]:
+    """The files that the labels name; none unless all of them are here: some alone would describe another stack."""
+    paths = tuple(Path(os.path.normpath(home / name)) for name in names)
+    return paths if all(_exists(path) for path in paths) else ()
+
+
+def _env_path(home: Path, environment_files: tuple[Path, ...]) -> Path:
+    """The ``.env`` that the services name; ``--env-file``, which only fills ``${…}``, stands in where there is none."""
+    default = home / ".env"
+    return environment_files[-1] if environment_files and not _exists(default) else default
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one == other or one.resolve() == other.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _checkout_version(directory: Path) -> str | None:
+    try:
+        with (directory / "VERSION").open("rb") as file:
+            found = _VERSION.match(file.read(64).decode("ascii", "replace").strip())
+    except (OSError, ValueError):
+        return None
+    return f"v{found[1]}" if found else None
+
+
+def _not_found(labelled: Worker | None, workers: Workers | Unavailable) -> Unavailable:
+    if labelled is not None:
+        return Unavailable(
+            f"{labelled.name} was started from {labelled.compose.working_dir}, and that folder is not on this machine.",
+            hint="Run ot-doctor on the machine that has it, or name the folder here that belongs to it with --dir.",
+        )
+    why = ""
+    if isinstance(workers, Unavailable):
+        why = f" Docker could not be asked: {workers.reason}"
+    elif workers.containers:
+        names = ", ".join(worker.name for worker in workers.containers)
+        why = f" There are containers ({names}), and Compose did not make them, so they do not tell their folder."
+    return Unavailable(f"No OpenTranscribe installation was found.{why}", hint=_THREE_WAYS)

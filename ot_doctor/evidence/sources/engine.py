@@ -1,0 +1,337 @@
+"""The Docker engine: found as the Docker CLI finds it, and asked with a deadline."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import logging
+import os
+import socket
+import ssl
+import stat
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.sources.deadline import within
+from ot_doctor.evidence.workers import Engine
+from ot_doctor.secrets import printable, redact
+
+if TYPE_CHECKING:
+    import docker
+    from docker.tls import TLSConfig
+
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
+_LONGEST_ANSWER = 5.0  # seconds that one answer of the engine may take, however much time the run has
+_SHORTEST_DEADLINE = 0.05  # the SDK takes 0 for "do not wait at all" and fails
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine is to be found, before anybody has asked it."""
+
+    url: str
+    found_by: str
+    known_to_cli: bool = True  # the docker command finds it by itself
+    certificates: Path | None = None  # a folder with ca.pem, cert.pem and key.pem
+    tls: bool = False
+    verify: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.found_by})"
+
+    @property
+    def socket(self) -> Path | None:
+        scheme, _, path = self.url.partition("://")
+        return Path("/" + path.lstrip("/")) if scheme in ("unix", "http+unix") else None
+
+
+def connect(request: Request) -> tuple[docker.DockerClient, Engine]:
+    """Find the engine and greet it. Raises ``Unavailable``, with a text of its own for each way in which that goes wrong."""
+    endpoint = find(request)
+    deadline = answer_deadline(request)
+
+    def greet() -> tuple[docker.DockerClient, Engine]:
+        client = _client(endpoint, deadline)
+        try:
+            return client, _describe(client, endpoint)
+        except BaseException:
+            client.close()
+            raise
+
+    with Asking(endpoint, deadline):
+        return within(2 * deadline, greet)  # the SDK's own deadline is for each piece of an answer, not for the whole
+
+
+def reconnect(engine: Engine, request: Request) -> docker.DockerClient:
+    """A client of its own for another source. No request is sent; wrap those that follow in ``asking``."""
+    endpoint = find(request)
+    if endpoint.url != engine.endpoint:
+        raise Unavailable(f"The Docker engine at {engine.endpoint} is not the one that is found now ({endpoint}).")
+    deadline = answer_deadline(request)
+    with Asking(endpoint, deadline):
+        return _client(endpoint, deadline, engine.api_version or None)
+
+
+def asking(client: docker.DockerClient, engine: Engine, request: Request) -> Asking:
+    """Around requests of a client: gives each what is left of the time, and turns its errors into ``Unavailable``.
+
+    ``docker.errors.NotFound`` passes through: a container that went away is no trouble with the engine.
+    """
+    deadline = max(_SHORTEST_DEADLINE, min(2 * _LONGEST_ANSWER, request.remaining()))
+    client.api.timeout = deadline  # type: ignore[assignment]  # a float is as good
+    return Asking(Endpoint(engine.endpoint, engine.found_by), deadline, absent_is_fine=True)
+
+
+def answer_deadline(request: Request) -> float:
+    """Seconds to wait for the engine's first answer."""
+    return max(_SHORTEST_DEADLINE, min(_LONGEST_ANSWER, request.remaining() / 3))
+
+
+def find(request: Request) -> Endpoint:
+    """Where the Docker CLI would look; without its default socket also the places of rootless engines."""
+    if request.no_docker:
+        raise Unavailable("Docker was left out (--no-docker).", switched_off=True)
+    if request.log_alone:
+        raise Unavailable("Only a log was given (--logs): Docker was not asked.", switched_off=True)
+    environ = request.environ
+    if host := environ.get("DOCKER_HOST", "").strip():
+        endpoint = _from_environment(request, host)
+    else:
+        config = _config_folder(request)
+        name, found_by = environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
+        if not name:
+            name, found_by = _current_context(config), str(config / "config.json")
+        endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
+    if endpoint.url.startswith("ssh://"):
+        raise Unavailable(
+            f"The Docker engine at {endpoint} is reached over SSH, which may ask for a password; ot-doctor asks nothing.",
+            hint="Run ot-doctor on that machine.",
+        )
+    return endpoint
+
+
+# -- where -----------------------------------------------------------------------------------------------------------
+
+
+def _home(request: Request) -> Path:
+    return Path(request.environ.get("HOME") or os.path.expanduser("~"))
+
+
+def _config_folder(request: Request) -> Path:
+    named = request.environ.get("DOCKER_CONFIG")
+    return Path(named) if named else _home(request) / ".docker"
+
+
+def _from_environment(request: Request, host: str) -> Endpoint:
+    """As the CLI does: DOCKER_TLS_VERIFY with any value, or DOCKER_CERT_PATH, turns TLS on for tcp:// addresses."""
+    verify, folder = request.environ.get("DOCKER_TLS_VERIFY", ""), request.environ.get("DOCKER_CERT_PATH", "")
+    if host.startswith("unix://") or not (verify or folder):
+        return Endpoint(host, "DOCKER_HOST")
+    return Endpoint(host, "DOCKER_HOST", certificates=Path(folder or _config_folder(request)), tls=True, verify=bool(verify))
+
+
+def _current_context(config: Path) -> str:
+    content = _json(config / "config.json")
+    name = content.get("currentContext")
+    return name if isinstance(name, str) else ""
+
+
+def _context(config: Path, name: str, found_by: str) -> Endpoint:
+    identity = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    name = printable(name)
+    meta = config / "contexts" / "meta" / identity / "meta.json"
+    endpoints = _json(meta).get("Endpoints")
+    settings = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    url = settings.get("Host") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or not isinstance(url, str) or not url:
+        raise Unavailable(
+            f"The Docker context '{name}', which {found_by} names, does not exist or names no engine ({meta}).",
+            hint="List the contexts there are, then choose one with 'docker context use NAME' or DOCKER_CONTEXT.",
+            command="docker context ls",
+        )
+    certificates = config / "contexts" / "tls" / identity / "docker"
+    skip = settings.get("SkipTLSVerify") is True
+    tls = not url.startswith("unix://") and (certificates.is_dir() or (skip and url.startswith("https://")))
+    return Endpoint(url, f"the Docker context '{name}'", certificates=certificates if tls else None, tls=tls, verify=not skip)
+
+
+def _local(request: Request) -> Endpoint:
+    default = Endpoint(f"unix://{DEFAULT_SOCKET}", "the default socket")
+    if os.path.lexists(DEFAULT_SOCKET):
+        return default
+    home, runtime = _home(request), Path(request.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    others = (
+        (runtime / "docker.sock", "the rootless socket"),
+        (home / ".docker/run/docker.sock", "the rootless socket"),
+        (home / ".docker/desktop/docker.sock", "Docker Desktop's socket"),
+        (runtime / "podman/podman.sock", "Podman's socket"),
+    )
+    for path, found_by in others:
+        if os.path.exists(path):
+            return Endpoint(f"unix://{path}", found_by, known_to_cli=False)
+    return default
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object of the Docker CLI's; empty where the file is absent or is none: the CLI takes it so, too."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+# -- asking ----------------------------------------------------------------------------------------------------------
+
+
+def _client(endpoint: Endpoint, deadline: float, api_version: str | None = None) -> docker.DockerClient:
+    _silence()
+    import docker
+
+    tls: TLSConfig | bool = _tls(endpoint) if endpoint.tls else False
+    version = api_version or "auto"
+    return docker.DockerClient(base_url=endpoint.url, version=version, timeout=deadline, tls=tls)  # type: ignore[arg-type]
+
+
+def _tls(endpoint: Endpoint) -> TLSConfig:
+    from docker.tls import TLSConfig
+
+    folder = endpoint.certificates or Path()
+    ca, cert, key = (str(path) if (path := folder / f"{name}.pem").is_file() else "" for name in ("ca", "cert", "key"))
+    return TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca or None, verify=endpoint.verify)
+
+
+def _silence() -> None:
+    """The SDK and the libraries under it must not write to the terminal: what goes wrong is in the report."""
+    warnings.filterwarnings("ignore", module=r"(docker|requests|urllib3)(\.|$)")
+    for name in ("docker", "requests", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
+    info = client.info()
+    options = " ".join(str(option) for option in info.get("SecurityOptions") or ())
+    return Engine(
+        endpoint=endpoint.url,
+        found_by=endpoint.found_by,
+        version=printable(str(info.get("ServerVersion") or "")),
+        operating_system=printable(str(info.get("OperatingSystem") or "")),
+        rootless="name=rootless" in options,
+        userns_remap="name=userns" in options,
+        data_root=str(info.get("DockerRootDir") or ""),
+        known_to_cli=endpoint.known_to_cli,
+        api_version=client.api.api_version,
+    )
+
+
+class Asking:
+    """A context in which errors of the SDK, and of the four libraries under it, become ``Unavailable``."""
+
+    def __init__(self, endpoint: Endpoint, deadline: float, *, absent_is_fine: bool = False) -> None:
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._absent_is_fine = absent_is_fine
+
+    def __enter__(self) -> Asking:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, Unavailable):
+            return
+        from docker.errors import NotFound
+
+        if not (self._absent_is_fine and isinstance(error, NotFound)):
+            raise _explain(error, self._endpoint, self._deadline) from error
+
+
+def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailable:
+    from docker.errors import APIError, InvalidVersion, NotFound, TLSParameterError
+    from requests import Timeout
+
+    chain = list(_chain(error))
+
+    def among(*kinds: type[BaseException]) -> BaseException | None:
+        return next((e for e in chain if isinstance(e, kinds)), None)
+
+    said = next((text for e in reversed(chain) if (text := printable(redact(str(e))).strip())), type(error).__name__)[:300]
+    if (refused := among(APIError)) and not among(NotFound):
+        return Unavailable(f"The Docker engine at {endpoint} answers with an error: {printable(redact(str(refused)))[:300]}")
+    if among(InvalidVersion):
+        return Unavailable(f"The engine at {endpoint} speaks an API version that ot-doctor cannot use: {said}", "Update Docker.")
+    if among(TLSParameterError, ssl.SSLError):
+        return Unavailable(
+            f"No TLS connection to the Docker engine at {endpoint}: {said}",
+            hint="Check DOCKER_TLS_VERIFY, and ca.pem, cert.pem, key.pem in DOCKER_CERT_PATH or of the context.",
+        )
+    if among(FileNotFoundError, NotADirectoryError):
+        return _not_started(endpoint, "there is no such socket")
+    if among(ConnectionRefusedError):
+        return _not_started(endpoint, _why_refused(endpoint))
+    if among(PermissionError):
+        return _not_allowed(endpoint)
+    if among(Timeout, TimeoutError, BlockingIOError):
+        return Unavailable(
+            f"The Docker engine at {endpoint} does not answer: the connection stands, and nothing came within {deadline:.1f} s.",
+            hint="Restart Docker, then check with 'docker version' that it answers.",
+            command=_systemctl("restart", endpoint),
+        )
+    if among(socket.gaierror):
+        return Unavailable(f"The Docker engine at {endpoint} cannot be reached: its name does not resolve ({said}).")
+    if among(ConnectionError, BrokenPipeError):
+        return Unavailable(f"What listens at {endpoint} closes the connection without an answer.", "Restart Docker.")
+    if among(NotFound, http.client.HTTPException, KeyError, TypeError, AttributeError, ValueError):
+        return Unavailable(
+            f"What answers at {endpoint} is not a Docker engine: its answer cannot be read ({said}).",
+            hint="Check the address: DOCKER_HOST, or 'docker context ls'.",
+        )
+    return Unavailable(f"The Docker engine at {endpoint} cannot be asked: {said}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that it came from: the libraries hide them in causes, contexts and arguments."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+
+
+def _why_refused(endpoint: Endpoint) -> str:
+    if endpoint.socket is None:
+        return "the connection is refused"
+    try:
+        is_socket = stat.S_ISSOCK(endpoint.socket.stat().st_mode)
+    except OSError:
+        is_socket = True
+    return "the socket is there, and nobody listens on it" if is_socket else f"{endpoint.socket} is not a socket"
+
+
+def _systemctl(verb: str, endpoint: Endpoint) -> str | None:
+    """For the system-wide engine; others are started in too many ways."""
+    return f"sudo systemctl {verb} docker" if endpoint.socket == DEFAULT_SOCKET else None
+
+
+def _not_started(endpoint: Endpoint, seen: str) -> Unavailable:
+    return Unavailable(
+        f"No Docker engine answers at {endpoint}: {seen}.",
+        hint="Docker is not started, or not installed, or it is at another address (DOCKER_HOST, 'docker context ls').",
+        command=_systemctl("start", endpoint),
+    )
+
+
+def _not_allowed(endpoint: Endpoint) -> Unavailable:
+    return Unavailable(
+        f"The Docker engine at {endpoint} cannot be asked: this user is not allowed to use its socket (permission denied).",
+        hint="Join the docker group and log in again, or run ot-doctor with sudo.",
+        command='sudo usermod -aG docker "$USER"',
+    )

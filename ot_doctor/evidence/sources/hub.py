@@ -1,0 +1,292 @@
+"""Asks the Hub what it answers to the worker's token: ``whoami`` and a HEAD of real files, all at the same time."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import logging
+import re
+import threading
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from ot_doctor import __version__
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
+from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
+from ot_doctor.evidence.sources.hub_answers import Reply, clean, failure, file_answer, identity
+from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.workers import Workers
+from ot_doctor.secrets import Secret, redact
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+LONGEST_WAIT = 10.0  # seconds for all requests together, as they run at the same time
+_LARGEST_BODY = 1_000_000
+_MOST_REDIRECTS = 5
+_PUBLIC_FILE = (WESPEAKER, "config.yaml")
+# Behind the gate, unlike README.md: one small file and the weights, which come from another storage.
+_TELLING_FILES = ("config.yaml", "pytorch_model.bin", "segmentation/pytorch_model.bin", "plda/plda.npz")
+
+_Result = TypeVar("_Result")
+
+
+def gather(
+    request: Request, deployment: Deployment | Unavailable, workers: Workers | Unavailable, token: WorkerToken | Unavailable
+) -> Hub:
+    """Ask the Hub that the worker uses. Raises ``Unavailable`` when it is left out, or its address is no address."""
+    if request.offline:
+        raise Unavailable("the Hub was left out (--offline)", switched_off=True)
+    if request.log_alone:
+        raise Unavailable("only the given logs are looked at", switched_off=True)
+    endpoint, endpoint_from = _endpoint(request, workers)
+    secret, not_sent_reason = _token_to_send(endpoint, token)
+    client = _Client.load()
+    wait = min(LONGEST_WAIT, request.remaining() * 0.9)
+    if wait < 0.05:
+        raise Unavailable("no time was left to ask the Hub", hint="Give ot-doctor more time with --timeout.")
+
+    asking = _Asking(client, endpoint, wait)
+    wanted = _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
+    public = asking.file(*_PUBLIC_FILE, None)
+    if secret is None:
+        nobody = Identity(Answer.NOT_ASKED, text=not_sent_reason)
+        untold = tuple(FileAnswer(repo, name, Answer.NOT_ASKED, text=not_sent_reason) for repo, name in wanted)
+        return Hub(endpoint, endpoint_from, nobody, untold, public(), False, not_sent_reason)
+    who = asking.identity(secret)
+    files = [asking.file(repo, name, secret) for repo, name in wanted]
+    return Hub(endpoint, endpoint_from, who(), tuple(answer() for answer in files), public(), True)
+
+
+def _files(line: ReleaseLine) -> tuple[tuple[str, str], ...]:
+    """The files to ask for: ``config.yaml`` of every model, and its telling weights."""
+    return tuple(
+        (model.repo, name) for model in models(line) for name in _TELLING_FILES if name == "config.yaml" or name in model.files
+    )
+
+
+# -- where, and with which token -----------------------------------------------------------------------
+
+
+def _endpoint(request: Request, workers: Workers | Unavailable) -> tuple[str, str]:
+    """The worker's Hub, else the doctor's own setting, else the public one; and where that was said."""
+    if isinstance(workers, Workers) and workers.diarizers and "HF_ENDPOINT" in workers.diarizers[0].env:
+        worker = workers.diarizers[0]
+        return _checked(worker.setting("HF_ENDPOINT"), worker.where), worker.where
+    if own := request.environ.get("HF_ENDPOINT"):
+        return _checked(own, "the doctor's environment"), "the doctor's environment"
+    return DEFAULT_ENDPOINT, "the default"
+
+
+def _checked(value: str | None, where: str) -> str:
+    """The address without a slash at its end. Raises ``Unavailable`` when no client could use it."""
+    problem = _problem(value)
+    if value is None or problem:
+        raise Unavailable(
+            f"HF_ENDPOINT of {where} {problem}, so the Hub was not asked",
+            hint=f"Remove HF_ENDPOINT, or set it to an address such as {DEFAULT_ENDPOINT}.",
+        )
+    return value.rstrip("/")
+
+
+def _problem(value: str | None) -> str:
+    if value is None:
+        return "is not an address"
+    if not value:
+        return "is set to nothing"
+    shown = f"is not an http or https address ('{clean(value)}')"
+    try:
+        parts = urlsplit(value)
+        host = (parts.hostname or "").encode("idna")
+        usable = parts.scheme in ("http", "https") and host and parts.port != 0
+    except ValueError:  # also UnicodeError
+        return shown
+    if not usable or re.search(r"[\s\\\x00-\x1f\x7f?#]", value):
+        return shown
+    return "holds a user name, a password or a token" if "@" in parts.netloc or redact(value) != value else ""
+
+
+def _token_to_send(endpoint: str, token: WorkerToken | Unavailable) -> tuple[Secret | None, str]:
+    """The token, or why it is not sent."""
+    if isinstance(token, Unavailable):
+        return None, f"the worker's token is not known: {token.reason}"
+    if token.value is None or token.value.blank:
+        return None, "the worker has no token"
+    if not token.usable:
+        return None, "the worker's value is not a token"
+    if not may_carry_token(endpoint):
+        return None, f"{clean(endpoint)} is plain http to another machine, which anyone on the way can read"
+    return token.value, ""
+
+
+def may_carry_token(endpoint: str) -> bool:
+    """Encrypted, or not leaving this machine: plain http to a loopback address, and no proxy between."""
+    parts = urlsplit(endpoint)
+    if parts.scheme == "https":
+        return True
+    host = parts.hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    return loopback and _proxy_for(parts) is None
+
+
+def _proxy_for(parts: SplitResult) -> str | None:
+    """The host and port of the proxy that a client takes by this process's environment; without any password in it."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return clean(proxy.rpartition("@")[2].rpartition("//")[2])
+
+
+# -- asking --------------------------------------------------------------------------------------------
+
+
+class _Asking:
+    """Requests that run beside each other until one common deadline; what comes later is nobody's business any more.
+
+    Each method starts one, and returns the function that waits for its answer.
+    """
+
+    def __init__(self, client: _Client, endpoint: str, wait: float) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._proxy = _proxy_for(urlsplit(endpoint))
+        self._deadline = time.monotonic() + wait
+        self._timeout = wait * 0.95  # the client's: a little earlier, so that its own words come in
+        self._too_late = f"no answer within {wait:.{0 if wait >= 1 else 1}f} s"
+
+    def file(self, repo: str, name: str, secret: Secret | None) -> Callable[[], FileAnswer]:
+        """HEAD of a file; anonymous without a secret."""
+
+        def ask() -> FileAnswer:
+            try:
+                url = f"{self._endpoint}/{repo}/resolve/main/{quote(name)}"
+                reply = self._client.ask("HEAD", url, secret, self._timeout)
+            except Exception as error:
+                answer, text = failure(error, proxy=self._proxy)
+                return FileAnswer(repo, name, answer, text=text)
+            answer, text = file_answer(reply, with_token=secret is not None)
+            return FileAnswer(repo, name, answer, reply.status, text)
+
+        return self._start(ask, FileAnswer(repo, name, Answer.TIMEOUT, text=self._too_late))
+
+    def identity(self, secret: Secret) -> Callable[[], Identity]:
+        """``whoami``."""
+
+        def ask() -> Identity:
+            try:
+                reply = self._client.ask("GET", f"{self._endpoint}/api/whoami-v2", secret, self._timeout)
+            except Exception as error:
+                answer, text = failure(error, proxy=self._proxy)
+                return Identity(answer, text=text)
+            return identity(reply)
+
+        return self._start(ask, Identity(Answer.TIMEOUT, text=self._too_late))
+
+    def _start(self, ask: Callable[[], _Result], too_late: _Result) -> Callable[[], _Result]:
+        answers: list[_Result] = []
+        # A daemon: neither a hung name lookup nor a trickling answer may keep the process alive.
+        thread = threading.Thread(target=lambda: answers.append(ask()), name="hub-request", daemon=True)
+        thread.start()
+
+        def result() -> _Result:
+            thread.join(max(0.0, self._deadline - time.monotonic()))
+            return answers[0] if answers else too_late
+
+        return result
+
+
+@dataclass(frozen=True)
+class _Client:
+    """The session and the headers of ``huggingface_hub``, without its retries: those sleep longer than a doctor may.
+
+    The session is one of requests up to version 0.36, of httpx from 1.0 on, of httpx2 from 2.4 on.
+    """
+
+    session: Callable[[], Any]
+    headers: Callable[..., dict[str, str]]
+
+    @staticmethod
+    def load() -> _Client:
+        """Import the client, silent and without what the doctor's own environment tells it about logins and offline mode."""
+        warnings.filterwarnings("ignore", module="huggingface_hub")
+        try:
+            constants: Any = importlib.import_module("huggingface_hub.constants")
+            utils: Any = importlib.import_module("huggingface_hub.utils")
+            client = _Client(utils.get_session, utils.build_hf_headers)
+        except (ImportError, ValueError) as error:  # ValueError: a setting such as HF_HUB_ETAG_TIMEOUT that is no number
+            raise Unavailable(f"the huggingface_hub library cannot be loaded: {clean(str(error))}") from None
+        settings = {
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_TELEMETRY": True,
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN": True,
+            "HF_DEBUG": False,
+        }
+        for name, value in settings.items():
+            setattr(constants, name, value)
+        logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL + 1)
+        return client
+
+    def ask(self, method: str, url: str, secret: Secret | None, timeout: float) -> Reply:
+        """One request. Redirects are followed where they stay on the Hub; others carry the answer in themselves."""
+        token = secret.reveal() if secret else False
+        headers = self.headers(token=token, library_name="ot-doctor", library_version=__version__)
+        headers["Accept-Encoding"] = "identity"
+        session = self.session()
+        for _ in range(_MOST_REDIRECTS):
+            reply = _send(session, method, url, headers, timeout)
+            target = _redirect(url, reply)
+            if target is None:
+                break
+            url = target
+        return reply
+
+
+def _redirect(url: str, reply: Reply) -> str | None:
+    location = reply.headers.get("location")
+    if reply.status not in (301, 302, 303, 307, 308) or not location:
+        return None
+    target = urljoin(url, location)
+    return target if _origin(target) in (_origin(url), _origin(DEFAULT_ENDPOINT)) else None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _send(session: Any, method: str, url: str, headers: Mapping[str, str], timeout: float) -> Reply:
+    if hasattr(session, "build_request"):  # httpx
+        prepared = session.build_request(method, url, headers=headers, timeout=timeout)
+        response = session.send(prepared, stream=True, auth=_as_it_is, follow_redirects=False)
+    else:
+        response = session.request(
+            method, url, headers=headers, timeout=timeout, stream=True, auth=_as_it_is, allow_redirects=False
+        )
+    try:
+        body = b"" if method == "HEAD" else _start_of(response)
+        return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+    finally:
+        response.close()
+
+
+def _as_it_is(request: Any) -> Any:
+    """Leaves the Authorization header alone; without it requests would put a login from ~/.netrc in its place."""
+    return request
+
+
+def _start_of(response: Any) -> bytes:
+    chunks = response.iter_content(65_536) if hasattr(response, "iter_content") else response.iter_bytes(65_536)
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > _LARGEST_BODY:
+            break
+    return body

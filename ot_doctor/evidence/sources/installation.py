@@ -1,0 +1,104 @@
+"""The OpenTranscribe folder on this machine's disk: the one that was named, or the one that the user stands in."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.installation import Installation
+from ot_doctor.secrets import printable
+
+# In the order in which Compose takes them: the first base file, then the first override.
+_BASE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERRIDE_FILES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+_OVERLAYS = ("compose.*.y*ml", "docker-compose.*.y*ml")
+_SCRIPTS = ("opentr.sh", "opentranscribe.sh")
+_WORKER = "celery-worker"
+_LARGEST_FILE = 4 * 1024 * 1024  # bytes; upstream's largest Compose file has 60 thousand
+
+
+def gather(request: Request) -> Installation:
+    """``--dir``, else the working folder or the nearest of its parents that holds OpenTranscribe."""
+    if request.log_alone:
+        return Installation(None, "nothing")
+    if request.directory is not None:
+        if not _is(request.directory, stat.S_ISDIR):
+            raise Unavailable(f"{printable(str(request.directory))} is not a folder (--dir).")
+        return Installation(request.directory, "--dir", compose_files(request, request.directory))
+    for folder in (request.cwd, *request.cwd.parents):
+        if _holds_opentranscribe(folder):
+            found_by = "the working folder" if folder == request.cwd else "a parent of the working folder"
+            return Installation(folder, found_by, compose_files(request, folder))
+    return Installation(None, "nothing")
+
+
+def compose_files(request: Request, folder: Path) -> tuple[Path, ...]:
+    """The files that ``docker compose`` takes in a folder by itself: COMPOSE_FILE's, else the default ones."""
+    dotenv = _compose_variables(folder / ".env")
+    variables = {name: request.environ.get(name) or dotenv.get(name, "") for name in ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR")}
+    names = variables["COMPOSE_FILE"].split(variables["COMPOSE_PATH_SEPARATOR"] or os.pathsep)
+    chosen = tuple(path for name in names if name and _is(path := folder / name, stat.S_ISREG))
+    return chosen or tuple(_first(folder, _BASE_FILES, _OVERRIDE_FILES))
+
+
+def _first(folder: Path, *kinds: tuple[str, ...]) -> Iterator[Path]:
+    for kind in kinds:
+        found = next((folder / name for name in kind if _is(folder / name, stat.S_ISREG)), None)
+        if found is None:
+            return  # an override without a base file is not read
+        yield found
+
+
+def _compose_variables(path: Path) -> dict[str, str]:
+    from ot_doctor.evidence.sources import compose_dotenv
+
+    if b"COMPOSE_FILE" not in (content := _content(path)):
+        return {}
+    try:
+        return {a.key: a.value for a in compose_dotenv.parse(content, lambda name: None) if a.value}
+    except compose_dotenv.DotenvRefused:
+        return {}
+
+
+def _holds_opentranscribe(folder: Path) -> bool:
+    if any(_is(folder / name, stat.S_ISREG) for name in _SCRIPTS):
+        return True
+    try:
+        overlays = sorted({path for pattern in _OVERLAYS for path in folder.glob(pattern)})
+    except OSError:
+        overlays = []
+    return any(_has_worker(path) for path in (*(folder / name for name in _BASE_FILES), *overlays))
+
+
+def _has_worker(path: Path) -> bool:
+    if _WORKER.encode() not in _content(path):  # most folders above a home have no such file, and YAML is slow to read
+        return False
+    from ot_doctor.evidence.sources import compose_files as compose
+
+    return _WORKER in compose.service_names(path)
+
+
+def _content(path: Path) -> bytes:
+    """A regular file's beginning; empty where it is none, or cannot be read."""
+    if not _is(path, stat.S_ISREG):
+        return b""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError:
+        return b""
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,223 @@
+"""Reads logs as blocks of whole lines: files, standard input, and a container's log straight from the engine's socket.
+
+The Docker SDK's own stream needs twice the time: the engine frames every line, and the SDK takes one frame at a time.
+HTTP/1.0 keeps the chunked encoding away, large reads and a tight loop do the rest.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import os
+import select
+import socket
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.workers import Engine
+from ot_doctor.secrets import printable, redact
+
+BLOCK = 1 << 20
+_LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
+_STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
+_HEADER = struct.Struct(">BxxxL")
+_LATE = "the engine did not send the log in the time given; --timeout allows more"
+_ENGINE_ERROR = 3  # the stream number of an error that the engine met on the way
+
+
+class LogProblem(Exception):
+    """A log that cannot be read (any further); the text is one sentence for the user."""
+
+
+def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut at line ends; at the very end a line may lack its own."""
+    rest = b""
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest += block
+            if len(rest) >= _LONGEST_LINE:
+                yield rest + b"\n"
+                rest = b""
+            continue
+        yield rest + block[:end]
+        rest = block[end:]
+    if rest:
+        yield rest
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def file_lines(name: str, until: float) -> Iterator[bytes]:
+    """The lines of a file, or of standard input for ``-``. Raises ``LogProblem``."""
+    if name == "-":
+        yield from whole_lines(_blocks(sys.stdin.fileno(), until, "standard input", limit=None))
+        return
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise LogProblem(f"{path} is a folder, not a log: name the file in it")
+        limit = path.stat().st_size if stat.S_ISREG(mode) else None  # a log that grows meanwhile has an end all the same
+        with path.open("rb", buffering=0) as file:
+            yield from whole_lines(_blocks(file.fileno(), until, str(path), limit=limit))
+    except OSError as error:
+        raise LogProblem(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL in the name
+        raise LogProblem(f"{printable(name)!r} is no file name: {error}") from error
+
+
+def _blocks(descriptor: int, until: float, name: str, *, limit: int | None) -> Iterator[bytes]:
+    decoder = None
+    first = True
+    left = limit
+    while left is None or left > 0:
+        wait = until - time.monotonic()
+        if wait <= 0 or (left is None and not select.select([descriptor], [], [], wait)[0]):
+            raise LogProblem(f"{name} was not read to its end in the time given; --timeout allows more")
+        block = os.read(descriptor, BLOCK if left is None else min(BLOCK, left))
+        if not block:
+            break
+        left = left - len(block) if left is not None else None
+        if first and block[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # what PowerShell's '>' writes
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        first = False
+        yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+
+
+# -- the engine ----------------------------------------------------------------------------------
+
+
+def container_lines(engine: Engine, container: str, tail: int | None, until: float) -> Iterator[bytes]:
+    """A container's last ``tail`` lines (``None``: all), each with the engine's time stamp. Raises ``LogProblem``.
+
+    For an engine at a Unix socket, or at a TCP port without TLS.
+    """
+    query = f"stdout=1&stderr=1&timestamps=1&tail={'all' if tail is None else tail}"
+    request = f"GET /containers/{container}/logs?{query} HTTP/1.0\r\nHost: docker\r\n\r\n"
+    try:
+        with _connect(engine.endpoint, until) as connection:
+            connection.sendall(request.encode())
+            yield from whole_lines(_body(connection, until))
+    except TimeoutError as error:
+        raise LogProblem(_LATE) from error
+    except OSError as error:
+        raise LogProblem(f"the engine broke off while sending the log: {error.strerror or error}") from error
+
+
+def _connect(endpoint: str, until: float) -> socket.socket:
+    parts = urlsplit(endpoint)
+    wait = max(0.01, until - time.monotonic())
+    if "unix" in parts.scheme:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(wait)
+        connection.connect(parts.path)
+        return connection
+    return socket.create_connection((parts.hostname or "localhost", parts.port or 2375), timeout=wait)
+
+
+def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
+    """The log's text, without HTTP's head and without the frames."""
+    received = _received(connection, until)
+    start = b""
+    while b"\r\n\r\n" not in start:
+        more = next(received, b"")
+        if not more or len(start) > BLOCK:
+            raise LogProblem("the engine's answer to a request for the log is no HTTP")
+        start += more
+    head, _, rest = start.partition(b"\r\n\r\n")
+    status = head.split(b" ", 2)[1:2]
+    if status != [b"200"]:
+        raise LogProblem(_message(rest + b"".join(received)))
+    if len(rest) < 8:
+        rest += next(received, b"")
+    yield from _unframed(rest, received) if _HEADER.size <= len(rest) and rest[1:4] == b"\0\0\0" else _joined(rest, received)
+
+
+def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    while True:
+        wait = until - time.monotonic()
+        if wait <= 0:
+            raise TimeoutError
+        connection.settimeout(wait)
+        filled = 0
+        while filled < BLOCK // 2:  # a socket gives little at a time, and large blocks are searched faster
+            count = connection.recv_into(view[filled:])
+            if not count:
+                break
+            filled += count
+        if filled:
+            yield bytes(view[:filled])
+        if not count:
+            return
+
+
+def _message(body: bytes) -> str:
+    try:
+        text = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        text = body.decode("utf-8", "replace")
+    return redact(printable(text.strip()))[:500] or "the engine refused to show the log"
+
+
+def _joined(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
+    """A container with a terminal: no frames."""
+    yield first
+    yield from received
+
+
+def _unframed(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
+    """Takes the frames off. A long line comes in several, each with a stamp of its own."""
+    buffer = first
+    continues = False
+    unpack = _HEADER.unpack_from
+    while True:
+        parts: list[bytes] = []
+        at, end = 0, len(buffer)
+        while at + 8 <= end:
+            stream, size = unpack(buffer, at)
+            stop = at + 8 + size
+            if stop > end:
+                break
+            if stream == _ENGINE_ERROR:
+                yield b"".join(parts)
+                raise LogProblem(_message(buffer[at + 8 : stop]))
+            parts.append(buffer[at + 8 + _STAMP + 1 : stop] if continues else buffer[at + 8 : stop])
+            continues = buffer[stop - 1] != 10
+            at = stop
+        if parts:
+            yield b"".join(parts)
+        more = next(received, None)
+        if more is None:
+            return
+        buffer = buffer[at:] + more
+
+
+def sdk_lines(engine: Engine, container: str, tail: int | None, request: Request, until: float) -> Iterator[bytes]:
+    """The same through the Docker SDK, which can do TLS and SSH. Raises ``LogProblem``."""
+    from ot_doctor.evidence.sources.engine import asking, reconnect
+
+    try:
+        client = reconnect(engine, request)
+        with contextlib.closing(client), asking(client, engine, request):
+            stream = client.api.logs(container, stream=True, timestamps=True, tail="all" if tail is None else tail)
+            yield from whole_lines(_in_time(stream, until))
+    except Unavailable as error:
+        raise LogProblem(error.reason) from error
+
+
+def _in_time(stream: Iterable[bytes], until: float) -> Iterator[bytes]:
+    for piece in stream:
+        if time.monotonic() > until:
+            raise LogProblem(_LATE)
+        yield piece

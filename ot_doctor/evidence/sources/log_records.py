@@ -1,0 +1,270 @@
+"""From bytes to records: finds the telling places of a log quickly, and joins and cleans the lines around them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ot_doctor.evidence.worker_log import Record
+from ot_doctor.secrets import Secret, printable, redact
+
+MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
+MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
+MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
+_MAX_TOKEN_LINES = 20
+
+_JSON_LINE = b'{"log":"'
+_TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
+_WRAPPING = re.compile(
+    r"(?:\x1b\[[0-9;]*m)*(?:(?P<service>[A-Za-z0-9][\w.-]*) +\| )?(?:\x1b\[[0-9;]*m)*"
+    r"(?:(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) )?(?:\x1b\[[0-9;]*m)*"
+)
+_HEAD = re.compile(
+    r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}): (?P<level>[A-Z]+)/(?P<process>[^\]\n]{1,80})\] ?"
+    r"|(?P<at2>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d+)?)(?: ?- ?[\w.]{1,80})? ?[-|:]? ?\[?"
+    r"(?P<level2>DEBUG|INFO|WARNING|ERROR|CRITICAL)\]?(?: ?[-|:] ?| +)"
+)
+_TASK = re.compile(r"\bTask [\w.]+\[(?P<id>[0-9a-fA-F-]{8,40})\]")
+_ALONE = re.compile(  # lines without a prefix that begin a record of their own
+    r"""Traceback \(most recent call last\): | [ ]?-{6,}[ ]celery@ | .{0,400}thrown[ ]while[ ]requesting[ ](?:HEAD|GET)[ ]
+      | Retrying[ ]in[ ][\d.]+s[ ] | Rate[ ]limited\.[ ]Waiting | Could[ ]not[ ](?:download|load[ ]library)[ ]
+      | Unable[ ]to[ ]load[ ]any[ ]of[ ] | (?:DEBUG|INFO|WARNING|ERROR|CRITICAL)(?::|[ ]-|\])""",
+    re.VERBOSE,
+)
+_LEVEL_WORD = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:[:\s]|\])")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, unwrapped."""
+
+    number: int
+    text: str
+    service: str = ""
+    stamp: datetime | None = None
+
+
+class RecordScan:
+    """Takes a log in blocks of whole lines, and passes on the records that hold one of ``words``.
+
+    What holds none is counted and never parsed. ``on_record`` is called in the order of the log. Memory stays flat.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[bytes],
+        on_record: Callable[[Record], object],
+        *,
+        begins: Callable[[str], bool] = lambda text: False,
+    ) -> None:
+        self._words = tuple(words)
+        self._on_record = on_record
+        self._begins = begins  # whether an unprefixed line begins a record of its own
+        self._carry = b""
+        self._carry_from = 1  # the number of the carried text's first line
+        self.lines = 0
+        self.token_lines: list[int] = []
+
+    def feed(self, block: bytes) -> None:
+        """The next lines; every line is whole, the last of the log may lack its end."""
+        if not block:
+            return
+        self._note_tokens(block)
+        self.lines += block.count(b"\n") + (not block.endswith(b"\n"))
+        text = self._carry + block if self._carry else block
+        keep_from = self._begin_of_last(text)
+        self._scan(text[:keep_from])
+        self._carry_from += text.count(b"\n", 0, keep_from)
+        self._carry = text[keep_from:]
+
+    def close(self) -> None:
+        """Nothing follows: pass on what waited for its continuation."""
+        self._scan(self._carry)
+        self._carry = b""
+
+    def _note_tokens(self, block: bytes) -> None:
+        for match in _TOKEN.finditer(block):
+            if len(self.token_lines) >= _MAX_TOKEN_LINES:
+                return
+            number = self.lines + 1 + block.count(b"\n", 0, match.start())
+            placeholder = Secret(match[0].decode()).shape.placeholder
+            if not placeholder and number not in self.token_lines:
+                self.token_lines.append(number)
+
+    def _begin_of_last(self, text: bytes) -> int:
+        """Where the last record begins, whose continuation may be in the next block."""
+        end = len(text)
+        for _ in range(MAX_LINES):
+            begin = text.rfind(b"\n", 0, max(end - 1, 0)) + 1
+            if len(text) - begin > MAX_CARRY:
+                return end
+            if begin == 0 or is_head(text[begin : begin + 300]):
+                return begin
+            end = begin
+        return end
+
+    def _scan(self, text: bytes) -> None:
+        done = 0
+        number, counted = self._carry_from, 0
+        for position in self._places(text):
+            if position < done:
+                continue
+            begin, end = _bounds(text, position, done)
+            number += text.count(b"\n", counted, begin)
+            counted = begin
+            self._pass_on(text[begin:end], number)
+            done = end
+
+    def _places(self, text: bytes) -> list[int]:
+        """Where the words are, one place a line for each word at most."""
+        places = set()
+        for word in self._words:
+            at = text.find(word)
+            while at >= 0:
+                places.add(at)
+                line_end = text.find(b"\n", at)
+                at = text.find(word, line_end) if line_end >= 0 else -1
+        return sorted(places)
+
+    def _pass_on(self, region: bytes, number: int) -> None:
+        lines = [unwrap(raw, number + offset) for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n"))]
+        for record in records(lines, self._begins):
+            self._on_record(record)
+
+
+def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
+    """The record around ``position``: from its head, to the next one's; at most so many lines either way."""
+    begin = text.rfind(b"\n", floor, position) + 1 or floor
+    for _ in range(MAX_LINES):
+        if begin <= floor or is_head(text[begin : begin + 300]):
+            break
+        begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
+    end = text.find(b"\n", position) + 1 or len(text)
+    for _ in range(5 * MAX_LINES):
+        if end >= len(text) or is_head(text[end : end + 300]):
+            break
+        end = text.find(b"\n", end) + 1 or len(text)
+    return begin, end
+
+
+def is_head(raw: bytes) -> bool:
+    """Whether a line begins a record: it has Celery's or logging's prefix."""
+    text = raw.removeprefix(_JSON_LINE).decode("ascii", "replace")
+    wrapping = _WRAPPING.match(text)
+    return _HEAD.match(text, wrapping.end() if wrapping else 0) is not None
+
+
+def unwrap(raw: bytes, number: int) -> Line:
+    """A line without what Compose, Docker, a terminal or a progress bar put around it; cut where it is very long."""
+    json_stamp = None
+    if raw.startswith(_JSON_LINE):
+        raw, json_stamp = _from_json(raw)
+    if len(raw) > MAX_LINE:
+        raw = raw[: MAX_LINE // 2] + b" [...] " + raw[-MAX_LINE // 2 :]
+    text = raw.decode("utf-8", "replace")
+    wrapping = _WRAPPING.match(text)
+    service, stamp = (wrapping["service"] or "", wrapping["stamp"]) if wrapping else ("", None)
+    text = text[wrapping.end() :] if wrapping else text
+    text = text.rstrip("\r").rpartition("\r")[2]  # what a terminal would show of a progress bar
+    stamp = stamp or json_stamp
+    return Line(number, printable(text), service, parse_stamp(stamp) if stamp else None)
+
+
+def _from_json(raw: bytes) -> tuple[bytes, str | None]:
+    """The text and the time of a line of the engine's own json-file; the line itself where it is none."""
+    try:
+        entry = json.loads(raw)
+        return entry["log"].rstrip("\n").encode("utf-8", "replace"), str(entry.get("time", ""))
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return raw, None
+
+
+def parse_stamp(stamp: str) -> datetime | None:
+    """An RFC 3339 time with any number of fractional digits, in UTC."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)?", stamp)
+    if match is None:
+        return None
+    zone = match[3] if match[3] and match[3] != "Z" else "+00:00"
+    micros = (match[2] or "0")[:6].ljust(6, "0")
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{micros}{zone}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def records(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Record]:
+    """The records in some lines. A prefixed line begins one; so does an unprefixed one that cannot be a continuation."""
+    found: list[_Draft] = []
+    for line in lines:
+        head = _HEAD.match(line.text)
+        if head is not None:
+            found.append(_Draft.headed(line, head))
+            continue
+        last = found[-1] if found else None
+        if last is None or line.service != last.first.service or last.refuses(line.text, begins):
+            found.append(_Draft.alone(line))
+        else:
+            last.add(line)
+    return [draft.record() for draft in found if draft.lines]
+
+
+class _Draft:
+    """A record that is being put together."""
+
+    def __init__(self, line: Line, text: str, *, at: datetime | None, level: str, process: str, headed: bool) -> None:
+        self.first = self.last = line
+        self.lines = [text]
+        self.at, self.level, self.process, self.headed = at, level, process, headed
+        self.cut = 0
+        self.in_traceback = text.startswith("Traceback (most recent call last):")
+
+    @classmethod
+    def headed(cls, line: Line, head: re.Match[str]) -> _Draft:
+        at = line.stamp or parse_stamp(head["at"] or head["at2"])
+        level = head["level"] or head["level2"]
+        return cls(line, line.text[head.end() :], at=at, level=level, process=head["process"] or "", headed=True)
+
+    @classmethod
+    def alone(cls, line: Line) -> _Draft:
+        word = _LEVEL_WORD.match(line.text)
+        level = word[1] if word else ""
+        return cls(line, line.text, at=line.stamp, level=level, process="", headed=False)
+
+    def refuses(self, text: str, begins: Callable[[str], bool]) -> bool:
+        """Whether an unprefixed line cannot belong to this record."""
+        alone = _ALONE.match(text) is not None
+        if not self.headed:
+            continues = self.in_traceback or not text.strip() or text[0] in " \t"
+            return alone or not continues or begins(text)
+        if self.level in ("INFO", "DEBUG"):  # what a library prints stands after whatever record was last
+            return alone or begins(text)
+        return alone and not self.in_traceback and not text.startswith("Traceback")
+
+    def add(self, line: Line) -> None:
+        self.last = line
+        self.in_traceback = self.in_traceback or line.text.startswith("Traceback (most recent call last):")
+        self.lines.append(line.text)
+        if len(self.lines) > 2 * MAX_LINES:
+            half = MAX_LINES // 2
+            self.cut += len(self.lines) - 2 * half
+            self.lines = self.lines[:half] + self.lines[-half:]
+
+    def record(self) -> Record:
+        lines = self.lines
+        if self.cut or len(lines) > MAX_LINES:
+            half = MAX_LINES // 2
+            left_out = self.cut + len(lines) - 2 * half
+            lines = [*lines[:half], f"[... {left_out} lines ...]", *lines[-half:]]
+        text = redact("\n".join(lines).strip("\n"))
+        task = _TASK.search(text)
+        numbers = (self.first.number, self.last.number)
+        return Record(numbers, self.at, self.level, text, task["id"] if task else "", self.process)
+
+
+def shifted(record: Record, lines: int) -> Record:
+    """The record with its line numbers counted from ``lines`` lines earlier."""
+    first, last = record.lines
+    return Record((first + lines, last + lines), record.at, record.level, record.text, record.task, record.process)

@@ -1,0 +1,221 @@
+"""Gathers the model cache of the diarizing worker: what is in it, and what the worker may do there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, ReleaseLine, models
+from ot_doctor.evidence.env_file import EnvFile
+from ot_doctor.evidence.model_cache import CacheAccess, CachedFile, CachedModel, CacheRoot, FileState, ModelCache
+from ot_doctor.evidence.sources import cache_access
+from ot_doctor.evidence.sources.cache_exec import User, ask_container
+from ot_doctor.evidence.sources.cache_files import find_models, look_from_host
+from ot_doctor.evidence.sources.cache_location import (
+    Surroundings,
+    configured_models_dir,
+    former_place,
+    models_dir,
+    offline_switch,
+    on_host,
+    places,
+    root_of,
+)
+from ot_doctor.evidence.sources.cache_look import CacheLook, Found, as_evidence, folder_name, shown, state_of
+from ot_doctor.evidence.workers import Engine, Worker, Workers
+
+_DEFAULT_MODELS_DIR = "./models"
+_MOST_MISPLACED = 20
+
+
+def gather(
+    request: Request, deployment: Deployment, workers: Workers | Unavailable, env_file: EnvFile | Unavailable
+) -> ModelCache:
+    """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
+    file = None if isinstance(env_file, Unavailable) else env_file
+    worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
+    configured = configured_models_dir(deployment, file)
+    if worker is not None:
+        around = Surroundings.of(worker)
+    else:
+        folder = configured or os.path.normpath(deployment.home / _DEFAULT_MODELS_DIR)
+        around = Surroundings.supposed(folder, file)
+    return _Gathering(request, deployment.line, around, worker).result(configured)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The same places, seen from one side."""
+
+    looks: Mapping[str, CacheLook]
+
+    @property
+    def closed(self) -> bool:
+        """Something could not be looked at, so that the other side may know more."""
+        if any(cache.root.found is Found.CLOSED or cache.locks.found is Found.CLOSED for cache in self.looks.values()):
+            return True
+        models = [model for cache in self.looks.values() for model in cache.models]
+        files = [look for model in models for look in model.files]
+        return any(look.found is Found.CLOSED for model in models for look in model.all()) or any(
+            state_of(look, "") is FileState.UNREADABLE for look in files
+        )
+
+    def found(self, path: str) -> Found | None:
+        """What was found at a path of the container; ``None`` when it was not looked at."""
+        looks = (look for cache in self.looks.values() for look in cache.all())
+        return next((look.found for look in looks if look.container_path == path), None)
+
+
+class _Gathering:
+    """One worker's cache. Both sides are looked at; the host's is the one reported unless it cannot be seen from here."""
+
+    def __init__(self, request: Request, line: ReleaseLine, around: Surroundings, worker: Worker | None) -> None:
+        self._line = line
+        self._around = around
+        self._worker = worker
+        self._engine = worker.engine if worker else None
+        self._here = self._engine is None or _on_this_machine(self._engine)
+        self._models = models(line)
+        self._places = places(line, around.env, around.home)
+        wanted = {place.path: self._models for place in self._places}
+        self._inside, self._user = self._ask(request, wanted)
+        self._host = self._from_host(wanted)
+        self._host_side = self._host is not None and self._host_is_truth(self._host)
+
+    def result(self, configured: str | None) -> ModelCache:
+        best = self._host_name if self._host_side else str
+        seen = self._host if self._host_side else self._inside
+        folder = models_dir(self._around.mounts, self._places[0])
+        if configured and folder and os.path.realpath(configured) == os.path.realpath(folder):
+            configured = folder
+        cached = tuple(self._cached(model, seen, best) for model in self._models)
+        misplaced, old = self._strays(folder, cached) if self._host_side else ((), ())
+        return ModelCache(
+            worker=self._worker.name if self._worker else "",
+            root=self._root(seen),
+            models=cached,
+            access=self._access(),
+            offline=offline_switch(self._around.env),
+            misplaced=misplaced,
+            old_layout=old,
+            stale_locks=self._stale_locks(),
+            configured=configured,
+            host_side=self._host_side,
+            models_dir=folder,
+        )
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> tuple[_Seen | None, User | None]:
+        if self._worker is None:
+            return None, None
+        try:
+            user, looks = ask_container(request, self._worker, wanted)
+        except Unavailable:
+            return None, cache_access.image_user(self._worker)
+        return _Seen(looks), user
+
+    def _from_host(self, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
+        if not self._here:
+            return None
+        return _Seen({root: look_from_host(self._around.mounts, root, needed) for root, needed in wanted.items()})
+
+    def _host_is_truth(self, host: _Seen) -> bool:
+        """Not where the container knows more, or sees something else: a folder that was replaced under its mount."""
+        if self._inside is None:
+            return not all(cache.root.found is Found.CLOSED for cache in host.looks.values())
+        if host.closed or (self._engine and "desktop" in self._engine.operating_system.lower()):
+            return False
+        files = [look for cache in host.looks.values() for model in cache.models for look in model.files]
+        inside = [self._inside.found(look.container_path) for look in files]
+        return all(there in (None, look.found, Found.CLOSED) for look, there in zip(files, inside, strict=True))
+
+    def _host_name(self, path: str) -> str:
+        return on_host(self._around.mounts, path) or path
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _cached(self, model: Model, seen: _Seen | None, best: Callable[[str], str]) -> CachedModel:
+        """Where the line is not known there are two places: the one that has the model tells."""
+        at = self._models.index(model)
+        if seen is None:
+            path = f"{self._places[0].path}/{folder_name(model.repo)}"
+            return _unseen(model, path)
+        found = [as_evidence(model, cache.models[at], best) for cache in seen.looks.values()]
+        return max(found, key=lambda cached: (cached.complete, cached.present))
+
+    def _root(self, seen: _Seen | None) -> CacheRoot:
+        root = root_of(self._places[0], self._line, self._around, here=self._here)
+        if root.path and self._host_side and _read_only(root.path):
+            root = replace(root, read_only=True)
+        if seen is None:
+            return root
+        look = seen.looks[root.container_path].root
+        return replace(root, exists=None if look.found is Found.CLOSED else look.there)
+
+    def _access(self) -> CacheAccess:
+        same = self._engine is not None and self._here and self._engine.same_user_ids
+        read_only = self._root(None).read_only
+        wanted = {place.path: self._models for place in self._places}
+        best = self._host_name if self._here else str
+        if self._user is None:
+            return cache_access.UNKNOWN_ACCESS
+        if self._inside is not None:
+            return cache_access.asked(cache_access.Question(self._inside.looks, wanted, read_only, best, same), self._user)
+        if self._host is not None and self._host_side and same:
+            question = cache_access.Question(self._host.looks, wanted, read_only, best, same)
+            return cache_access.worked_out(question, self._user)
+        return replace(cache_access.UNKNOWN_ACCESS, user=cache_access.shown_user(self._user), uid=self._user.uid)
+
+    def _stale_locks(self) -> tuple[str, ...]:
+        side = self._inside or (self._host if self._engine and self._engine.same_user_ids else None)
+        if side is None or self._user is None:
+            return ()
+        paths = cache_access.foreign_locks(side.looks.values(), self._user)
+        return tuple(shown(self._host_name(path) if self._here else path) for path in paths)
+
+    def _strays(self, folder: str | None, cached: tuple[CachedModel, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Models where no release looks, and those of v0.3 beside a v0.4 worker."""
+        if folder is None or not os.path.isdir(folder):
+            return (), ()
+        looked = {os.path.realpath(self._host_name(place.path)) for place in self._places}
+        other = former_place(self._line, self._around.env, self._around.home)
+        absent = {folder_name(m.repo) for m in cached if not m.present} | {m.repo.split("/")[1] for m in cached if not m.present}
+        misplaced, old = [], []
+        for path in find_models(folder, [model.repo.split("/")[1] for model in models(ReleaseLine.UNKNOWN)]):
+            parent, name = os.path.split(os.path.realpath(path))
+            hub_layout = name.startswith("models--")
+            if parent in looked and hub_layout:
+                continue
+            at_other = other is not None and parent == os.path.realpath(self._host_name(other.path))
+            if at_other and self._line is not ReleaseLine.V0_3 and name not in _names(COMMUNITY_1):
+                old.append(shown(path))
+            elif not (at_other and hub_layout) or name in absent:
+                misplaced.append(shown(path))
+        return tuple(misplaced[:_MOST_MISPLACED]), tuple(old[:_MOST_MISPLACED])
+
+
+def _unseen(model: Model, path: str) -> CachedModel:
+    """A model that nobody could look at."""
+    files = tuple(CachedFile(name, FileState.UNREADABLE, 0, f"{path}/snapshots") for name in model.files)
+    return CachedModel(model.repo, model.required, path, path, files, present=False)
+
+
+def _names(repo: str) -> tuple[str, str]:
+    return folder_name(repo), repo.split("/")[1]
+
+
+def _on_this_machine(engine: Engine) -> bool:
+    return engine.endpoint.startswith(("unix://", "npipe://"))
+
+
+def _read_only(path: str) -> bool:
+    """Whether the file system under the nearest existing folder is mounted read-only."""
+    while not os.path.lexists(path) and path != "/":
+        path = os.path.dirname(path)
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False

@@ -1,0 +1,223 @@
+"""The workers' logs: from the files that were named, else from the engine, looked through backwards."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.signatures import Catalogue, catalogue, fewest
+from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
+from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
+from ot_doctor.evidence.sources.log_records import RecordScan, parse_stamp, shifted
+from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
+from ot_doctor.evidence.workers import Worker, Workers
+
+_STEPS = (12_000, 240_000, 4_800_000, None)  # lines from the end; what was read once is not read again
+_KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
+_SHARE = 0.85  # of the time that is left: the rest is for judging and showing
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one log gave."""
+
+    source: LogSource
+    attempts: tuple[Attempt, ...] = ()
+    stray: tuple[Hit, ...] = ()
+
+
+def gather(request: Request, workers: Workers | Unavailable) -> WorkerLog:
+    """Read the logs and cut them into attempts. Raises ``Unavailable`` where neither a file was named nor an engine found.
+
+    A log that cannot be read is no reason to fail: its ``LogSource`` says why.
+    """
+    if not request.logs and isinstance(workers, Unavailable):
+        raise workers
+    reads: list[_Read] = []
+    if request.logs:
+        for index, name in enumerate(dict.fromkeys(request.logs)):
+            reads.append(_read_file(request, name, _until(request, len(request.logs) - index)))
+    elif isinstance(workers, Workers):
+        for index, worker in enumerate(workers.diarizers):
+            reads.append(_read_container(request, worker, _until(request, len(workers.diarizers) - index)))
+    attempts = [attempt for read in reads for attempt in read.attempts]
+    if len(reads) > 1:
+        attempts.sort(key=_newness, reverse=True)
+    return WorkerLog(
+        sources=tuple(read.source for read in reads),
+        attempts=tuple(attempts),
+        stray=tuple(hit for read in reads for hit in read.stray),
+    )
+
+
+def _until(request: Request, logs_left: int) -> float:
+    return time.monotonic() + max(0.2, _SHARE * request.remaining() / logs_left)
+
+
+def _newness(attempt: Attempt) -> float:
+    moment = attempt.ended_at or attempt.started_at
+    return moment.timestamp() if moment else 0.0
+
+
+def scan_words(signatures: Catalogue) -> tuple[bytes, ...]:
+    """What a line must hold to be worth parsing."""
+    found = fewest([*(word.decode() for word in signatures.words()), *TASK_WORDS, *ERROR_WORDS])
+    return found
+
+
+def _scan(signatures: Catalogue, on_record: Callable[[Record], object]) -> RecordScan:
+    marks = [signature for signature in signatures.signatures if signature.marks]
+    return RecordScan(
+        scan_words(signatures), on_record, begins=lambda text: any(mark.search(text) is not None for mark in marks)
+    )
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def _read_file(request: Request, name: str, until: float) -> _Read:
+    shown = "standard input" if name == "-" else str(request.cwd / name)
+    signatures = catalogue()
+    cutter = Cutter(signatures, shown)
+    scan = _scan(signatures, lambda record: cutter.add(record))
+    problem = ""
+    try:
+        for block in file_lines(name if name == "-" else str(request.cwd / name), until):
+            scan.feed(block)
+    except LogProblem as error:
+        problem = str(error)
+    scan.close()
+    return _result(shown, scan.lines, scan.token_lines, cutter, whole=not problem, problem=problem)
+
+
+def _result(
+    name: str,
+    lines: int,
+    token_lines: list[int],
+    cutter: Cutter,
+    *,
+    whole: bool,
+    problem: str = "",
+    since: datetime | None = None,
+) -> _Read:
+    source = LogSource(
+        name=name,
+        lines_read=lines,
+        whole=whole,
+        since=since,
+        problem=problem,
+        token_lines=tuple(token_lines),
+        release_signs=tuple(sorted(cutter.release_signs)),
+        device=cutter.device,
+    )
+    return _Read(source, tuple(attempt for attempt, _ in cutter.attempts()), cutter.stray())
+
+
+# -- containers ----------------------------------------------------------------------------------
+
+
+def _read_container(request: Request, worker: Worker, until: float) -> _Read:
+    since = present_run(worker)
+    cutter = _cutter(worker, since)
+    windows: list[_Window] = []  # in the order of the log
+    problem = ""
+    whole = False
+    for tail in _STEPS:
+        window = _Window(_cutter(worker, since))
+        try:
+            window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
+        except LogProblem as error:
+            problem = str(error)
+            break
+        windows.insert(0, window)
+        cutter = window.followed_by(windows[1:])
+        whole = tail is None or _lines_in(windows) < tail or (since is not None and window.began_before(since))
+        if whole or _newest_is_whole(cutter):
+            break
+    read = _lines_in(windows)
+    if problem and not windows:
+        command = f"docker inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {worker.name}"
+        problem = f"The log of {worker.name} cannot be read: {problem}. Its log driver is '{worker.log_driver}'; see: {command}"
+    elif problem:
+        longer = max(120, round(4 * request.timeout))
+        problem = f"no attempt in the last {read:,} lines of {worker.name}; --timeout {longer} looks further back"
+    tokens = [_lines_in(windows[:place]) + line for place, part in enumerate(windows) for line in part.scan.token_lines]
+    return _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
+
+
+def _cutter(worker: Worker, since: datetime | None) -> Cutter:
+    return Cutter(catalogue(), worker.name, since=since, running=worker.running)
+
+
+def present_run(worker: Worker) -> datetime | None:
+    """From when on the log is the present run's, by the engine's time stamps.
+
+    The engine notes the start some milliseconds after the first lines can have been written, so the end of the run before counts.
+    """
+    started, finished = worker.started_at, worker.finished_at
+    if finished is not None and started is not None and finished <= started:
+        return finished
+    if worker.running or worker.restart_count == 0:
+        first_run = started is None or worker.created_at is None or started - worker.created_at < timedelta(seconds=30)
+        if worker.running or first_run:
+            return worker.created_at
+    return started - timedelta(seconds=1) if started else worker.created_at
+
+
+def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> Iterator[bytes]:
+    endpoint = worker.engine.endpoint
+    if endpoint.startswith(("unix://", "http+unix://")):
+        return container_lines(worker.engine, worker.id, tail, until)
+    return sdk_lines(worker.engine, worker.id, tail, request, until)
+
+
+class _Window:
+    """The lines between two places of a container's log."""
+
+    def __init__(self, cutter: Cutter) -> None:
+        self.first_stamp = b""
+        self._cutter = cutter
+        self._first: list[Record] = []
+        self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
+        self.scan = _scan(catalogue(), self._take)
+
+    def _take(self, record: Record) -> None:
+        if self._cutter.add(record) or record.level == "ERROR":
+            (self._first if len(self._first) < _KEPT_OF_A_WINDOW else self._last).append(record)
+
+    def read(self, blocks: Iterator[bytes], *, before: bytes) -> None:
+        """Take the lines in, up to the one that has the stamp ``before``."""
+        for block in blocks:
+            if not self.first_stamp:
+                self.first_stamp = block[:30]
+            last_line = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
+            if before and last_line[:30] >= before:
+                self.scan.feed(b"".join(line for line in block.splitlines(keepends=True) if line[:30] < before))
+                break
+            self.scan.feed(block)
+        self.scan.close()
+
+    def followed_by(self, newer: Sequence[_Window]) -> Cutter:
+        """What this window tells, together with the windows after it: no attempt begins in those."""
+        for place, window in enumerate(newer):
+            offset = _lines_in([self, *newer[:place]])
+            for record in (*window._first, *window._last):
+                self._cutter.add(shifted(record, offset))
+        return self._cutter
+
+    def began_before(self, moment: datetime) -> bool:
+        stamp = parse_stamp(self.first_stamp.decode("ascii", "replace"))
+        return stamp is not None and stamp < moment
+
+
+def _lines_in(windows: Iterable[_Window]) -> int:
+    return sum(window.scan.lines for window in windows)
+
+
+def _newest_is_whole(cutter: Cutter) -> bool:
+    telling = [pair for pair in cutter.attempts() if pair[0].outcome is not Outcome.DISABLED]
+    return bool(telling) and telling[0][1]

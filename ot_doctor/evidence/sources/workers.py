@@ -1,0 +1,336 @@
+"""The containers of OpenTranscribe: which ones, and what the engine says of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.installation import Installation
+from ot_doctor.evidence.sources.engine import asking, connect
+from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
+from ot_doctor.secrets import Secret, keep, printable, redact
+
+if TYPE_CHECKING:
+    import docker
+
+_COMPOSE = "com.docker.compose."
+_TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
+_BACKEND_IMAGE = "opentranscribe-backend"
+_DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
+_INSPECTED_AT_ONCE = 4
+_HEALTH_OUTPUT = 500  # characters of the last health check's output that are kept
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A container as the engine's list shows it: enough to tell whether it is worth a closer look."""
+
+    id: str
+    names: tuple[str, ...]
+    image: str
+    project: str
+    service: str
+    working_dir: str
+    up: bool  # running, or about to be again
+    created: float
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else self.id[:12]
+
+    @property
+    def is_opentranscribe(self) -> bool:
+        return "opentranscribe" in self.image.lower() or "opentranscribe" in self.name.lower()
+
+    @property
+    def role(self) -> Role | None:
+        """What it is for; ``None`` for a database, a proxy and the like."""
+        if self.service in DIARIZING_SERVICES or (not self.service and _DIARIZER_NAME.search(self.name)):
+            return Role.DIARIZER
+        what = self.service or self.name
+        if "celery" in what:
+            return Role.CELERY
+        if what in ("backend", "diar-native") or "diar-native" in what or _BACKEND_IMAGE in self.image:
+            return Role.OTHER
+        return None
+
+
+def gather(request: Request, installation: Installation) -> Workers:
+    """The containers of the one deployment that is examined, running or not. None at all is no error."""
+    client, engine = connect(request)
+    try:
+        with asking(client, engine, request):
+            listed = [c for entry in client.api.containers(all=True) if (c := from_list(entry))]
+        chosen, others = choose(listed, installation.directory, request.workers)
+        workers = inspected(client, engine, request, chosen)
+    finally:
+        client.close()
+    return Workers(engine, tuple(sorted(workers, key=_order)), others)
+
+
+def _order(worker: Worker) -> tuple[bool, bool, int, str]:
+    service = worker.compose.service
+    rank = DIARIZING_SERVICES.index(service) if service in DIARIZING_SERVICES else len(DIARIZING_SERVICES)
+    return (worker.role is not Role.DIARIZER, not worker.running, rank, worker.name)
+
+
+# -- which containers ------------------------------------------------------------------------------------------------
+
+
+def from_list(entry: Json) -> Listed | None:
+    """One entry of ``docker ps --all``; ``None`` for what is no part of a running stack."""
+    labels = _mapping(entry.get("Labels"))
+    if str(labels.get(f"{_COMPOSE}oneoff", "")).lower() == "true":
+        return None  # left over from 'docker compose run'
+    created = entry.get("Created")
+    return Listed(
+        id=_text(entry.get("Id")),
+        names=tuple(_text(name).lstrip("/") for name in _list(entry.get("Names"))),
+        image=_text(entry.get("Image")),
+        project=_text(labels.get(f"{_COMPOSE}project")),
+        service=_text(labels.get(f"{_COMPOSE}service")),
+        working_dir=_text(labels.get(f"{_COMPOSE}project.working_dir")),
+        up=_text(entry.get("State")) in ("running", "restarting", "paused"),
+        created=float(created) if isinstance(created, (int, float)) else 0.0,
+    )
+
+
+def choose(
+    listed: Iterable[Listed], directory: Path | None, named: tuple[str, ...]
+) -> tuple[tuple[tuple[Listed, Role], ...], tuple[str, ...]]:
+    """The containers of the deployment with their roles, and the names of OpenTranscribe's other projects."""
+    everything = list(listed)
+    diarizers = _named(everything, named) if named else []
+    projects: dict[str, list[Listed]] = {}
+    for container in everything:
+        projects.setdefault(container.project, []).append(container)
+    here = {c.project for c in everything if c.project and directory is not None and _same_folder(c.working_dir, directory)}
+    candidates = {name: found for name, found in projects.items() if name in here or any(c.is_opentranscribe for c in found)}
+    if diarizers:
+        wanted = {c.project for c in diarizers}
+    else:
+        wanted = (here & {name for name, found in candidates.items() if any(c.role for c in found)}) or _busiest(candidates)
+    chosen = []
+    for container in everything:
+        role = container.role
+        if container in diarizers:
+            chosen.append((container, Role.DIARIZER))
+        elif container.project in wanted and role and (container.project or container.is_opentranscribe):
+            chosen.append((container, Role.CELERY if named and role is Role.DIARIZER else role))
+    return tuple(chosen), tuple(sorted(name for name in candidates if name and name not in wanted))
+
+
+def _named(everything: list[Listed], named: tuple[str, ...]) -> list[Listed]:
+    found: list[Listed] = []
+    for name in named:
+        matches = [c for c in everything if name in (*c.names, c.service) or (len(name) >= 12 and c.id.startswith(name))]
+        if not matches:
+            there = sorted({c.name for c in everything if c.is_opentranscribe or c.role})
+            what = f"There are: {', '.join(there)}." if there else "There is no container of OpenTranscribe at all."
+            raise Unavailable(f"No container and no Compose service is called '{printable(name)}' (--worker). {what}")
+        found += [c for c in matches if c not in found]
+    return found
+
+
+def _busiest(candidates: Mapping[str, list[Listed]]) -> set[str]:
+    """Without a folder to go by: the projects with a running diarizer, else with anything running, else the newest one.
+
+    Containers that Compose did not make count only where there is no project.
+    """
+    pool = {name: found for name, found in candidates.items() if name and any(c.role for c in found)} or dict(candidates)
+    diarizing = {n for n, found in pool.items() if any(c.up and c.role is Role.DIARIZER for c in found)}
+    running = {n for n, found in pool.items() if any(c.up and c.role for c in found)}
+    if diarizing or running or len(pool) < 2:
+        return diarizing or running or set(pool)
+    return {max(pool, key=lambda name: max(c.created for c in pool[name]))}
+
+
+def _same_folder(label: str, directory: Path) -> bool:
+    if not label:
+        return False
+    try:
+        return Path(label) == directory or Path(label).resolve() == directory.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL byte
+        return False
+
+
+# -- what the engine says of each ------------------------------------------------------------------------------------
+
+
+def inspected(
+    client: docker.DockerClient, engine: Engine, request: Request, chosen: Iterable[tuple[Listed, Role]]
+) -> list[Worker]:
+    from docker.errors import NotFound
+
+    def look(one: tuple[Listed, Role]) -> Json | None:
+        try:
+            with asking(client, engine, request):
+                return _mapping(client.api.inspect_container(one[0].id))
+        except NotFound:
+            return None  # it went away after it was listed
+
+    def look_at_image(image: str) -> Json:
+        try:
+            with asking(client, engine, request):
+                return _mapping(client.api.inspect_image(image))  # type: ignore[no-untyped-call]
+        except (NotFound, Unavailable):
+            return {}  # the image's own settings are a help, not a need
+
+    them = list(chosen)
+    with ThreadPoolExecutor(_INSPECTED_AT_ONCE, thread_name_prefix="inspect") as pool:
+        found = [(role, inspect) for (_, role), inspect in zip(them, pool.map(look, them), strict=True) if inspect]
+        images = sorted({_text(inspect.get("Image")) for _, inspect in found})
+        image_of = dict(zip(images, pool.map(look_at_image, images), strict=True))
+    return [parse(engine, role, inspect, image_of[_text(inspect.get("Image"))]) for role, inspect in found]
+
+
+def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
+    """A container from what ``docker inspect`` says of it and of its image. Nothing in it is trusted to be there."""
+    config, state, host = (_mapping(inspect.get(part)) for part in ("Config", "State", "HostConfig"))
+    health = _mapping(state.get("Health") or state.get("Healthcheck"))
+    image_config = _mapping(image.get("Config"))
+    env = _environment(config.get("Env"))
+    image_env = _environment(image_config.get("Env"))
+    labels = {**_mapping(image_config.get("Labels")), **_mapping(config.get("Labels"))}
+    user = _text(config.get("User"))
+    return Worker(
+        engine=engine,
+        id=_text(inspect.get("Id")),
+        name=_text(inspect.get("Name")).lstrip("/"),
+        role=role,
+        image=_text(config.get("Image") or inspect.get("ImageName")),
+        compose=_compose(labels),
+        status=_text(state.get("Status")),
+        exit_code=_number(state.get("ExitCode")),
+        oom_killed=state.get("OOMKilled") is True,
+        error=redact(_text(state.get("Error"))).strip(),
+        restart_count=_number(inspect.get("RestartCount")),
+        health=status if (status := _text(health.get("Status"))) != "none" else "",
+        health_output=_health_output(health),
+        created_at=moment(inspect.get("Created")),
+        started_at=moment(state.get("StartedAt")),
+        finished_at=moment(state.get("FinishedAt")),
+        user=user,
+        home=_home(user, env),
+        command=tuple(redact(_text(word)) for word in (*_list(config.get("Entrypoint")), *_list(config.get("Cmd")))),
+        env=env,
+        mounts=_mounts(inspect, host),
+        image_labels={_text(n): redact(_text(v)) for n, v in labels.items() if str(n).startswith("org.opencontainers.image.")},
+        image_env_names=frozenset(image_env),
+        image_env=image_env,
+        gpu=_gpu(host, env),
+        memory_limit=max(0, _number(host.get("Memory"))),
+        log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
+    )
+
+
+def moment(text: object) -> datetime | None:
+    """Docker's time stamps: up to nine digits of fraction, any offset; the year 1 stands for "never"."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(Z|[+-]\d\d:?\d\d)?$", str(text))
+    if not found or found[1] < "1971":
+        return None
+    try:
+        at = datetime.fromisoformat(found[1]).replace(microsecond=int((found[2] or "0").ljust(6, "0")[:6]), tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    if found[3] and found[3] != "Z":
+        offset = timedelta(hours=int(found[3][1:3]), minutes=int(found[3][-2:]))
+        at += offset if found[3][0] == "-" else -offset
+    return at
+
+
+def _compose(labels: Json) -> ComposeLabels:
+    def files(name: str) -> tuple[str, ...]:
+        return tuple(part for part in _text(labels.get(f"{_COMPOSE}project.{name}")).split(",") if part)
+
+    return ComposeLabels(
+        project=_text(labels.get(f"{_COMPOSE}project")),
+        service=_text(labels.get(f"{_COMPOSE}service")),
+        working_dir=_text(labels.get(f"{_COMPOSE}project.working_dir")),
+        config_files=files("config_files"),
+        environment_files=files("environment_file"),
+        version=_text(labels.get(f"{_COMPOSE}version")),
+    )
+
+
+def _environment(entries: object) -> dict[str, str | Secret]:
+    env: dict[str, str | Secret] = {}
+    for entry in _list(entries):
+        name, equals, value = str(entry).partition("=")
+        if name and equals:
+            env[printable(name)] = Secret(value) if name in _TOKEN_NAMES else keep(name, value)
+    return env
+
+
+def _home(user: str, env: Mapping[str, str | Secret]) -> str:
+    """Where ``~`` leads in the container, as far as it shows from outside: an image for other GPUs has /home/user."""
+    if isinstance(home := env.get("HOME"), str) and home:
+        return home
+    if user.partition(":")[0] in ("", "0", "root"):
+        return "/root"
+    for name in ("HF_HOME", "TORCH_HOME"):
+        if isinstance(folder := env.get(name), str) and (found := re.match(r"(/home/[^/]+)/\.cache(?:/|$)", folder)):
+            return found[1]
+    return "/home/appuser"
+
+
+def _mounts(inspect: Json, host: Json) -> tuple[Mount, ...]:
+    mounts = [
+        Mount(
+            kind=_text(mount.get("Type")),
+            source=_text(mount.get("Source")),
+            destination=_text(mount.get("Destination")),
+            writable=mount.get("RW") is not False,
+            name=_text(mount.get("Name")),
+        )
+        for mount in map(_mapping, _list(inspect.get("Mounts")))
+    ]
+    known = {mount.destination for mount in mounts}
+    for destination, options in _mapping(host.get("Tmpfs")).items():
+        if destination not in known:
+            mounts.append(Mount("tmpfs", "", _text(destination), writable="ro" not in _text(options).split(",")))
+    return tuple(mounts)
+
+
+def _gpu(host: Json, env: Mapping[str, str | Secret]) -> GpuGrant:
+    runtime = _text(host.get("Runtime"))
+    for asked in map(_mapping, _list(host.get("DeviceRequests"))):
+        ids = tuple(_text(one) for one in _list(asked.get("DeviceIDs")))
+        kinds = {_text(kind) for group in _list(asked.get("Capabilities")) for kind in _list(group)}
+        if kinds & {"gpu", "nvidia"} or asked.get("Driver") in ("nvidia", "cdi"):
+            return GpuGrant(True, ids, _number(asked.get("Count")), runtime)
+    visible = env.get("NVIDIA_VISIBLE_DEVICES")
+    if "nvidia" in runtime and isinstance(visible, str) and visible not in ("", "none", "void"):
+        return GpuGrant(True, () if visible == "all" else tuple(visible.split(",")), -1 if visible == "all" else 0, runtime)
+    paths = tuple(_text(_mapping(device).get("PathOnHost")) for device in _list(host.get("Devices")))
+    given = tuple(path for path in paths if re.match(r"nvidia\.com/gpu=|/dev/nvidia\d|/dev/kfd", path))
+    return GpuGrant(bool(given), given, 0, runtime)
+
+
+def _health_output(health: Json) -> str:
+    log = _list(health.get("Log"))
+    return redact(_text(_mapping(log[-1]).get("Output"))).strip()[:_HEALTH_OUTPUT] if log else ""
+
+
+def _mapping(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return printable(value) if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,136 @@
+"""The ``json`` format: schema ``ot-doctor/report/1``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from ot_doctor import __version__
+from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.runner import Result
+
+SCHEMA = "ot-doctor/report/1"
+_TOOL = {"name": "ot-doctor", "version": __version__}
+
+
+def render(report: Report) -> str:
+    """One valid document with all keys of the schema."""
+    deployment = report.deployment
+    return _dump(
+        {
+            "schema": SCHEMA,
+            "tool": _TOOL,
+            "started_at": _time(report.started_at),
+            "duration_ms": round(report.duration * 1000),
+            "error": None,
+            "deployment": {
+                "dir": str(deployment.directory) if deployment else None,
+                "project": deployment.project if deployment else None,
+                "version": deployment.version if deployment else None,
+                "line": deployment.line.value if deployment else None,
+                "workers": [worker.name for worker in report.workers.diarizers] if report.workers else [],
+            },
+            "hub": report.hub.endpoint if report.hub else None,
+            "exit_code": exit_code(report),
+            "summary": {status.value: count for status, count in report.summary.items()},
+            "attempts": [_attempt(a) for a in report.attempts if a.outcome is not Outcome.DISABLED],
+            "diagnosis": [_root_cause(root) for root in report.diagnosis],
+            "checks": [_check(result) for result in report.results],
+            "notices": list(report.notices),
+        }
+    )
+
+
+def render_error(error: UsageError) -> str:
+    """The document for exit code 2: the same keys, and what was wrong in ``error``."""
+    return _dump(
+        {
+            "schema": SCHEMA,
+            "tool": _TOOL,
+            "started_at": _time(error.started_at),
+            "duration_ms": 0,
+            "error": error.message,
+            "deployment": {"dir": None, "project": None, "version": None, "line": None, "workers": []},
+            "hub": None,
+            "exit_code": 2,
+            "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
+            "attempts": [],
+            "diagnosis": [],
+            "checks": [],
+            "notices": [],
+        }
+    )
+
+
+def _dump(document: dict[str, Any]) -> str:
+    # Lone surrogates (file names that are no UTF-8) would make the document unreadable elsewhere.
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "worker": attempt.worker,
+        "task": attempt.task or None,
+        "started_at": _time(attempt.started_at),
+        "ended_at": _time(attempt.ended_at),
+        "outcome": attempt.outcome.value,
+        "cause": attempt.cause,
+        "lines": list(attempt.lines),
+    }
+
+
+def _root_cause(root: RootCause) -> dict[str, Any]:
+    from ot_doctor.causes import title
+
+    return {
+        "cause": root.cause.value,
+        "title": title(root.cause),
+        "message": root.message,
+        "confidence": root.confidence.value,
+        "subject": root.subject,
+        "evidence": _evidence(root.evidence),
+        "explains": list(root.explains),
+        "remedy": _remedy(root.remedy),
+    }
+
+
+def _check(result: Result) -> dict[str, Any]:
+    return {
+        "name": result.check.name,
+        "family": result.check.family.value,
+        "title": result.check.title,
+        "status": result.status.value,
+        "duration_ms": round(result.duration * 1000),
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "status": finding.status.value,
+        "cause": finding.cause.value if finding.cause else None,
+        "subject": finding.subject,
+        "message": finding.message,
+        "expected": finding.expected,
+        "evidence": _evidence(finding.evidence),
+        "remedy": _remedy(finding.remedy),
+        "relation": None,
+    }
+
+
+def _evidence(seen: Iterable[Seen]) -> list[dict[str, str]]:
+    return [{"source": item.source, "where": item.where, "text": item.text} for item in seen]
+
+
+def _remedy(steps: Iterable[Step]) -> dict[str, Any]:
+    return {"steps": [{"text": s.text, "command": s.command, "url": s.url, "risk": s.risk.value} for s in steps]}

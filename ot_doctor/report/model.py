@@ -1,0 +1,57 @@
+"""The one value that every format is rendered from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ot_doctor.check import Status
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
+from ot_doctor.runner import Result
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished run."""
+
+    started_at: datetime  # aware, UTC
+    duration: float  # seconds
+    results: tuple[Result, ...]
+    diagnosis: tuple[RootCause, ...]
+    deployment: Deployment | None = None
+    workers: Workers | None = None
+    hub: Hub | None = None
+    log: WorkerLog | None = None
+    notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
+    fail_on: str = "fail"  # "warn", "fail", "never"
+
+    @property
+    def summary(self) -> dict[Status, int]:
+        counted = Counter(result.status for result in self.results)
+        return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        return self.log.attempts if self.log else ()
+
+
+@dataclass(frozen=True)
+class UsageError:
+    """A run that could not begin: what JSON shows for exit code 2."""
+
+    message: str
+    started_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
+
+
+def exit_code(report: Report) -> int:
+    """The exit code, for every format: 1 for a failure, 3 for what could not be checked, else 0. (2 is the command line's.)
+
+    A run that checked nothing at all has not passed.
+    """
+    counts = report.summary
+    if report.fail_on != "never" and (counts[Status.FAIL] or (report.fail_on == "warn" and counts[Status.WARN])):
+        return 1
+    nothing = not (counts[Status.PASS] or counts[Status.WARN] or counts[Status.FAIL])
+    return 3 if counts[Status.UNKNOWN] or nothing or report.notices else 0

@@ -1,0 +1,144 @@
+"""One run: from options to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from ot_doctor.check import Check, Family, Finding, Seen, Step
+from ot_doctor.diagnosis import diagnose
+from ot_doctor.discovery import Catalogue, discover
+from ot_doctor.evidence import Deployment, Hub, Installation, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence.store import Store
+from ot_doctor.report.model import Report
+from ot_doctor.runner import Result, run
+from ot_doctor.secrets import printable, redact
+
+E = TypeVar("E")
+
+
+class WrongUsage(Exception):
+    """The run cannot begin: exit code 2. The text is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run."""
+
+    request: Request
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    checks_dirs: tuple[Path, ...] = ()
+    fail_on: str = "fail"
+
+
+def catalogue_of(folders: Iterable[Path]) -> Catalogue:
+    """All checks. Raises ``WrongUsage`` when two of them have one name."""
+    catalogue = discover(folders)
+    if catalogue.duplicates:
+        raise WrongUsage("; ".join(catalogue.duplicates))
+    return catalogue
+
+
+def no_such(name: str, known: Iterable[str], what: str) -> str:
+    """The sentence for a name that nothing has, with what may have been meant."""
+    close = get_close_matches(name, list(known), n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "'ot-doctor list' shows what there is."
+    return f"There is no {what} '{name}'. {hint}"
+
+
+def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -> dict[str, Check]:
+    """The checks that are to be run. Raises ``WrongUsage`` for a name that is no check and no family."""
+    families = {family.value for family in Family}
+    for name in (*select, *ignore):
+        if name not in catalogue.checks and name not in families:
+            raise WrongUsage(no_such(name, [*catalogue.checks, *families], "check or family"))
+    wanted, unwanted = set(select), set(ignore)
+    checks = [found.check for found in catalogue.checks.values()]
+    return {
+        check.name: check
+        for check in checks
+        if (not wanted or wanted & {check.name, check.family.value}) and not unwanted & {check.name, check.family.value}
+    }
+
+
+def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
+    """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
+    catalogue = catalogue_of(plan.checks_dirs)
+    checks = chosen(catalogue, plan.select, plan.ignore)
+    if not checks:
+        raise WrongUsage("No check is left to run: --select and --ignore leave nothing.")
+    notices = tuple(f"The plug-in {b.owner} could not be loaded: {b.reason}" for b in catalogue.broken)
+    return checks, Store(_log_alone(plan.request)), notices
+
+
+def _log_alone(request: Request) -> Request:
+    """``--logs`` where no installation is named or found on the disk: then only that log is examined."""
+    if not request.logs or request.directory or request.env_file or request.workers:
+        return request
+    installation = Store(request).get(Installation)
+    found = isinstance(installation, Installation) and installation.directory is not None
+    return request if found else replace(request, log_alone=True)
+
+
+def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tuple[str, ...]) -> Report:
+    """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine."""
+    started, began = datetime.now(timezone.utc), time.monotonic()
+    store.start((Deployment,))
+    _must_be_installed(store)
+    results = tuple(_clean(result) for result in run(checks, store))
+    return Report(
+        started_at=started,
+        duration=time.monotonic() - began,
+        results=results,
+        diagnosis=diagnose(results),
+        deployment=_had(store, Deployment),
+        workers=_had(store, Workers),
+        hub=_had(store, Hub),
+        log=_had(store, WorkerLog),
+        notices=notices,
+        fail_on=plan.fail_on,
+    )
+
+
+def _must_be_installed(store: Store) -> None:
+    installation = store.get(Installation)
+    if store.request.log_alone or (isinstance(installation, Installation) and installation.directory is not None):
+        return
+    deployment = store.get(Deployment)
+    if isinstance(deployment, Unavailable) and not deployment.switched_off:
+        raise WrongUsage(deployment.reason)
+
+
+def _had(store: Store, kind: type[E]) -> E | None:
+    """Evidence that some check asked for; what nobody asked for is not gathered now."""
+    value = store.get(kind) if store.asked(kind) else None
+    return None if isinstance(value, Unavailable) else value
+
+
+def _clean(result: Result) -> Result:
+    """The result as it may leave: no secret, no control character, whatever a plug-in put into its texts."""
+    return replace(result, findings=tuple(_clean_finding(finding) for finding in result.findings))
+
+
+def _clean_finding(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        message=_text(finding.message),
+        subject=_text(finding.subject) if finding.subject else finding.subject,
+        expected=_text(finding.expected) if finding.expected else finding.expected,
+        evidence=tuple(Seen(_text(s.source), _text(s.where), _text(s.text)) for s in finding.evidence),
+        remedy=tuple(
+            Step(_text(s.text), _text(s.command) if s.command else None, _text(s.url) if s.url else None, s.risk)
+            for s in finding.remedy
+        ),
+    )
+
+
+def _text(text: str) -> str:
+    return redact(printable(text))

@@ -1,0 +1,144 @@
+"""``make bench``: the figures of docs/performance.md, as ratios against what each is named against.
+
+Every pair is timed in turn, A B A B …, and the median of the ratios is printed. Nothing here fails on a figure.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.parts.engine import Engine, why_not
+from tests.parts.hub import Fault
+from tests.scenarios import logs
+from tests.scenarios.scenario import DOCTOR, Scenario, World, hub_for
+
+_CONTAINER = "opentranscribe-celery-worker"
+_NOISE = (
+    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task utility.update_gpu_stats[{0:08d}-0c7f-4f0e-9f55-2f0f6a4c1b11]"
+    " succeeded in 0.0312s: {{'gpu': None, 'count': {0}}} ok\n"
+)
+
+
+def main() -> None:
+    """Run all figures, or those named on the command line."""
+    figures: dict[str, Callable[[], None]] = {"help": _help, "log": _log, "memory": _memory, "hub": _hub}
+    for name in sys.argv[1:] or figures:
+        figures[name]()
+
+
+def _run(command: Sequence[str], **more: object) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
+    return time.perf_counter() - began
+
+
+def _in_turn(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, float, float]:
+    """Medians of both, and the median of the ratios of pairs, after one round that is not counted."""
+    first(), second()
+    pairs = [(first(), second()) for _ in range(rounds)]
+    ratio = statistics.median(a / b for a, b in pairs)
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), ratio
+
+
+def _print(name: str, figure: str, bound: str) -> None:
+    print(f"{name:<72} {figure:>28}   bound {bound}", flush=True)
+
+
+def _help() -> None:
+    a, b, ratio = _in_turn(lambda: _run([str(DOCTOR), "--help"]), lambda: _run([sys.executable, "-c", "pass"]), 15)
+    _print("ot-doctor --help / python -c pass", f"{ratio:.2f} ({a:.3f} s / {b:.3f} s)", "4.0")
+
+
+@contextmanager
+def _deployment(log: Sequence[str] | None, noise: tuple[int, int]) -> Iterator[World]:
+    """A healthy deployment whose worker log has ``noise[0]`` lines before ``log`` and ``noise[1]`` behind it."""
+    if reason := why_not():
+        sys.exit(f"the figures with containers cannot be measured: {reason}")
+    folder = Path(tempfile.mkdtemp(prefix="otd-bench-"))
+    try:
+        with Engine() as engine, hub_for(None) as hub:
+            engine.import_backends()
+            world = Scenario(log=[], up=()).build(engine, hub, folder)
+            with (world.folder / "recorded.log").open("w") as out:
+                out.writelines(_NOISE.format(number) for number in range(noise[0]))
+                out.writelines(f"{line}\n" for line in log or ())
+                out.writelines(_NOISE.format(number) for number in range(noise[1]))
+            world.compose("up", "-d")
+            _wait_for_lines(world, sum(noise) + len(log or ()))
+            yield world
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_lines(world: World, lines: int) -> None:
+    """Until the engine has written the whole log down."""
+    marker = world.engine.docker("inspect", "-f", "{{.LogPath}}", _CONTAINER)
+    before = -1
+    while True:
+        size = os.path.getsize(marker)
+        if size == before and size > lines * 50:
+            return
+        before = size
+        time.sleep(1)
+
+
+def _log() -> None:
+    for place, before in (("start", 1_000), ("middle", 100_000), ("end", 199_000)):
+        with _deployment(logs.v04_success(), (before, 200_000 - before - 7)) as world:
+            env = world.shell()
+            grep = f"docker logs --tail 200000 {_CONTAINER} 2>&1 | grep -i pyannote"
+            a, b, ratio = _in_turn(
+                lambda env=env, at=world.folder: _run([str(DOCTOR), "--offline"], env=env, cwd=at),  # type: ignore[misc]
+                lambda env=env: _run(["sh", "-c", grep], env=env),  # type: ignore[misc]
+                5,
+            )
+            name = f"run --offline, 200,000 lines, attempt at the {place} / docker logs | grep"
+            _print(name, f"{ratio:.2f} ({a:.2f} s / {b:.2f} s)", "1.0")
+
+
+def _peak(world: World) -> int:
+    """Peak memory of one run in KiB, taken in a child of its own so that runs do not hide each other."""
+    script = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", script, str(DOCTOR), "--offline", "--timeout", "120"]
+    done = subprocess.run(command, env=world.shell(), cwd=world.folder, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def _memory() -> None:
+    peaks = {}
+    for lines in (2_000, 2_000_000):
+        with _deployment(logs.v04_success(), (500, lines - 507)) as world:
+            peaks[lines] = statistics.median(_peak(world) for _ in range(3))
+    ratio = peaks[2_000_000] / peaks[2_000]
+    figure = f"{ratio:.2f} ({peaks[2_000_000] / 1024:.0f} MiB / {peaks[2_000] / 1024:.0f} MiB)"
+    _print("peak memory, 2,000,000 lines / 2,000 lines", figure, "1.2")
+
+
+def _hub() -> None:
+    with _deployment(logs.v04_success(), (0, 0)) as world:
+
+        def timed(fault: Fault | None) -> float:
+            world.hub.fault = fault
+            return _run([str(DOCTOR)], env=world.shell(), cwd=world.folder)
+
+        a, b, _ = _in_turn(lambda: timed(Fault("slow", seconds=1)), lambda: timed(None), 5)
+    _print("a Hub that takes 1 s for every answer, beside a fast one", f"{a - b:+.2f} s ({a:.2f} s / {b:.2f} s)", "+1 s a step")
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()

@@ -1,0 +1,3 @@
+"""Fixtures for all tests."""
+
+from tests.parts.fixtures import *  # noqa: F403

@@ -1,0 +1,325 @@
+"""Finding and greeting a Docker engine: real sockets, and the real engine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ot_doctor.evidence import Request, Unavailable
+from ot_doctor.evidence.sources import engine as source
+from tests.parts.engine import Engine as RealEngine
+from tests.parts.fixtures import engine
+
+__all__ = ["engine"]
+
+
+def request(timeout: float = 3.0, *, no_docker: bool = False, **environ: str) -> Request:
+    return Request(timeout=timeout, environ=environ, no_docker=no_docker)
+
+
+def refusal(asked: Request) -> Unavailable:
+    with pytest.raises(Unavailable) as caught:
+        source.connect(asked)
+    return caught.value
+
+
+@contextlib.contextmanager
+def listening(path: Path, answer: bytes | None) -> Iterator[str]:
+    """A socket that takes every connection, and answers with ``answer`` and hangs up; ``None``: it never answers."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(8)
+    taken: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            taken.append(connection)
+            if answer is not None:
+                connection.recv(65536)
+                with contextlib.suppress(OSError):
+                    connection.sendall(answer)
+                connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"unix://{path}"
+    finally:
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        for connection in taken:
+            connection.close()
+        thread.join(2)
+
+
+@pytest.fixture
+def default_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The CLI's default socket, moved to where the test can do as it likes with it."""
+    path = tmp_path / "default.sock"
+    monkeypatch.setattr(source, "DEFAULT_SOCKET", path)
+    return path
+
+
+def write_context(config: Path, name: str, host: str, **endpoint: Any) -> None:
+    folder = config / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    meta = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, **endpoint}}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+# -- where -----------------------------------------------------------------------------------------------------------
+
+
+def test_docker_host_wins_over_every_context(tmp_path: Path) -> None:
+    write_context(tmp_path, "work", "unix:///context.sock")
+    found = source.find(request(DOCKER_HOST="unix:///mine.sock", DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
+    assert (found.url, found.found_by, found.known_to_cli) == ("unix:///mine.sock", "DOCKER_HOST", True)
+
+
+def test_docker_context_wins_over_the_current_one(tmp_path: Path) -> None:
+    write_context(tmp_path, "work", "unix:///work.sock")
+    write_context(tmp_path, "home", "unix:///home.sock")
+    (tmp_path / "config.json").write_text('{"currentContext": "home"}')
+    found = source.find(request(DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
+    assert (found.url, found.found_by) == ("unix:///work.sock", "the Docker context 'work'")
+
+
+def test_the_current_context_is_read_from_the_home_folder(tmp_path: Path) -> None:
+    config = tmp_path / ".docker"
+    write_context(config, "rootless", "unix:///run/user/1000/docker.sock")
+    (config / "config.json").write_text('{"currentContext": "rootless"}')
+    assert source.find(request(HOME=str(tmp_path))).url == "unix:///run/user/1000/docker.sock"
+
+
+@pytest.mark.parametrize("content", ["", "not json", "[]", '{"currentContext": 5}', '{"currentContext": "default"}', "[" * 100_000])
+def test_a_config_without_a_context_leads_to_the_default_socket(tmp_path: Path, default_socket: Path, content: str) -> None:
+    default_socket.touch()
+    (tmp_path / "config.json").write_text(content)
+    found = source.find(request(DOCKER_CONFIG=str(tmp_path)))
+    assert (found.url, found.found_by) == (f"unix://{default_socket}", "the default socket")
+
+
+@pytest.mark.parametrize("meta", [None, "", "\0\xff", '{"Endpoints": []}', '{"Endpoints": {"docker": {"Host": 7}}}'])
+def test_a_context_that_is_not_there_or_names_no_engine_is_named(tmp_path: Path, meta: str | None) -> None:
+    if meta is not None:
+        folder = tmp_path / "contexts/meta" / hashlib.sha256(b"gone").hexdigest()
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text(meta, encoding="latin-1")
+    refused = refusal(request(DOCKER_CONTEXT="gone", DOCKER_CONFIG=str(tmp_path)))
+    assert "context 'gone'" in refused.reason and "DOCKER_CONTEXT" in refused.reason
+    assert refused.command == "docker context ls"
+
+
+@pytest.mark.parametrize(
+    ("socket_path", "found_by"),
+    [
+        ("run/docker.sock", "the rootless socket"),
+        ("home/.docker/run/docker.sock", "the rootless socket"),
+        ("home/.docker/desktop/docker.sock", "Docker Desktop's socket"),
+        ("run/podman/podman.sock", "Podman's socket"),
+    ],
+)
+def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
+    tmp_path: Path, default_socket: Path, socket_path: str, found_by: str
+) -> None:
+    path = tmp_path / socket_path
+    path.parent.mkdir(parents=True)
+    path.touch()
+    environ = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    found = source.find(request(**environ))
+    assert (found.url, found.found_by, found.known_to_cli) == (f"unix://{path}", found_by, False)
+    default_socket.touch()
+    assert source.find(request(**environ)).known_to_cli, "the default socket comes first"
+
+
+def test_ssh_is_not_tried_since_it_may_ask() -> None:
+    refused = refusal(request(DOCKER_HOST="ssh://me@machine"))
+    assert "ssh://me@machine" in refused.reason and "SSH" in refused.reason and "that machine" in refused.hint
+
+
+def test_docker_left_out_is_no_trouble() -> None:
+    assert refusal(request(no_docker=True)) == Unavailable("Docker was left out (--no-docker).", switched_off=True)
+
+
+# -- ways in which it goes wrong -------------------------------------------------------------------------------------
+
+
+def test_no_socket_says_how_to_start_docker(tmp_path: Path, default_socket: Path) -> None:
+    refused = refusal(request(HOME=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path)))
+    assert str(default_socket) in refused.reason and "there is no such socket" in refused.reason
+    assert "not installed" in refused.hint
+    assert refused.command == "sudo systemctl start docker"
+
+
+def test_no_socket_where_docker_host_points_names_docker_host(tmp_path: Path) -> None:
+    refused = refusal(request(DOCKER_HOST=f"unix://{tmp_path}/none.sock"))
+    assert "DOCKER_HOST" in refused.reason and f"{tmp_path}/none.sock" in refused.reason
+    assert refused.command is None, "starting another engine would not help"
+
+
+def test_a_socket_that_nobody_listens_on(tmp_path: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(tmp_path / "left.sock"))
+    left.close()
+    assert "nobody listens" in refusal(request(DOCKER_HOST=f"unix://{tmp_path}/left.sock")).reason
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_something_else_than_a_socket(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "docker.sock"
+    path.mkdir() if kind == "folder" else path.touch()
+    assert f"{path} is not a socket" in refusal(request(DOCKER_HOST=f"unix://{path}")).reason
+
+
+def test_an_engine_that_accepts_and_never_answers_is_given_up_in_time(tmp_path: Path) -> None:
+    with listening(tmp_path / "hang.sock", None) as host:
+        began = time.monotonic()
+        refused = refusal(request(timeout=1.2, DOCKER_HOST=host))
+        took = time.monotonic() - began
+    assert "does not answer" in refused.reason and host in refused.reason
+    assert took < 1.1, "a third of the time, not all of it"
+
+
+def test_a_full_queue_counts_as_no_answer(tmp_path: Path) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "full.sock"))
+    server.listen(0)
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+    for one in waiting:
+        one.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            one.connect(str(tmp_path / "full.sock"))
+    refused = refusal(request(timeout=0.9, DOCKER_HOST=f"unix://{tmp_path}/full.sock"))
+    for one in [*waiting, server]:
+        one.close()
+    assert "does not answer" in refused.reason
+
+
+def http(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "is not a Docker engine"),
+        (bytes(range(256)) * 8, "is not a Docker engine"),
+        (b"x" * 200_000, "is not a Docker engine"),
+        (http(b"<html>"), "is not a Docker engine"),
+        (http(b"{}"), "is not a Docker engine"),
+        (http(b"[]"), "is not a Docker engine"),
+        (http(b'{"ApiVersion": 7}'), "cannot be asked"),
+        (http(b"<html>", "404 Not Found"), "is not a Docker engine"),
+        (http(b'{"message": "\\u001b[31mno room"}', "500 Internal Server Error"), "no room"),
+        (http(b'{"ApiVersion": "1.10"}'), "API version"),
+        (b"", "closes the connection"),
+    ],
+)
+def test_answers_that_are_no_engines(tmp_path: Path, answer: bytes, text: str) -> None:
+    with listening(tmp_path / "odd.sock", answer) as host:
+        refused = refusal(request(DOCKER_HOST=host))
+    assert text in refused.reason and host in refused.reason
+    assert refused.reason.isprintable(), refused.reason
+
+
+@pytest.mark.parametrize("host", ["nonsense", "gopher://x", "tcp://", "tcp://127.0.0.1:99999", "npipe:////./pipe/docker", "unix://" + "x" * 200])
+def test_an_address_that_makes_no_sense(host: str) -> None:
+    assert host in refusal(request(DOCKER_HOST=host)).reason
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert "does not resolve" in refusal(request(DOCKER_HOST="tcp://engine.invalid:2375")).reason
+
+
+def test_tls_without_certificates(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), daemon=True).start()
+        refused = refusal(request(DOCKER_HOST=host, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path)))
+    assert "TLS" in refused.reason and "DOCKER_CERT_PATH" in refused.hint
+
+
+def test_a_socket_that_the_user_may_not_use(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become another user")
+    # The interpreter's own folders need not be open to that user, so it forks first and gives up its rights afterwards.
+    script = (
+        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources import engine\n"
+        "import docker, docker.tls, requests\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: engine.connect(Request(environ={'DOCKER_HOST': sys.argv[1]}))\n"
+        "except Unavailable as refused: print(refused.reason); print(refused.hint); print(refused.command)"
+    )
+    with listening(tmp_path / "mine.sock", None) as host:
+        (tmp_path / "mine.sock").chmod(0)
+        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            folder.chmod(0o755)
+        done = subprocess.run([sys.executable, "-c", script, host], capture_output=True, text=True, timeout=30)
+    reason, hint, command = done.stdout.splitlines()
+    assert "not allowed" in reason and "permission denied" in reason and host in reason
+    assert "sudo" in hint
+    assert command == 'sudo usermod -aG docker "$USER"'
+    assert done.stderr == ""
+
+
+# -- the real engine -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_the_real_engine_is_described(engine: RealEngine) -> None:
+    client, found = source.connect(request(30, DOCKER_HOST=engine.host))
+    try:
+        assert found.endpoint == engine.host and found.found_by == "DOCKER_HOST"
+        assert found.version == engine.docker("version", "--format", "{{.Server.Version}}")
+        assert found.data_root == str(engine.home / "data")
+        assert found.same_user_ids and found.known_to_cli
+        assert client.ping()
+    finally:
+        client.close()
+
+
+@pytest.mark.engine
+def test_another_source_gets_a_client_of_the_same_engine(engine: RealEngine) -> None:
+    import docker.errors
+
+    asked = request(30, DOCKER_HOST=engine.host)
+    client, found = source.connect(asked)
+    client.close()
+    second = source.reconnect(found, asked)
+    with source.asking(second, found, asked):
+        assert second.api.version()["Version"] == found.version
+    with pytest.raises(docker.errors.NotFound), source.asking(second, found, asked):
+        second.api.inspect_container("no-such-container")
+    second.close()
+
+
+@pytest.mark.engine
+def test_a_context_that_the_real_cli_made(engine: RealEngine, tmp_path: Path) -> None:
+    environ = {"DOCKER_CONFIG": str(tmp_path), "PATH": engine.environment()["PATH"]}
+    for command in (("create", "mine", "--docker", f"host={engine.host}"), ("use", "mine")):
+        subprocess.run(["docker", "context", *command], env=environ, check=True, capture_output=True)
+    client, found = source.connect(request(30, DOCKER_CONFIG=str(tmp_path)))
+    client.close()
+    assert (found.endpoint, found.found_by) == (engine.host, "the Docker context 'mine'")
+
+
+def test_importing_the_source_imports_no_sdk() -> None:
+    script = "import sys, ot_doctor.evidence.sources.engine; print('docker' in sys.modules, 'requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False False\n"

@@ -1,0 +1,144 @@
+"""Installations with nothing to mend: no failure may be reported."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.parts import hub, models
+from tests.scenarios import logs
+from tests.scenarios.scenario import TOKEN, Scenario, World
+
+pytestmark = pytest.mark.engine
+
+
+def _assert_healthy(world: World) -> None:
+    report = world.report()
+    assert report.causes == [], report.summary()
+    assert report.exit_code == 0, report.summary()
+    assert report.document["summary"]["pass"] >= 12
+
+
+@pytest.mark.parametrize("line", ["v0.4", "v0.3"])
+def test_healthy(bring_up, line):
+    world = bring_up(Scenario(line=line))
+    _assert_healthy(world)
+    report = world.report()
+    assert report.document["deployment"]["dir"] == str(world.folder)
+    assert report.document["deployment"]["line"] == {"v0.4": "v0.4", "v0.3": "v0.1-0.3"}[line]
+    assert report.document["attempts"][0]["outcome"] == "succeeded"
+    assert report.status("last-attempt") == "pass"
+    assert report.status("model-access") == "pass"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"{token}"',
+        "'{token}'",
+        " {token}",
+        "{token}   ",
+        "{token}  # my token",
+    ],
+    ids=["double quotes", "single quotes", "space before", "spaces behind", "comment"],
+)
+def test_harmless_ways_to_write_the_token(bring_up, written):
+    _assert_healthy(bring_up(Scenario(env=f"HUGGINGFACE_TOKEN={written}\nMAX_SPEAKERS=20\n")))
+
+
+@pytest.mark.parametrize("key", ["export HUGGINGFACE_TOKEN=", "HUGGINGFACE_TOKEN = "])
+def test_harmless_ways_to_write_the_key(bring_up, key):
+    _assert_healthy(bring_up(Scenario(env=key + "{token}\nMAX_SPEAKERS=20\n")))
+
+
+@pytest.mark.parametrize("how", ["CRLF", "BOM"])
+def test_harmless_encodings(bring_up, how):
+    def rewrite(world: World) -> None:
+        text = world.env_path.read_text()
+        data = text.replace("\n", "\r\n").encode() if how == "CRLF" else b"\xef\xbb\xbf" + text.encode()
+        world.env_path.write_bytes(data)
+
+    _assert_healthy(bring_up(Scenario(prepare=rewrite)))
+
+
+def test_only_community_1_accepted_on_v04(bring_up):
+    _assert_healthy(bring_up(Scenario(accepted=[hub.COMMUNITY_1])))
+
+
+def test_cache_readable_but_owned_by_another(bring_up):
+    world = bring_up(Scenario(prepare=lambda world: models.own(world.models, (4242, 4242))))
+    report = world.report()
+    assert report.causes == [] and report.exit_code == 0, report.summary()
+    assert report.status("cache-permissions") in ("pass", "warn")
+
+
+def test_success_after_an_error(bring_up):
+    error = logs.v04_failure(*logs.gated_403(hub.COMMUNITY_1))
+    _assert_healthy(bring_up(Scenario(log=[*error, *logs.v04_success()])))
+
+
+def test_success_with_one_speaker_says_so(bring_up):
+    world = bring_up(Scenario(log=logs.v04_success(speakers=1)))
+    _assert_healthy(world)
+    text = world.report().text_of("last-attempt")
+    assert "1 speaker" in text or "one speaker" in text
+    assert "max_speakers" in text
+
+
+def test_complete_cache_with_a_revoked_token_only_warns(bring_up):
+    def revoke(local: hub.LocalHub) -> None:
+        local.tokens[TOKEN].revoked = True
+
+    report = bring_up(Scenario(hub_setup=revoke)).report()
+    assert report.causes == [] and report.exit_code == 0, report.summary()
+    assert "token-invalid" in report.warned_causes()
+
+
+def test_agreement_accepted_after_the_failure(bring_up):
+    world = bring_up(Scenario(cache="absent", log=logs.v04_failure(*logs.gated_403(hub.COMMUNITY_1))))
+    report = world.report()
+    assert report.causes == [] and report.exit_code == 0, report.summary()
+    assert report.status("last-attempt") == "warn"
+    assert "again" in report.text_of("last-attempt")
+
+
+def test_no_attempt_yet(bring_up):
+    report = bring_up(Scenario(log=["[2026-11-21 01:37:01,804: INFO/MainProcess] celery@gpu-transcription ready."])).report()
+    assert report.causes == [] and report.exit_code == 0, report.summary()
+    assert report.status("last-attempt") == "skip"
+    assert report.document["attempts"] == []
+
+
+def test_lite_install_is_skipped(bring_up):
+    cloud = """\
+  celery-cloud-worker:
+    image: davidamacey/opentranscribe-backend:v0.4.1
+    network_mode: none
+    env_file: .env
+"""
+    report = bring_up(Scenario(services=cloud, extra="    scale: 0\n", cache="none")).report()
+    assert report.causes == [] and report.exit_code == 0, report.summary()
+    assert report.status("worker-running") == "skip"
+
+
+def test_only_the_scaled_worker(bring_up):
+    scaled = """\
+  celery-worker-gpu-scaled:
+    image: davidamacey/opentranscribe-backend:v0.4.1
+    container_name: opentranscribe-celery-worker-gpu-scaled
+    network_mode: none
+    env_file: .env
+    volumes:
+      - ./models/huggingface:/home/appuser/.cache/huggingface
+      - ./models/torch:/home/appuser/.cache/torch
+      - ./recorded.log:/recorded.log:ro
+"""
+    world = bring_up(Scenario(services=scaled, extra="    scale: 0\n"))
+    _assert_healthy(world)
+    assert world.report().document["deployment"]["workers"] == ["opentranscribe-celery-worker-gpu-scaled"]
+
+
+def test_found_from_any_folder(bring_up, tmp_path):
+    world = bring_up(Scenario())
+    report = world.report(cwd=tmp_path)
+    assert report.document["deployment"]["dir"] == str(world.folder)
+    assert report.exit_code == 0, report.summary()

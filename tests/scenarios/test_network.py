@@ -1,0 +1,115 @@
+"""Docker or the Hub that cannot be asked: unknown, with the right reason, and exit code 3."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.parts.hub import Fault
+from tests.scenarios.scenario import DOCTOR, Scenario
+
+pytestmark = pytest.mark.engine
+
+PARTIAL = Scenario(cache="absent", log=[])
+
+
+@pytest.mark.parametrize(
+    "fault, cause",
+    [
+        (Fault("429"), "rate-limited"),
+        (Fault("503"), "hub-unavailable"),
+        (Fault("blackhole"), "network-timeout"),
+        (Fault("portal"), "network-proxy"),
+        (Fault("proxy403"), "network-proxy"),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_hub_that_does_not_answer_properly(bring_up, fault, cause):
+    world = bring_up(Scenario(cache="absent", log=[]))
+    world.hub.fault = fault
+    began = time.monotonic()
+    report = world.report("--timeout", "12")
+    assert time.monotonic() - began < 16
+    assert report.causes == [] and report.exit_code == 3, report.summary()
+    assert cause in report.text_of("hub-reachable"), report.summary()
+    assert report.status("model-access") == "unknown"
+
+
+@pytest.mark.parametrize(
+    "endpoint, cause", [("http://127.0.0.1:9", "network-refused"), ("https://hub.invalid", "network-dns")]
+)
+def test_hub_that_cannot_be_reached(bring_up, endpoint, cause):
+    env = f"HUGGINGFACE_TOKEN={{token}}\nHF_ENDPOINT={endpoint}\n"
+    report = bring_up(Scenario(cache="absent", log=[], env=env, endpoint=False)).report()
+    assert report.causes == [] and report.exit_code == 3, report.summary()
+    assert cause in report.text_of("hub-reachable")
+    assert endpoint in str(report.document["hub"])
+
+
+def test_complete_cache_needs_no_hub(bring_up):
+    env = "HUGGINGFACE_TOKEN={token}\nHF_ENDPOINT=http://127.0.0.1:9\n"
+    report = bring_up(Scenario(env=env, endpoint=False)).report()
+    assert report.causes == [], report.summary()
+    assert report.exit_code in (0, 3)
+
+
+def test_offline_asks_nothing_and_is_no_unknown(bring_up):
+    world = bring_up(Scenario())
+    report = world.report("--offline")
+    assert report.exit_code == 0 and world.hub.requests == [], report.summary()
+    assert report.status("model-access") == "skip"
+
+
+def _doctor_without_docker(folder: Path, home: Path, docker_host: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "DOCKER_HOST": docker_host, "PYTHONUTF8": "1"}
+    command = [str(DOCTOR), "--offline", "--timeout", "10"]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, user=user)
+
+
+@contextmanager
+def _listening(path: Path, mode: int) -> Iterator[str]:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(8)
+        path.chmod(mode)
+        yield f"unix://{path}"
+
+
+@pytest.fixture
+def folder(bring_up, tmp_path) -> Path:
+    world = bring_up(Scenario(up=()))
+    return world.folder
+
+
+def test_three_different_messages_for_docker(folder, tmp_path):
+    """Not there, not allowed, and hanging are three different troubles."""
+    texts = {}
+    absent = _doctor_without_docker(folder, tmp_path, f"unix://{tmp_path}/absent.sock")
+    texts["absent"] = absent.stdout
+    assert absent.returncode == 3, absent.stdout + absent.stderr
+    with _listening(tmp_path / "hang.sock", 0o666) as host:
+        hanging = _doctor_without_docker(folder, tmp_path, host)
+    texts["hanging"] = hanging.stdout
+    assert hanging.returncode == 3
+    if os.geteuid() == 0:
+        with _listening(tmp_path / "closed.sock", 0o600) as host:
+            closed = _doctor_without_docker(folder, tmp_path, host, user=65534)
+        texts["closed"] = closed.stdout
+        assert closed.returncode in (1, 3)
+        assert "ermission" in closed.stdout
+    assert "systemctl start docker" in absent.stdout
+    assert "did not answer" in hanging.stdout
+    assert len(set(texts.values())) == len(texts)
+
+
+def test_no_docker_is_no_unknown(folder, tmp_path):
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
+    done = subprocess.run([str(DOCTOR), "--offline", "--no-docker"], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout

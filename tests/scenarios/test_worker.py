@@ -1,0 +1,76 @@
+"""The worker: absent, stopped, restarting, out of memory, with bad speaker limits."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.parts import images
+from tests.scenarios.scenario import Scenario, World
+
+pytestmark = pytest.mark.engine
+
+
+def _wait_for(world: World, state: str) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if world.engine.docker("inspect", "-f", "{{.State.Status}}", "opentranscribe-celery-worker") == state:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the worker is not {state}")
+
+
+def test_no_worker(bring_up):
+    world = bring_up(Scenario(up=()))
+    report = world.report()
+    assert report.causes == ["worker-down"] and report.exit_code == 1, report.summary()
+    world.obey(report)
+    again = world.report()
+    assert again.causes == [] and again.exit_code == 0, again.summary()
+
+
+def test_stopped_by_hand_is_not_out_of_memory(bring_up):
+    world = bring_up(Scenario(after=lambda w: w.compose("kill")))
+    report = world.report()
+    assert report.causes == ["worker-down"], report.summary()
+    world.obey(report)
+    assert world.report().exit_code == 0
+
+
+def test_out_of_memory(bring_up):
+    command = f'["sh", "-c", {images.EAT_MEMORY!r}]'.replace("'", '"')
+    scenario = Scenario(command=command, extra="    mem_limit: 16m\n", after=lambda w: _wait_for(w, "exited"))
+    report = bring_up(scenario).report()
+    assert report.causes == ["out-of-memory"] and report.exit_code == 1, report.summary()
+    assert "worker-running" in report.diagnosis[0]["explains"]
+
+
+def test_restarting(bring_up):
+    def after(world: World) -> None:
+        time.sleep(3)
+
+    report = bring_up(Scenario(command='["sh", "-c", "exit 3"]', extra="    restart: always\n", after=after)).report()
+    assert report.causes == ["worker-down"] and report.exit_code == 1, report.summary()
+    assert "exit code 3" in str(report.diagnosis[0])
+
+
+def test_min_above_max(bring_up):
+    env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"
+    report = bring_up(Scenario(env=env)).report()
+    assert report.causes == ["speakers-config"] and report.exit_code == 1, report.summary()
+
+
+def test_comment_in_max_speakers(bring_up):
+    env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"
+    world = bring_up(Scenario(env=env))
+    report = world.report()
+    assert report.causes == ["speakers-config"] and report.exit_code == 1, report.summary()
+    assert f"{world.env_path}:3" in str(report.diagnosis[0])
+
+
+def test_speaker_limits_are_ignored_by_v01(bring_up):
+    env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"
+    report = bring_up(Scenario(line="v0.1", env=env, log=[])).report()
+    assert report.causes == [], report.summary()
+    assert "ignore" in report.text_of("speaker-limits")
