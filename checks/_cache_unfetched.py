@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from ot_doctor.check import Cause, Finding, Seen, Step, failed, warned
 from ot_doctor.evidence import CachedModel, Deployment, ModelCache, Worker
 
 from ._cache_remedies import copy_from_elsewhere, move_models
-from ._cache_state import Condition, condition, gaps, misplaced_at, seen_at, what_is_missing
+from ._cache_state import Condition, condition, gaps, misplaced_at, what_is_missing
 from ._remedies import own_cache, run_again
 
 
@@ -35,14 +36,15 @@ def offline(cache: ModelCache, deployment: Deployment, worker: Worker | None, re
 def misplaced(cache: ModelCache, deployment: Deployment, worker: Worker | None, required: list[CachedModel]) -> Iterator[Finding]:
     needed = [(m, path) for m in required if condition(cache, m) is Condition.MISPLACED and (path := misplaced_at(cache, m))]
     used = {path for _, path in needed}
-    for model, path in needed:
+    if needed:
+        folders = ", ".join(dict.fromkeys(str(PurePosixPath(path).parent) for _, path in needed))
         yield failed(
             Cause.CACHE_INCOMPLETE,
-            f"{model.repo} lies in {path}, where no release of OpenTranscribe looks. "
-            "The setup guide's tar recipe unpacks it there.",
-            subject=model.repo,
-            expected=model.path,
-            evidence=[Seen("cache", path, "the model's files"), seen_at(model, "not complete here, where the worker looks")],
+            f"{', '.join(model.repo for model, _ in needed)}: in {folders}, where no release of OpenTranscribe looks. "
+            "The setup guide's tar recipe unpacks models there.",
+            subject=folders,
+            expected=f"models in {cache.root.path or cache.root.container_path}",
+            evidence=[Seen("cache", path, f"the files of {model.repo}") for model, path in needed],
             remedy=[move_models(deployment, worker, cache, needed) if cache.root.path else _move_by_hand(cache), run_again()],
         )
     others = [path for path in cache.misplaced if path not in used]

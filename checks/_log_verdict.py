@@ -10,31 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import (
-    Answer,
-    CachedModel,
-    Deployment,
-    EnvFile,
-    FileAnswer,
-    Host,
-    Hub,
-    ModelCache,
-    ReleaseLine,
-    Unavailable,
-    Workers,
-    WorkerToken,
-    models,
-)
+from ot_doctor.evidence import Answer, CachedModel, Hub, ModelCache, Unavailable, WorkerToken
 from ot_doctor.secrets import TOKEN_NAME
 
 from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
+from ._present import Present
 
 TOKEN = frozenset({Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID})
 ACCESS = TOKEN | {Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND}
 SERVER = frozenset({Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE})
-NETWORK = frozenset(
-    {Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT}
-)
+NETWORK = frozenset({Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT})
 _CONTENT = frozenset({Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.OFFLINE_CACHE_MISSING})
 _ANSWERS: Mapping[Answer, Cause] = {
     Answer.NO_TOKEN: Cause.TOKEN_INVALID,
@@ -46,43 +31,6 @@ _ANSWERS: Mapping[Answer, Cause] = {
     Answer.SCOPE: Cause.TOKEN_SCOPE,
     Answer.NOT_FOUND: Cause.REPO_NOT_FOUND,
 }
-
-
-@dataclass(frozen=True)
-class Present:
-    """The evidence that speaks for now."""
-
-    hub: Hub | Unavailable
-    token: WorkerToken | Unavailable
-    cache: ModelCache | Unavailable
-    host: Host | Unavailable
-    workers: Workers | Unavailable
-    deployment: Deployment | Unavailable
-    env: EnvFile | Unavailable
-
-    @property
-    def suffices(self) -> bool:
-        return isinstance(self.cache, ModelCache) and self.cache.suffices
-
-    @property
-    def hub_reachable(self) -> bool:
-        return isinstance(self.hub, Hub) and self.hub.public.answer is Answer.OK
-
-    @property
-    def access_proven(self) -> bool:
-        """The Hub gives every gated model that is required to the worker's token."""
-        answers = self.answers(None)
-        return bool(answers) and all(answer.answer is Answer.OK for answer in answers)
-
-    def answers(self, subject: str | None) -> list[FileAnswer]:
-        """What the Hub says to the worker's token about a repository, or about all that are gated and required."""
-        if isinstance(self.hub, Unavailable) or not self.hub.token_sent:
-            return []
-        line = ReleaseLine.UNKNOWN if isinstance(self.deployment, Unavailable) else self.deployment.line
-        repos = [m.repo for m in models(line) if m.gated and (m.required or line is ReleaseLine.UNKNOWN)]
-        if subject in repos:
-            repos = [subject]
-        return [answer for repo in repos if (answer := self.hub.of(repo))]
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,19 @@ _ADVICE: Mapping[Answer, str] = {
     Answer.TIMEOUT: "See whether the container gets through; a firewall may swallow the packets, or a proxy may be needed.",
     Answer.TLS: "See what certificate the container meets. Where a proxy inspects TLS, give its CA to the worker "
     "(REQUESTS_CA_BUNDLE and SSL_CERT_FILE in .env, the file mounted); also look at the machine's clock.",
-    Answer.PROXY: "See what answers in the Hub's place: a proxy (HTTP_PROXY, HTTPS_PROXY of the container), a captive portal, a policy.",
+    Answer.PROXY: "See what answers in the Hub's place: a proxy (HTTPS_PROXY of the container), a captive portal, a policy.",
     Answer.RATE_LIMITED: "Wait a few minutes, then run ot-doctor again: the Hub limits requests.",
     Answer.UNAVAILABLE: "Try again later: the Hub itself has trouble.",
 }
 
 
-def tries(
-    hub: Hub, answer: Answer, workers: Workers | Unavailable, deployment: Deployment | Unavailable
-) -> tuple[Step, ...]:
+def tries(hub: Hub, answer: Answer, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> tuple[Step, ...]:
     """What would make it known: a request from inside the worker's container, which ends by itself."""
     advice = _ADVICE[answer]
     if answer in (Answer.RATE_LIMITED, Answer.UNAVAILABLE):
-        return (Step(advice, url=None if answer is Answer.RATE_LIMITED or not hub.is_default else "https://status.huggingface.co"),)
+        return (
+            Step(advice, url=None if answer is Answer.RATE_LIMITED or not hub.is_default else "https://status.huggingface.co"),
+        )
     return (Step(advice, command=_probe(hub, answer, workers, deployment)),)
 
 

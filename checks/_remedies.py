@@ -11,9 +11,7 @@ from ot_doctor.evidence import CacheAccess, Deployment, EnvFile, Unavailable, Wo
 TOKEN_SETTINGS = "https://huggingface.co/settings/tokens"
 
 
-def recreate(
-    deployment: Deployment | Unavailable, workers: Workers | Unavailable, services: Iterable[str] | None = None
-) -> Step:
+def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailable, services: Iterable[str] | None = None) -> Step:
     """Recreate the celery workers, or the services that are named, so that they get the ``.env`` as it is now."""
     text = "Recreate the worker, so that it gets the .env as it is now ('docker compose restart' keeps the old values)."
     services = worker_services(workers) if services is None else tuple(services)
@@ -74,7 +72,11 @@ def put_token(line: str | None, env_path: str) -> Step:
 
 
 def replace_token(
-    token: WorkerToken, env: EnvFile | Unavailable, deployment: Deployment | Unavailable, workers: Workers | Unavailable, extra: str = ""
+    token: WorkerToken,
+    env: EnvFile | Unavailable,
+    deployment: Deployment | Unavailable,
+    workers: Workers | Unavailable,
+    extra: str = "",
 ) -> tuple[Step, ...]:
     """A new token, in its place, and a worker that has it."""
     path = ".env in the OpenTranscribe folder" if isinstance(env, Unavailable) else str(env.path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import CachedModel, Deployment, ModelCache, ReleaseLine, Unavailable, Worker, Workers
 
 from ._cache_remedies import copy_from_elsewhere, remove_model
@@ -38,6 +39,8 @@ def cache_complete(cache: ModelCache, deployment: Deployment, workers: Workers |
     whole folders with their links from a connected machine (tar, rsync -a).
     """
     worker = cache_worker(cache, workers)
+    if cache.replaced and worker is not None:
+        yield _replaced(cache, deployment, worker)
     required = [model for model in cache.models if model.required]
     if not required:
         yield from _line_unknown(cache)
@@ -83,6 +86,18 @@ def _one(cache: ModelCache, deployment: Deployment, worker: Worker | None, model
         yield _not_there_yet(cache, model)
     elif not cache.offline and state is Condition.PARTIAL:
         yield _broken_off(cache, model)
+
+
+def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Finding:
+    place = cache.root.path or cache.root.container_path
+    return failed(
+        Cause.CACHE_INCOMPLETE,
+        f"{place} was deleted and made anew while {worker.name} ran: the worker still has the deleted folder.",
+        subject=place,
+        expected="the same folder on the host and in the container",
+        evidence=[Seen("container", f"{worker.name} Mounts", f"not the folder that is now at {place}")],
+        remedy=[Step("Restart the worker.", command=deployment.docker(f"restart {quote(worker.name)}"), risk=Risk.RESTARTS)],
+    )
 
 
 def _not_there_yet(cache: ModelCache, model: CachedModel) -> Finding:

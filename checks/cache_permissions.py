@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
-from ot_doctor.evidence import Denied, Deployment, ModelCache, Unavailable, Worker, Workers
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
+from ot_doctor.evidence import Denied, Deployment, ModelCache, Worker, Workers
 
 from ._cache_remedies import folder_to_mend, readable_for_owner
 from ._cache_state import cache_worker, download_needed
@@ -24,7 +24,7 @@ _NOT_YOURS = (
     family=Family.CACHE,
     causes=(Cause.CACHE_PERMISSION, Cause.CACHE_READONLY),
 )
-def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable) -> Iterator[Finding]:
+def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Workers) -> Iterator[Finding]:
     """The worker runs as user id 1000 and must read its models, or store them.
 
     A cache that it cannot use makes diarization fail, and the log then often
@@ -40,6 +40,9 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
     To mend: give the folder to user id 1000 (not to your own), or make a
     read-only mount writable.
     """
+    if not workers.diarizers:
+        yield skipped("There is no worker whose rights could be looked at.")
+        return
     access, worker = cache.access, cache_worker(cache, workers)
     needed = download_needed(cache)
     if access.readable is False:
@@ -105,7 +108,7 @@ def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> li
     return [*steps, Step(_NOT_YOURS), run_again()]
 
 
-def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable) -> list[Step]:
+def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers) -> list[Step]:
     mount = cache.root.mount
     if mount is not None and not mount.writable:
         files = " ".join(quote(str(path)) for path in deployment.compose_files)

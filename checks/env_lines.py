@@ -15,9 +15,9 @@ SHOWN = 12  # lines a finding lists; a template saved with the wrong line ends h
 def env_lines(env: EnvFile) -> Iterator[Finding]:
     """Several programs read .env, and not all in the same way. What Compose makes of a line is what the containers get.
 
-    Compose copes with straight quotes, spaces round the equals sign, CRLF line ends, a byte order mark and 'export': they are no
-    reason for a broken diarization. bash reads the same file when opentr.sh does ('source .env'), copes with less, and may so lose
-    MODEL_CACHE_DIR and the GPU settings. Other tools use python-dotenv.
+    Compose copes with straight quotes, spaces round the equals sign, CRLF line ends, a byte order mark and 'export': they are
+    no reason for a broken diarization. bash reads the same file when opentr.sh does ('source .env'), copes with less, and may so
+    lose MODEL_CACHE_DIR and the GPU settings. Other tools use python-dotenv.
 
     Lines whose value is probably not what was meant (a comment that stayed in it, invisible characters, curly quotes) are listed
     here as warnings; when they spoil the token or the speaker settings, the checks of those say so and fail.
@@ -51,7 +51,7 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
         groups.setdefault((difference.reader, difference.what), []).append((difference.line, difference.key))
     for (reader, what), lines in groups.items():
         numbers = ", ".join(str(line) for line, _ in lines[:SHOWN]) + (", …" if len(lines) > SHOWN else "")
-        message = f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose reads it as meant"
+        message = f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose does not"
         seen = [Seen(".env", env.where(line), f"{key}: {reader} {what}") for line, key in lines[:SHOWN]]
         if "bash" not in reader:
             yield passed(message, evidence=seen)
@@ -61,7 +61,7 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
 
 def _tidy(env: EnvFile, what: str, numbers: str) -> Step:
     if "carriage return" in what:
-        command = f"sed -i 's/\\r$//' {quote(str(env.path))}"
-        return Step("Give the file Unix line ends, if you start OpenTranscribe with opentr.sh.", command=command, risk=Risk.CHANGES_FILES)
+        command, text = f"sed -i 's/\\r$//' {quote(str(env.path))}", "Give the file Unix line ends, if you use opentr.sh."
+        return Step(text, command=command, risk=Risk.CHANGES_FILES)
     text = f"Write line {numbers} as KEY=value with nothing around it, if you start OpenTranscribe with opentr.sh."
     return Step(text, risk=Risk.CHANGES_FILES)

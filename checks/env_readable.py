@@ -24,8 +24,9 @@ def env_readable(
     It is read as Compose reads it. A single line that Compose does not accept makes it refuse the whole file, and then no
     container can be created or recreated. Where the Compose file calls .env optional, a missing one is silently an empty token.
 
-    What breaks it: it was never copied from .env.example; the Docker engine made a folder of that name, because something mounts
-    it; it was saved as UTF-16 (PowerShell's '>' does that); a quote is not closed; a line begins with 'set'; another user owns it.
+    What breaks it: it was never copied from .env.example; the Docker engine made a folder of that name, because something
+    mounts it; it was saved as UTF-16 (PowerShell's '>' does that); a quote is not closed; a line begins with 'set'; another user
+    owns it.
 
     To mend it, follow the steps, which name the file and the line; then recreate the worker.
     """

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
 from ot_doctor.evidence import (
     Answer,
     Deployment,
     EnvFile,
     FileAnswer,
     Hub,
-    Model,
     ModelCache,
     Outcome,
     ReleaseLine,
@@ -24,11 +23,12 @@ from ot_doctor.evidence import (
 from ot_doctor.secrets import TOKEN_NAME
 
 from ._network import CAUSES, tries
-from ._remedies import TOKEN_SETTINGS, accept, replace_token, run_again
-from ._severity import fault, hub_not_needed, not_told
+from ._refusals import refusal, seen_answer, weighed
+from ._remedies import replace_token
+from ._severity import hub_not_needed, not_told
 
 REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
-BOX = "Read access to contents of all public gated repos you can access"
+REFUSALS = (Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND)
 LINES = (ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5)
 
 
@@ -36,10 +36,7 @@ LINES = (ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5)
     "model-access",
     title="The account may download the models",
     family=Family.ACCESS,
-    causes=(
-        Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND,
-        *CAUSES.values(),
-    ),  # fmt: skip
+    causes=(*REFUSALS, *CAUSES.values()),
     after=("token-present", "token-format"),
 )
 def model_access(
@@ -69,63 +66,28 @@ def model_access(
         yield skipped(f"the models were not asked for: {hub.not_sent_reason or 'there is no usable token'}")
         return
     if hub.identity.answer in REFUSED_TOKEN:
-        yield skipped(f"the Hub refuses the token itself ({hub.identity.answer.value}; see token-accepted), so agreements cannot be seen")
+        yield skipped(f"the Hub refuses the token itself ({hub.identity.answer.value}; see token-accepted)")
         return
     for model in models(line):
         answer = hub.of(model.repo)
-        needed = model.required or (line is ReleaseLine.UNKNOWN and (_every_line_needs(model.repo) or _log_names(log, model.repo)))
+        decided = line is not ReleaseLine.UNKNOWN
+        needed = model.required or (not decided and (_every_line_needs(model.repo) or _log_names(log, model.repo)))
         label = f"{model.repo} ({_needed_by(model.repo)})" if line is ReleaseLine.UNKNOWN else model.repo
         if answer is None or answer.answer is Answer.NOT_ASKED:
             yield skipped(f"{label} was not asked for", subject=model.repo)
         elif answer.answer is Answer.OK:
-            yield passed(f"{label} may be downloaded", subject=model.repo, evidence=[_seen(answer)])
+            yield passed(f"{label} may be downloaded", subject=model.repo, evidence=[seen_answer(answer)])
         elif answer.answer in REFUSED_TOKEN:
             message = f"the Hub treated the request for {label} as not logged in: this is the token, not the agreement"
             remedy = replace_token(token, env, deployment, workers)
-            yield _weighed(cache, needed, line, model, Cause.TOKEN_INVALID, message, TOKEN_NAME, answer, remedy)
+            yield weighed(cache, needed, line, model, Cause.TOKEN_INVALID, message, TOKEN_NAME, answer, remedy)
         elif answer.answer.unreachable:
             yield _not_reached(hub, answer, label, needed or line is ReleaseLine.UNKNOWN, cache, workers, deployment)
         elif answer.answer is Answer.NOT_FOUND:
             yield _not_found(answer, label, needed, cache)
         else:
-            cause, message, subject, steps = _refusal(hub, model, label, answer.answer)
-            yield _weighed(cache, needed, line, model, cause, message, subject, answer, steps)
-
-
-def _refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, str, str, tuple[Step, ...]]:
-    """A 403's cause, message, subject and remedy."""
-    account = hub.identity.account
-    who = f"the account '{account}'" if account else "the token's account"
-    if answer is Answer.SCOPE:
-        name = hub.identity.token_name
-        tick = Step(f"Edit the token{f' {name!r}' if name else ''} and tick \"{BOX}\" (or create a token of type Read).", url=TOKEN_SETTINGS)
-        look = Step(f"See that {who} has accepted the agreement of {model.repo}.", url=model.url)
-        message = f"the token{f' {name!r}' if name else ''} is fine-grained and may not read public gated repositories such as {label}"
-        return Cause.TOKEN_SCOPE, message, name or TOKEN_NAME, (tick, look, run_again())
-    if answer is Answer.PENDING:
-        wait = Step("Wait until the authors have granted it; the state is shown here.", url="https://huggingface.co/settings/gated-repos")
-        return Cause.GATED_PENDING, f"{who} has asked for access to {label}, and it is not granted yet", model.repo, (wait, run_again())
-    if answer is Answer.REJECTED:
-        ask = Step(f"Ask the authors of {model.repo} again, or use a token of another account that has access.", url=model.url)
-        return Cause.GATED_NOT_ACCEPTED, f"the request of {who} for access to {label} was rejected", model.repo, (ask, run_again())
-    steps = [accept(model.repo, account)]
-    if hub.identity.can_read_gated is False:
-        steps.append(Step(f"The token is fine-grained as well: edit it and tick \"{BOX}\".", url=TOKEN_SETTINGS))
-    return Cause.GATED_NOT_ACCEPTED, f"{who} has not accepted the agreement of {label}", model.repo, (*steps, run_again())
-
-
-def _weighed(
-    cache: ModelCache | Unavailable, needed: bool, line: ReleaseLine, model: Model, cause: Cause, message: str, subject: str,
-    answer: FileAnswer, remedy: tuple[Step, ...],
-) -> Finding:  # fmt: skip
-    """A refusal weighs as much as the model does."""
-    expected = f"{model.repo} may be downloaded: {model.purpose}"
-    if needed:
-        return fault(cache, cause, message, subject=subject, expected=expected, evidence=[_seen(answer)], remedy=remedy)
-    if line in (ReleaseLine.V0_4, ReleaseLine.V0_5):
-        return passed(f"not needed, and not accessible: {message} ({model.purpose})", subject=model.repo, evidence=[_seen(answer)])
-    matter = "speakers are still separated" if line is ReleaseLine.V0_3 else "whether the running release needs it is not known"
-    return warned(f"{message}; {matter} ({model.purpose})", cause=cause, subject=subject, evidence=[_seen(answer)], remedy=remedy)
+            cause, message, subject, steps = refusal(hub, model, label, answer.answer)
+            yield weighed(cache, needed, line, model, cause, message, subject, answer, steps)
 
 
 def _not_reached(
@@ -134,22 +96,17 @@ def _not_reached(
 ) -> Finding:  # fmt: skip
     message = f"whether {label} may be downloaded could not be found out: {answer.answer.value}"
     if not matters:
-        return skipped(f"{message}; it is not needed", subject=answer.repo, evidence=[_seen(answer)])
+        return skipped(f"{message}; it is not needed", subject=answer.repo, evidence=[seen_answer(answer)])
     cause, remedy = CAUSES[answer.answer], tries(hub, answer.answer, workers, deployment)
-    return not_told(cache, message, cause=cause, subject=answer.repo, evidence=[_seen(answer)], remedy=remedy)
+    return not_told(cache, message, cause=cause, subject=answer.repo, evidence=[seen_answer(answer)], remedy=remedy)
 
 
 def _not_found(answer: FileAnswer, label: str, needed: bool, cache: ModelCache | Unavailable) -> Finding:
-    message = f"{label} has no {answer.file} on the Hub: the repository or the file moved, or is private; ot-doctor may be out of date"
+    message = f"{label} has no {answer.file} on the Hub: it moved, or is private; ot-doctor may be out of date"
     if not needed or hub_not_needed(cache):
-        return passed(f"{message}; it is not needed now", subject=answer.repo, evidence=[_seen(answer)])
+        return passed(f"{message}; it is not needed now", subject=answer.repo, evidence=[seen_answer(answer)])
     look = Step("Look whether the model is still there, and for a newer ot-doctor.", url=f"https://huggingface.co/{answer.repo}")
-    return unknown(message, cause=Cause.REPO_NOT_FOUND, subject=answer.repo, evidence=[_seen(answer)], remedy=[look])
-
-
-def _seen(answer: FileAnswer) -> Seen:
-    status = f"HTTP {answer.status}: " if answer.status else ""
-    return Seen("hub", f"{answer.repo}/{answer.file}", f"{status}{answer.text or answer.answer.value}")
+    return unknown(message, cause=Cause.REPO_NOT_FOUND, subject=answer.repo, evidence=[seen_answer(answer)], remedy=[look])
 
 
 def _needs(line: ReleaseLine, repo: str) -> bool:

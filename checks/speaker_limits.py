@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from shlex import quote
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ _UNUSUALLY_MANY = 50
 class _Limit:
     name: str
     raw: str | None  # None: not set
-    seen: Seen
+    seen: tuple[Seen, ...]
     line: int | None  # of the .env
 
     @property
@@ -58,7 +59,7 @@ def speaker_limits(
     for name, message, expected, better, breaks in _problems(limits):
         problems += 1
         remedy = [*_write(limits[name], better, env_file), recreate(deployment, workers)]
-        seen = [limits[name].seen]
+        seen = limits[name].seen
         if breaks:
             yield failed(Cause.SPEAKERS_CONFIG, message, subject=name, expected=expected, evidence=seen, remedy=remedy)
         else:
@@ -66,7 +67,8 @@ def speaker_limits(
     if not problems:
         per_user = "" if _line(deployment) is ReleaseLine.V0_3 else " (in v0.4 a user's own settings win over these)"
         text = ", ".join(f"{limit.name}={limit.number}" for limit in limits.values() if limit.number is not None)
-        yield passed(f"{text}{per_user}", evidence=[limit.seen for limit in limits.values() if limit.raw is not None])
+        given = (limit.seen for limit in limits.values() if limit.raw is not None)
+        yield passed(f"{text}{per_user}", evidence=chain.from_iterable(given))
 
 
 class _Problem(NamedTuple):
@@ -121,7 +123,10 @@ def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> 
             raw = entry.value if entry and isinstance(entry.value, str) else None
             where = env_file.where(line) if isinstance(env_file, EnvFile) and line else ".env"
             seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
-        limits.append(_Limit(name, raw, seen, line))
+        told: tuple[Seen, ...] = ()
+        if diarizers and isinstance(env_file, EnvFile) and entry and entry.value == raw:
+            told = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
+        limits.append(_Limit(name, raw, (seen, *told), line))
     return limits
 
 

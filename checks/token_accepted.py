@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import Answer, Deployment, EnvFile, Hub, ModelCache, ReleaseLine, Unavailable, Workers, WorkerToken, models
+from ot_doctor.evidence import (
+    Answer,
+    Deployment,
+    EnvFile,
+    Hub,
+    ModelCache,
+    ReleaseLine,
+    Unavailable,
+    Workers,
+    WorkerToken,
+    models,
+)
 from ot_doctor.secrets import TOKEN_NAME
 
 from ._network import CAUSES, tries
@@ -107,9 +118,10 @@ def token_role(hub: Hub) -> Iterator[Finding]:
         yield skipped("the Hub did not say what the token may do")
     elif who.role == "write":
         yield warned(
-            f"the token {name}may write, and reading is enough", cause=Cause.TOKEN_TOO_POWERFUL, subject=who.token_name or TOKEN_NAME,
+            f"the token {name}may write, and reading is enough",
+            cause=Cause.TOKEN_TOO_POWERFUL, subject=who.token_name or TOKEN_NAME,
             expected="a token of type Read", evidence=seen,
-            remedy=[Step("Create a token of type Read, put it in .env, recreate the worker and delete this one.", url=TOKEN_SETTINGS)],
+            remedy=[Step("Create a Read token, put it in .env, recreate the worker and delete this one.", url=TOKEN_SETTINGS)],
         )  # fmt: skip
     elif who.role == "fineGrained" and who.can_read_gated is False:
         yield passed(

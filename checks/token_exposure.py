@@ -44,28 +44,30 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
     path = str(env.path)
     if env.tracked_by_git:
         entry = env.entry(TOKEN_NAME)
-        git = f"git -C {quote(str(env.path.parent))}"
+        untrack = f"git -C {quote(str(env.path.parent))} rm --cached --quiet -- {quote(env.path.name)}"
         yield failed(
             Cause.TOKEN_EXPOSED, f"{path} holds the token and is tracked by git", subject=path,
             expected="a .env that git does not know",
             evidence=[Seen(".env", path, "tracked by git")],
             remedy=[
-                Step("Take the file out of git; it stays on the disk.", command=f"{git} rm --cached --quiet -- {quote(env.path.name)}",
-                     risk=Risk.CHANGES_FILES),
-                Step(f"Add it to .gitignore and commit both. If a commit was ever pushed, delete the token at {TOKEN_SETTINGS}."),
+                Step("Take the file out of git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
+                Step("Add it to .gitignore and commit. If it was ever pushed, delete the token.", url=TOKEN_SETTINGS),
                 new_token(), put_token(env.where(entry.line) if entry else None, path), recreate(deployment, workers),
             ],
         )  # fmt: skip
     if env.mode & 0o004:
         yield warned(
-            f"every user of this machine can read {path} (mode {env.mode:04o}), and it holds the token", cause=Cause.TOKEN_EXPOSED,
-            subject=path, expected="mode 0600", evidence=[Seen(".env", path, f"mode {env.mode:04o}")],
+            f"every user of this machine can read {path} (mode {env.mode:04o}), and it holds the token",
+            cause=Cause.TOKEN_EXPOSED, subject=path, expected="mode 0600", evidence=[Seen(".env", path, f"mode {env.mode:04o}")],
             remedy=[Step("Leave the file to its owner.", command=f"chmod o-rwx {quote(path)}", risk=Risk.CHANGES_FILES)],
         )  # fmt: skip
 
 
 def _browser_side(
-    env: EnvFile | Unavailable, workers: Workers | Unavailable, compose: ComposeConfig | Unavailable, deployment: Deployment | Unavailable
+    env: EnvFile | Unavailable,
+    workers: Workers | Unavailable,
+    compose: ComposeConfig | Unavailable,
+    deployment: Deployment | Unavailable,
 ) -> Iterator[Finding]:
     """One finding for each variable, wherever it is."""
     lines: dict[str, list[int]] = {}
@@ -111,5 +113,5 @@ def _logged(log: WorkerLog | Unavailable) -> Iterator[Finding]:
                 f"the log of {source.name} shows a token ({'lines' if len(source.token_lines) > 1 else 'line'} {lines})",
                 cause=Cause.TOKEN_EXPOSED, subject=source.name,
                 evidence=[Seen("log", f"{source.name}:{line}", "holds a token") for line in source.token_lines[:5]],
-                remedy=[new_token(", put it in .env, recreate the worker (its old log goes with it), and delete the exposed token")],
+                remedy=[new_token(", put it in .env, recreate the worker (the old log goes with it), and delete this one")],
             )  # fmt: skip

@@ -54,11 +54,9 @@ def token_format(
     fresh = replace_token(token, env, deployment, workers)
     if mended_in_file(token, env):
         fresh = (recreate(deployment, workers),)
-    if shape.placeholder:
+    if shape.placeholder and not _is_comment(shape):
         message = f"{TOKEN_NAME} is still an example value, not a token{_at(token)}"
-        yield fault(
-            cache, Cause.TOKEN_PLACEHOLDER, message, subject=TOKEN_NAME, expected=EXPECTED, evidence=seen, remedy=fresh
-        )
+        yield fault(cache, Cause.TOKEN_PLACEHOLDER, message, subject=TOKEN_NAME, expected=EXPECTED, evidence=seen, remedy=fresh)
     elif not shape.well_formed:
         repaired = _repair(token, env, shape)
         remedy = (*repaired, recreate(deployment, workers)) if repaired else fresh
@@ -77,14 +75,18 @@ def _at(token: WorkerToken) -> str:
     return f" ({token.env_line or token.where})"
 
 
+def _is_comment(shape: Shape) -> bool:
+    return any(odd.position == 1 and odd.code_point == "U+0023" for odd in shape.odd)
+
+
 def _fault(shape: Shape) -> str:
     """What is wrong with a value that is no token."""
     odd = ", ".join(f"character {o.position} of {shape.length} is {o.code_point} {o.name}" for o in shape.odd[:3])
-    first = shape.odd[0] if shape.odd else None
-    if first and first.position == 1 and first.code_point == "U+0023":
+    if _is_comment(shape):
         return f"{TOKEN_NAME} is a comment, not a token: behind 'KEY=' Compose takes '# …' for the value"
     if shape.pasted_name:
-        return f"the value of {TOKEN_NAME} begins with '{shape.pasted_name}=': the name was pasted together with the token"
+        twice = "the name was pasted twice" if shape.pasted_name == TOKEN_NAME else "a name was pasted together with the token"
+        return f"the value of {TOKEN_NAME} begins with '{shape.pasted_name}=': {twice}"
     if shape.comment:
         return f"a comment stayed in the value of {TOKEN_NAME}: {odd}"
     if shape.prefix in ("api_org_", "api_"):

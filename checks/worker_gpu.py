@@ -8,8 +8,8 @@ from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, chec
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, WorkerLog, Workers
 
 from ._remedies import recreate
+from ._worker_remedies import TOOLKIT
 
-_TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 _ON = ("true", "1", "yes", "on")
 _OFF = ("false", "0", "no", "off")
 
@@ -49,7 +49,7 @@ def _one(
         seen.append(Seen("log", worker.name, f"the diarizer runs on {device}"))
     remedy = [
         Step("See whether this machine has a GPU and its driver works.", command="nvidia-smi -L"),
-        Step("Docker needs the NVIDIA container toolkit to hand it on.", url=_TOOLKIT),
+        Step("Docker needs the NVIDIA container toolkit to hand it on.", url=TOOLKIT),
         recreate(deployment, workers),
     ]
     if granted and device == "cpu" and not _cpu_wanted(worker):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
 
+from ._worker_remedies import gpu_steps, last_lines, start_again
+
 _GPU_ERROR = re.compile(r"nvidia|unknown device|could not select device driver|\bCDI\b|gpu", re.IGNORECASE)
-_TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 _MANY_RESTARTS = 3
 
 
@@ -52,7 +52,7 @@ def worker_running(
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
-                remedy=_start_again(worker, deployment),
+                remedy=start_again(worker, deployment),
             )
         elif problem:
             yield _down(worker, deployment, problem)
@@ -62,7 +62,7 @@ def worker_running(
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
-                remedy=[_last_lines(worker, deployment)],
+                remedy=[last_lines(worker, deployment)],
             )
         else:
             yield passed(f"{worker.name} is running{_since(worker.started_at)}", subject=worker.name, evidence=_state(worker))
@@ -106,16 +106,7 @@ def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) ->
             subject=worker.name,
             expected="a GPU that the engine can provide",
             evidence=_state(worker),
-            remedy=[
-                Step("See which GPUs there are.", command="nvidia-smi -L"),
-                Step("'could not select device driver': install the NVIDIA container toolkit.", url=_TOOLKIT),
-                Step(
-                    "'unknown device': set GPU_DEVICE_ID (for celery-worker-gpu-scaled: GPU_SCALE_DEVICE_ID, 2 by default) "
-                    "in the .env to a number that exists.",
-                    risk=Risk.CHANGES_FILES,
-                ),
-                *_start_again(worker, deployment)[:1],
-            ],
+            remedy=[*gpu_steps(), start_again(worker, deployment)[0]],
         )
     reason = f": {worker.error}" if worker.error and not worker.running else ""
     return failed(
@@ -124,28 +115,8 @@ def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) ->
         subject=worker.name,
         expected="a worker that is running",
         evidence=_state(worker),
-        remedy=_start_again(worker, deployment),
+        remedy=start_again(worker, deployment),
     )
-
-
-def _start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[Step]:
-    if isinstance(deployment, Unavailable):
-        return [Step(f"Start {worker.name} again.", risk=Risk.RESTARTS)]
-    name = quote(worker.name)
-    if worker.status == "paused":
-        return [Step("Let it go on.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
-    service = quote(worker.compose.service)
-    force = "" if worker.status in ("exited", "created") else "--force-recreate "
-    if worker.compose.service and deployment.compose_files:
-        start = Step("Start the worker again.", command=deployment.compose(f"up -d {force}{service}"), risk=Risk.RESTARTS)
-    else:
-        start = Step("Start the worker again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)
-    return [start, _last_lines(worker, deployment)]
-
-
-def _last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:
-    command = None if isinstance(deployment, Unavailable) else deployment.docker(f"logs --tail 50 {quote(worker.name)}")
-    return Step("Where it ends again by itself, its last lines say why.", command=command)
 
 
 def _state(worker: Worker) -> list[Seen]:

@@ -29,19 +29,26 @@ def diagnose(results: Sequence[Result]) -> tuple[RootCause, ...]:
     A cause that another one brings about (``ot_doctor.causes.explains``) is not listed beside it.
     """
     failures = [(r.check.name, f) for r in results for f in r.findings if f.status is Status.FAIL]
-    causes = {f.cause for _, f in failures if f.cause}
     roots: dict[tuple[Cause, str | None], list[tuple[str, Finding]]] = {}
     for name, finding in failures:
-        if finding.cause and not _explained(finding.cause, causes):
-            roots.setdefault((finding.cause, finding.subject), []).append((name, finding))
+        if finding.cause and not any(_explains(other, finding) for _, other in failures):
+            roots.setdefault((finding.cause, finding.subject or _subject(finding, failures)), []).append((name, finding))
     ordered = sorted(roots.items(), key=lambda item: item[0][0].rank)
     return tuple(_merge(cause, subject, found, failures) for (cause, subject), found in ordered)
 
 
-def _explained(cause: Cause, present: set[Cause]) -> bool:
-    """Whether a cause that is present brings it about; the one to mend first wins where two explain each other."""
-    others = (other for other in present if other is not cause and explains(other, cause))
-    return any(not explains(cause, other) or other.rank < cause.rank for other in others)
+def _subject(finding: Finding, failures: Sequence[tuple[str, Finding]]) -> str | None:
+    """A log often does not name what it is about: it is taken for what another failure with the same cause names."""
+    return next((other.subject for _, other in failures if other.cause is finding.cause and other.subject), None)
+
+
+def _explains(first: Finding, second: Finding) -> bool:
+    """Whether the first finding's cause brings the second's about; of two that explain each other the one to mend first does."""
+    if first.cause is None or second.cause is None or first.cause is second.cause:
+        return False
+    forth = explains(first.cause, second.cause, first.subject, second.subject)
+    back = explains(second.cause, first.cause, second.subject, first.subject)
+    return forth and (not back or first.cause.rank < second.cause.rank)
 
 
 def _merge(
@@ -52,7 +59,7 @@ def _merge(
     surest = min((finding for _, finding in found), key=lambda finding: order.index(finding.confidence))
     evidence = tuple(dict.fromkeys(seen for _, finding in found for seen in finding.evidence))
     names = [name for name, _ in found]
-    names += [name for name, finding in failures if finding.cause and explains(cause, finding.cause)]
+    names += [name for name, finding in failures if _explains(surest, finding)]
     return RootCause(
         cause, subject, surest.message, surest.confidence, evidence, surest.remedy, tuple(dict.fromkeys(names))
     )

@@ -112,7 +112,7 @@ def _must_be_installed(store: Store) -> None:
         return
     deployment = store.get(Deployment)
     if isinstance(deployment, Unavailable) and not deployment.switched_off:
-        raise WrongUsage(deployment.reason)
+        raise WrongUsage(f"{deployment.reason} {deployment.hint}".strip())
 
 
 def _had(store: Store, kind: type[E]) -> E | None:

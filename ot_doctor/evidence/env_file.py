@@ -55,7 +55,7 @@ class OddLine:
 
 @dataclass(frozen=True)
 class EnvFile:
-    """A ``.env``. ``problem`` is set when nothing could be read; then everything else is empty."""
+    """A ``.env``. ``problem`` is set when Compose could not read it either; then it has no entries and no lines to look at."""
 
     path: Path
     problem: EnvProblem | None = None
@@ -71,8 +71,9 @@ class EnvFile:
     shell_wins: Mapping[str, str | Secret] = field(default_factory=dict)  # variables of the doctor's own environment
 
     def entry(self, key: str) -> EnvEntry | None:
-        """The assignment of ``key`` that counts: the last one."""
-        return next((e for e in reversed(self.entries) if e.key == key), None)
+        """The assignment of ``key`` that counts: the last one; a bare key only where nothing else is there."""
+        same = self.all(key)
+        return next((e for e in reversed(same) if e.value is not None), same[-1] if same else None)
 
     def all(self, key: str) -> tuple[EnvEntry, ...]:
         return tuple(e for e in self.entries if e.key == key)

@@ -108,6 +108,7 @@ class ModelCache:
     stale_locks: tuple[str, ...] = ()  # leftovers in .locks, host paths
     configured: str | None = None  # MODEL_CACHE_DIR of .env, resolved
     host_side: bool = True  # read from the mounts' host side, else through the container
+    replaced: bool = False  # the host's folder was made anew: until its restart the container keeps the deleted one
     models_dir: str | None = None  # the host folder to mend: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
 
     @property

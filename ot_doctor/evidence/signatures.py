@@ -54,7 +54,7 @@ class Signature:
         return min(found, key=lambda match: match.start())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.MULTILINE)
 
@@ -71,7 +71,11 @@ class Catalogue:
 
     def words(self) -> tuple[bytes, ...]:
         """The strings to look for in a log before anything is parsed; noise is not looked for."""
-        return fewest(word for signature in self.signatures if signature.kind != "noise" for word in signature.words)
+        return _encoded(signature for signature in self.signatures if signature.kind != "noise")
+
+    def marks(self) -> tuple[bytes, ...]:
+        """Those of them that tell something at any level; causes do at WARNING and above, or without a level."""
+        return _encoded(signature for signature in self.signatures if signature.kind == "note" or signature.marks)
 
     def hits(self, record: Record, said: str, evidence: str) -> tuple[Hit, ...]:
         """What a record tells: marks and notes by ``said``, its own message; causes by ``evidence``, what may prove one.
@@ -88,14 +92,8 @@ class Catalogue:
         return tuple(hit for _, _, hit in sorted(found, key=lambda item: item[:2]))
 
 
-def fewest(words: Iterable[str]) -> tuple[bytes, ...]:
-    """The words without those that hold another one: whoever finds the shorter has found the longer."""
-    known = sorted(set(words), key=len)
-    kept: list[str] = []
-    for word in known:
-        if not any(shorter in word for shorter in kept):
-            kept.append(word)
-    return tuple(word.encode() for word in kept)
+def _encoded(signatures: Iterable[Signature]) -> tuple[bytes, ...]:
+    return tuple({word.encode(): None for signature in signatures for word in signature.words})
 
 
 @functools.lru_cache(maxsize=1)

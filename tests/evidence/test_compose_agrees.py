@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Deployment, Request
-from ot_doctor.evidence.sources import env_file
+from ot_doctor.evidence.sources import compose_files, env_file
 from ot_doctor.evidence.sources.compose_dotenv import DotenvRefused, parse
 from ot_doctor.secrets import Secret
 from tests.evidence.env_rows import ROWS, SHELL, Row
@@ -68,7 +68,28 @@ FRAGMENTS = (
     *("A", "B", "KEY", "HF_TOKEN", "export", "set", "x1", "hf_abc", "é", "ſ", "K"),
     *("=", "=", "=", ":", " ", " ", "\t", "\r", "\xa0", "\u3000", "\u200b", "\ufeff", "\v", "\x1c", "\x85"),
     *('"', '"', "'", "'", "`", "“", "#", " #", "\\", "\\n", "\\0101", "\\012", "\\0", "\\$", '\\"', "\\c"),
-    *("$", "$$", "$A", "${A}", "${A:-", "${B-", "${KEY:+", "${NO+", "${HF_TOKEN:-x}", "${", "{", "}", "}", "-", ".", "[", "]", "/", "<", ","),
+    *(
+        "$",
+        "$$",
+        "$A",
+        "${A}",
+        "${A:-",
+        "${B-",
+        "${KEY:+",
+        "${NO+",
+        "${HF_TOKEN:-x}",
+        "${",
+        "{",
+        "}",
+        "}",
+        "-",
+        ".",
+        "[",
+        "]",
+        "/",
+        "<",
+        ",",
+    ),
 )
 
 
@@ -86,7 +107,9 @@ def generated(count: int, seed: int) -> list[bytes]:
         if chance.random() < 0.2:
             quote = chance.choice("'\"")
             lines.append(f"C={quote}{piece(3)}\n{piece(3)}{quote}")
-        files.append(chance.choice(("", "", "\ufeff")).encode() + "\n".join(lines).encode() + chance.choice((b"\n", b"\n", b"", b"\xe9")))
+        files.append(
+            chance.choice(("", "", "\ufeff")).encode() + "\n".join(lines).encode() + chance.choice((b"\n", b"\n", b"", b"\xe9"))
+        )
     return files
 
 
@@ -114,3 +137,109 @@ def test_generated_files_that_are_refused_are_refused_by_compose(tmp_path: Path)
         folder = tmp_path / str(number)
         folder.mkdir()
         assert isinstance(resolve(project(folder, (".env", data))), str), data
+
+
+FIRST = """\
+x-base: &base
+  image: base:${TAG:-latest}
+  environment: &shared
+    GPU_A: ${HF_TOKEN}
+    GPU_B: ${FROM_FILE:-default}
+    GPU_C: "a$$b${NOT_SET}"
+    GPU_D: 007
+    GPU_E: true
+services:
+  merged:
+    <<: *base
+    container_name: name-${TAG}
+  own:
+    <<: *base
+    environment:
+      <<: *shared
+      GPU_A: mine
+  listed:
+    image: x
+    environment:
+      - GPU_A=${FROM_FILE}=${EMPTY:-e}
+      - GPU_B= spaced
+      - GPU_C=
+      - GPU_C=twice
+    scale: ${COUNT}
+    profiles: [a]
+  typed:
+    image: x
+    environment:
+      GPU_A: 0x1F
+      GPU_B: 1.50
+      GPU_C: 2.0
+      GPU_D: 1e3
+      GPU_E: True
+      GPU_F: yes
+      GPU_G: 0o17
+      GPU_H: 1_000
+      GPU_I: 1:30
+      GPU_J: -5
+      GPU_K: .5
+      GPU_L: 0b11
+      GPU_M: 089
+      GPU_N: 0.00001
+      GPU_O: "007"
+      GPU_Q: 1e25
+      GPU_R: off
+      GPU_S: FALSE
+      GPU_T: "1.50"
+      GPU_U: +7
+      GPU_V: |
+        two
+        lines
+      GPU_W: 123456789.0
+      GPU_X: 0.123456789
+      GPU_Y: -0
+      GPU_Z: 1.
+      GPU_AA: 1_0.5
+      GPU_AB: 018
+      GPU_AC: -0o7
+      GPU_AD: 123456.25
+  dropped:
+    image: x
+"""
+SECOND = """\
+services:
+  merged:
+    image: over
+    environment: ["GPU_B=over", "GPU_F=${TAG:+tagged}"]
+  own:
+    environment: {GPU_B: !reset null}
+  listed:
+    environment: !override {GPU_Z: z}
+    profiles: !reset []
+  dropped: !reset null
+"""
+DOTENV = b"FROM_FILE='of the file' # c\nTAG=v1\nHF_TOKEN=hf_file\nEMPTY=\nCOUNT=3\n"
+
+
+@pytest.mark.parametrize("files", [(FIRST,), (FIRST, SECOND)], ids=["one file", "two files"])
+def test_compose_files_say_what_compose_says(files: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(DOTENV)
+    paths = tuple(tmp_path / f"{number}.yml" for number in range(len(files)))
+    for path, text in zip(paths, files, strict=True):
+        path.write_text(text)
+    named = [word for path in paths for word in ("-f", path.name)]
+    command = [COMPOSE, *named, "--profile", "*", "config", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRON, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["services"]
+
+    request = Request(environ=ENVIRON)
+    deployment = Deployment(tmp_path, "--dir", tmp_path / ".env", compose_files=paths)
+    found = compose_files.gather(request, deployment, env_file.gather(request, deployment))
+    assert found.problems == ()
+    assert set(found.services) == set(said)
+    for name, service in said.items():
+        ours = found.services[name]
+        environment = {s.key: s.value for s in found.environment if s.service == name}
+        revealed = {key: value.reveal() if isinstance(value, Secret) else value for key, value in environment.items()}
+        assert revealed == {key: value.replace("$$", "$") for key, value in service.get("environment", {}).items()}
+        assert (ours.image, ours.container_name) == (service["image"], service.get("container_name", ""))
+        assert ours.replicas == service.get("scale", service.get("deploy", {}).get("replicas"))
+        assert ours.profiles == tuple(service.get("profiles", ()))

@@ -108,7 +108,9 @@ def test_the_current_context_is_read_from_the_home_folder(tmp_path: Path) -> Non
     assert source.find(request(HOME=str(tmp_path))).url == "unix:///run/user/1000/docker.sock"
 
 
-@pytest.mark.parametrize("content", ["", "not json", "[]", '{"currentContext": 5}', '{"currentContext": "default"}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["", "not json", "[]", '{"currentContext": 5}', '{"currentContext": "default"}', "[" * 100_000]
+)
 def test_a_config_without_a_context_leads_to_the_default_socket(tmp_path: Path, default_socket: Path, content: str) -> None:
     default_socket.touch()
     (tmp_path / "config.json").write_text(content)
@@ -155,7 +157,9 @@ def test_ssh_is_not_tried_since_it_may_ask() -> None:
 
 
 def test_docker_left_out_is_no_trouble() -> None:
-    assert refusal(request(no_docker=True)) == Unavailable("Docker was left out (--no-docker).", switched_off=True)
+    refused = refusal(request(no_docker=True))
+    assert (refused.reason, refused.switched_off) == ("Docker was left out (--no-docker).", True)
+    assert refusal(Request(logs=("worker.log",), log_alone=True)).switched_off, "a log alone is examined without Docker"
 
 
 # -- ways in which it goes wrong -------------------------------------------------------------------------------------
@@ -195,6 +199,27 @@ def test_an_engine_that_accepts_and_never_answers_is_given_up_in_time(tmp_path: 
         took = time.monotonic() - began
     assert "does not answer" in refused.reason and host in refused.reason
     assert took < 1.1, "a third of the time, not all of it"
+
+
+def test_an_engine_that_sends_a_byte_now_and_then_is_given_up_in_time(tmp_path: Path) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "drip.sock"))
+    server.listen(1)
+
+    def drip() -> None:
+        connection, _ = server.accept()
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            for _ in range(100):
+                connection.sendall(b" ")
+                time.sleep(0.1)
+
+    threading.Thread(target=drip, daemon=True).start()
+    began = time.monotonic()
+    refused = refusal(request(timeout=1.2, DOCKER_HOST=f"unix://{tmp_path}/drip.sock"))
+    assert time.monotonic() - began < 1.2
+    assert "does not answer" in refused.reason
+    server.close()
 
 
 def test_a_full_queue_counts_as_no_answer(tmp_path: Path) -> None:
@@ -239,7 +264,9 @@ def test_answers_that_are_no_engines(tmp_path: Path, answer: bytes, text: str) -
     assert refused.reason.isprintable(), refused.reason
 
 
-@pytest.mark.parametrize("host", ["nonsense", "gopher://x", "tcp://", "tcp://127.0.0.1:99999", "npipe:////./pipe/docker", "unix://" + "x" * 200])
+@pytest.mark.parametrize(
+    "host", ["nonsense", "gopher://x", "tcp://", "tcp://127.0.0.1:99999", "npipe:////./pipe/docker", "unix://" + "x" * 200]
+)
 def test_an_address_that_makes_no_sense(host: str) -> None:
     assert host in refusal(request(DOCKER_HOST=host)).reason
 
@@ -307,6 +334,11 @@ def test_another_source_gets_a_client_of_the_same_engine(engine: RealEngine) -> 
         assert second.api.version()["Version"] == found.version
     with pytest.raises(docker.errors.NotFound), source.asking(second, found, asked):
         second.api.inspect_container("no-such-container")
+    with pytest.raises(KeyError), source.asking(second, found, asked):
+        raise KeyError("a fault of the caller's own is none of the engine's")
+    engine_that_stopped = source.Endpoint(f"unix://{engine.home}/stopped.sock", "DOCKER_HOST")
+    with pytest.raises(Unavailable, match="no such socket"), source.Asking(engine_that_stopped, 1.0, greeted=True):
+        raise ConnectionError(FileNotFoundError("gone"))
     second.close()
 
 

@@ -372,6 +372,7 @@ def test_without_docker_and_without_an_env(tmp_path: Path) -> None:
     where = deployment(ReleaseLine.UNKNOWN, running_dir=None, directory=tmp_path)
     cache = gather(Request(environ={}), where, NO_DOCKER, Unavailable("no .env"))
     assert (cache.root.path, cache.root.exists) == (str(tmp_path / "models/huggingface/hub"), False)
+    assert not any("none" in file.path for model in cache.models for file in model.files)
     assert not any(model.present for model in cache.models)
 
 
@@ -412,11 +413,19 @@ def test_models_in_the_other_lines_place(tmp_path: Path) -> None:
 
 
 def test_the_search_follows_no_links_and_ends(tmp_path: Path) -> None:
-    one = stopped(tmp_path)
-    (tmp_path / "torch/loop").symlink_to(tmp_path)
+    folder = tmp_path / "models"
+    one = stopped(folder)
+    (folder / "torch/loop").symlink_to(folder)
     models.v03_cache(tmp_path / "elsewhere")
-    (tmp_path / "torch/away").symlink_to(tmp_path / "elsewhere")
-    deep = tmp_path / "torch" / "/".join("abcdefgh") / "models--pyannote--segmentation-3.0"
-    deep.mkdir(parents=True)
-    inner = [path for path in look(replace(one, mounts=mounts(tmp_path))).misplaced if "/elsewhere/" not in path]
-    assert inner == []
+    (folder / "torch/away").symlink_to(tmp_path / "elsewhere")
+    (folder / "torch" / "/".join("abcdefgh") / "models--pyannote--segmentation-3.0").mkdir(parents=True)
+    assert look(one, ReleaseLine.V0_3).misplaced == ()
+
+
+def test_a_crowded_folder_does_not_hide_the_others_from_the_search(tmp_path: Path) -> None:
+    (tmp_path / "huggingface/crowd").mkdir(parents=True)
+    for number in range(25_000):
+        os.mknod(tmp_path / "huggingface/crowd" / str(number))
+    lost = tmp_path / "torch/root/.cache/torch/pyannote/models--pyannote--segmentation-3.0"
+    lost.mkdir(parents=True)
+    assert look(stopped(tmp_path), ReleaseLine.V0_3).misplaced == (str(lost),)

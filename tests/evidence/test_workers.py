@@ -133,6 +133,15 @@ def test_where_its_home_is(user: str, env: list[str], home: str) -> None:
     assert parsed({"Config": {"User": user, "Env": env}}).home == home
 
 
+def test_a_worker_that_podman_describes() -> None:
+    worker = parsed(recorded("podman"))
+    assert (worker.name, worker.status, worker.health) == ("opentranscribe-celery-worker", "created", "")
+    assert (worker.compose.service, worker.compose.working_dir) == ("celery-worker", "/srv/ot")
+    assert worker.env["HUGGINGFACE_TOKEN"] == Secret(TOKEN) and worker.home == "/home/appuser"
+    assert worker.mounts == (Mount("bind", "/srv/ot/models", "/x", writable=False),)
+    assert (worker.started_at, worker.finished_at) == (None, None) and worker.created_at is not None
+
+
 def test_an_error_and_a_health_check_that_print_a_token() -> None:
     state = {"Error": f"\x1b[31mcannot mount {TOKEN}", "Health": {"Status": "unhealthy", "Log": [{"Output": f"{TOKEN} " * 99}]}}
     worker = parsed({"State": state})
@@ -205,12 +214,10 @@ def chosen(
 
 
 def test_roles() -> None:
-    stack = [
-        entry(f"opentranscribe-{service}", service, "ot", "/srv/ot")
-        for service in ("celery-worker", "celery-cpu-worker", "celery-beat", "celery-embedding-worker", "backend", "flower", "diar-native")
-    ]
+    celery = ("celery-worker", "celery-cpu-worker", "celery-beat", "celery-embedding-worker")
+    stack = [entry(f"opentranscribe-{name}", name, "ot", "/srv/ot") for name in (*celery, "backend", "flower", "diar-native")]
     stack += [entry("ot-celery-worker-gpu-scaled", "celery-worker-gpu-scaled", "ot", "/srv/ot")]
-    stack += [entry(f"opentranscribe-{name}", name, "ot", "/srv/ot", image=f"{name}:1") for name in ("postgres", "redis", "frontend")]
+    stack += [entry(f"opentranscribe-{name}", name, "ot", "/srv/ot", image=f"{name}:1") for name in ("postgres", "redis")]
     roles, others = chosen(*stack)
     assert {name for name, role in roles.items() if role is Role.DIARIZER} == {
         "opentranscribe-celery-worker", "ot-celery-worker-gpu-scaled"
@@ -371,12 +378,12 @@ def test_a_stack_that_compose_started(clean_engine: RealEngine, tmp_path: Path) 
 
 @pytest.mark.engine
 def test_a_worker_whose_image_is_gone(clean_engine: RealEngine) -> None:
-    clean_engine.import_image("opentranscribe-backend:gone", env={"A": "1"})
-    image = clean_engine.docker("image", "inspect", "--format", "{{.Id}}", "opentranscribe-backend:gone")
-    clean_engine.docker("run", "--detach", "--network", "none", "--name", "opentranscribe-celery-worker", "opentranscribe-backend:gone")
-    clean_engine.docker("image", "rm", "--force", image, check=False)
+    image = clean_engine.import_image("opentranscribe-backend:gone", env={"A": "1"})
+    clean_engine.docker("create", "--network", "none", "--name", "opentranscribe-celery-worker", "opentranscribe-backend:gone")
+    clean_engine.docker("image", "rm", "--force", image)
     (worker,) = examined(clean_engine).diarizers
-    assert worker.running and worker.image.startswith("opentranscribe-backend:gone")
+    assert (worker.status, worker.image) == ("created", "opentranscribe-backend:gone")
+    assert worker.env["A"] == "1" and worker.image_env_names == frozenset()
 
 
 @pytest.mark.engine

@@ -58,7 +58,8 @@ class World:
         return self.folder / "models"
 
     def shell(self) -> dict[str, str]:
-        env = {k: v for k, v in self.engine.environment().items() if not k.startswith(("HF_", "HUGGING", "OT_DOCTOR", "XDG_"))}
+        foreign = ("HF_", "HUGGING", "OT_DOCTOR", "XDG_", "REQUESTS_", "SSL_CERT", "CURL_CA", "COMPOSE_")
+        env = {k: v for k, v in self.engine.environment().items() if not k.startswith(foreign)}
         return env | {"HOME": str(self.home), "NO_PROXY": "127.0.0.1,localhost", "PYTHONUTF8": "1"} | self.environ
 
     def compose(self, *arguments: str) -> str:

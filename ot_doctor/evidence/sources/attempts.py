@@ -12,8 +12,8 @@ from ot_doctor.evidence.signatures import Catalogue, Signature
 from ot_doctor.evidence.sources.log_evidence import evidence, said, shown
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 
-TASK_WORDS = ("transcribe_audio[", "gpu_transcribe[", "rediarize[")
-ERROR_WORDS = (": ERROR/", ": CRITICAL/", "- ERROR -", "- CRITICAL -", "Traceback (most recent call last)")
+TASK_WORDS = (b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[")
+ERROR_WORDS = (b": ERROR/", b": CRITICAL/", b"- ERROR -", b"- CRITICAL -", b"Traceback (most recent call last)")
 _MAX_KEPT = 50  # attempts, stray hits, hits of one attempt: what a log repeats without end is not all kept
 _MAX_OPEN = 8
 _TASK = re.compile(

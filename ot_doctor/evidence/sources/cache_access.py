@@ -10,7 +10,7 @@ from itertools import islice
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.model_cache import CacheAccess, Denied
 from ot_doctor.evidence.sources.cache_exec import User
-from ot_doctor.evidence.sources.cache_look import CacheLook, Found, Look, ModelLook
+from ot_doctor.evidence.sources.cache_look import CacheLook, Look, ModelLook
 from ot_doctor.evidence.workers import Worker
 
 ASKED = "asked in the container"
@@ -45,20 +45,19 @@ class Question:
     looks: Mapping[str, CacheLook]  # by root
     models: Mapping[str, tuple[Model, ...]]  # in the looks' order
     read_only: bool
+    sure: bool  # nothing on the mounts was closed to whoever looked
     best: Callable[[str], str]  # the path to show
     same_user_ids: bool
 
 
 def asked(question: Question, user: User) -> CacheAccess:
     """From the container's own answers."""
-    return _judged(question, ASKED, user, lambda look, right: right in (look.rights or ""), sure=True)
+    return _judged(question, ASKED, user, lambda look, right: right in (look.rights or ""))
 
 
 def worked_out(question: Question, user: User) -> CacheAccess:
     """From owner, group and mode, with the container's user ids being this machine's."""
-    looks = [look for cache in question.looks.values() for look in cache.all()]
-    closed = any(look.found is Found.CLOSED and question.best(look.container_path) != look.container_path for look in looks)
-    return _judged(question, WORKED_OUT, user, lambda look, right: _may(user, look, right), sure=not closed)
+    return _judged(question, WORKED_OUT, user, lambda look, right: _may(user, look, right))
 
 
 def _may(user: User, look: Look, right: str) -> bool:
@@ -68,7 +67,7 @@ def _may(user: User, look: Look, right: str) -> bool:
     return look.mode[1 + 3 * kind :][:3]["rwx".index(right)] not in "-ST"
 
 
-def _judged(question: Question, how: str, user: User, may: Rights, *, sure: bool) -> CacheAccess:
+def _judged(question: Question, how: str, user: User, may: Rights) -> CacheAccess:
     unreadable: dict[str, tuple[Look, str]] = {}
     unwritable: dict[str, tuple[Look, str]] = {}
     for root, cache in question.looks.items():
@@ -85,8 +84,8 @@ def _judged(question: Question, how: str, user: User, may: Rights, *, sure: bool
         how=how,
         user=shown_user(user),
         uid=user.uid,
-        readable=False if unreadable else True if sure else None,
-        writable=False if denied or question.read_only else True if sure else None,
+        readable=False if unreadable else True if question.sure else None,
+        writable=False if denied or question.read_only else True if question.sure else None,
         denied=tuple(_denied(question, user, look, what) for look, what in entries[:_MOST_DENIED]),
     )
 

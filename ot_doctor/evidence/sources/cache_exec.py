@@ -27,15 +27,18 @@ from ot_doctor.secrets import printable
 # digits. The paths are built from the arguments and from names that have none but plain characters.
 _SCRIPT = r"""
 show() {
-  flags=
+  flags= about=
   if [ -e "$1" ]; then
     flags=e
     if [ -r "$1" ]; then flags=${flags}r; fi
     if [ -w "$1" ]; then flags=${flags}w; fi
     if [ -x "$1" ]; then flags=${flags}x; fi
+    about=$(LC_ALL=C ls -liLdn "$1" 2>/dev/null | {
+      read -r inode mode links uid gid size rest
+      echo "$mode $uid $gid $size $inode"
+    })
   fi
   if [ -L "$1" ]; then flags=${flags}L; fi
-  about=$(LC_ALL=C ls -lLdn "$1" 2>/dev/null | { read -r mode links uid gid size rest; echo "$mode $uid $gid $size"; })
   head=-
   if [ "$2" = head ] && [ -f "$1" ] && [ -r "$1" ]; then
     head=+$(head -c 64 "$1" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
@@ -195,10 +198,10 @@ def _record(path: str, flags: str, about: str, head: str) -> Look:
         return Look(path, Found.DANGLING if "L" in flags else Found.NO)
     words = about.split()
     mode = words[0][:10] if words else ""
-    uid, gid, size = (int(word) if word.isdigit() else -1 for word in (*words[1:4], "", "", "")[:3])
+    uid, gid, size, inode = (int(word) if word.isdigit() else -1 for word in (*words[1:5], *[""] * 4)[:4])
     try:
         beginning = bytes.fromhex(head[1:]) if head.startswith("+") else None
     except ValueError:
         beginning = None
     rights = "".join(letter for letter in "rwx" if letter in flags)
-    return Look(path, Found.YES, mode, uid, gid, max(size, 0), beginning, rights)
+    return Look(path, Found.YES, mode, uid, gid, max(size, 0), beginning, inode, rights)

@@ -94,6 +94,8 @@ def configured_models_dir(deployment: Deployment, env_file: EnvFile | None) -> s
     entry = env_file.entry("MODEL_CACHE_DIR") if env_file else None
     if entry is None or not entry.value or not isinstance(entry.value, str):
         return None
+    if "\0" in entry.value:
+        return None
     try:
         given = Path(entry.value).expanduser()
     except RuntimeError:  # a home folder that nobody has
@@ -103,13 +105,14 @@ def configured_models_dir(deployment: Deployment, env_file: EnvFile | None) -> s
 
 def models_dir(mounts: Sequence[Mount], place: Place) -> str | None:
     """The host's folder to mend: the parent of ``huggingface`` and ``torch`` when both are mounted from it."""
-    parents = {m.source.rpartition("/")[0] for m in mounts if m.source.endswith("/huggingface") and m.kind == "bind"}
-    parents &= {m.source.rpartition("/")[0] for m in mounts if m.source.endswith("/torch") and m.kind == "bind"}
+    sources = {m.source.rstrip("/") for m in mounts if m.kind == "bind"}
+    pairs = [s.rpartition("/")[0] for s in sources if s.endswith("/huggingface") and f"{s.rpartition('/')[0]}/torch" in sources]
     holding = mount_of(mounts, place.path)
     if holding is None:
-        return min(parents, default=None)
-    common = holding.source.rpartition("/")[0]
-    return common if common in parents else holding.source or None
+        return min(pairs, default=None)
+    source = holding.source.rstrip("/")
+    parent, _, name = source.rpartition("/")
+    return parent if parent in pairs and name in ("huggingface", "torch") else source or None
 
 
 def mount_of(mounts: Sequence[Mount], path: str) -> Mount | None:

@@ -37,6 +37,7 @@ class Look:
     gid: int = -1
     size: int = 0
     head: bytes | None = None  # the first bytes; ``None``: not asked for, or not allowed
+    inode: int = 0
     rights: str | None = None  # of "rwx", as the container answered; ``None``: it was not asked
 
     @property
@@ -136,7 +137,7 @@ def as_evidence(model: Model, look: ModelLook, best: Callable[[str], str]) -> Ca
     """A repository as the checks see it; ``best`` turns a path of the container into the one to show."""
     folder = look.folder.container_path
     files = tuple(
-        CachedFile(name, state_of(seen, name), seen.size, best(seen.container_path))
+        CachedFile(name, state_of(seen, name), seen.size, best(seen.container_path if look.commit else f"{folder}/snapshots"))
         for name, seen in zip(model.files, look.files, strict=True)
     )
     return CachedModel(

@@ -32,7 +32,7 @@ _VARIABLE = re.compile(r"[_a-zA-Z\u017f\u212a][_a-zA-Z0-9\u017f\u212a]*")
 _OPERATOR = re.compile(r":?[-+?]")
 
 # Bounds that no real file comes near: Compose itself would run on, or out of memory.
-_MOST_NESTED = 50
+_MOST_NESTED = 20
 _MOST_SUBSTITUTED = 16 * 1024 * 1024
 
 
@@ -56,7 +56,7 @@ class Assignment:
     line: int  # where the key stands, from 1
 
 
-class _Budget:
+class Budget:
     """How much text substitution may still make, so that doubling a variable again and again ends."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class _Reader:
         self._line = 1
         self._counted = 0  # up to here the line ends are in _line
         self._values: dict[str, str] = {}
-        self._budget = _Budget()
+        self._budget = Budget()
 
     def assignments(self) -> list[Assignment]:
         found = []
@@ -200,12 +200,12 @@ def _shown(char: str) -> str:
     return char if char.isprintable() else f"U+{ord(char):04X}"
 
 
-def substitute(text: str, lookup: Lookup) -> str:
+def substitute(text: str, lookup: Lookup, budget: Budget) -> str:
     """``text`` with its ``$NAME``, ``${NAME}``, ``${NAME:-default}`` … replaced as Compose does it in its files.
 
-    Raises ``TemplateRefused`` where Compose gives up.
+    Raises ``TemplateRefused`` where Compose gives up, and where all that spend the same ``budget`` make too much of it.
     """
-    return _substitute(text, lookup, _Budget(), 0)
+    return _substitute(text, lookup, budget, 0)
 
 
 def references(text: str) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ def references(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _substitute(text: str, lookup: Lookup, budget: _Budget, depth: int) -> str:
+def _substitute(text: str, lookup: Lookup, budget: Budget, depth: int) -> str:
     if depth > _MOST_NESTED:
         raise TemplateRefused("its variables are nested too deeply")
     parts = []
@@ -246,7 +246,7 @@ def _substitute(text: str, lookup: Lookup, budget: _Budget, depth: int) -> str:
     return "".join(parts)
 
 
-def _braced(text: str, dollar: int, braces: _Braces, lookup: Lookup, budget: _Budget, depth: int) -> tuple[str, int]:
+def _braced(text: str, dollar: int, braces: _Braces, lookup: Lookup, budget: Budget, depth: int) -> tuple[str, int]:
     """The value of the ``${…}`` at ``dollar``, and where the text goes on."""
     name = _VARIABLE.match(text, dollar + 2)
     if name is None:
@@ -285,6 +285,8 @@ def _closing(text: str, opening: int, last: int) -> int:
         elif text[position] == "{":
             depth += 1
             position += 1
+            if depth > _MOST_NESTED:
+                raise TemplateRefused("its variables are nested too deeply")
         position += 1
     return last
 

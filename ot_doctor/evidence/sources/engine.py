@@ -85,7 +85,7 @@ def asking(client: docker.DockerClient, engine: Engine, request: Request) -> Ask
     """
     deadline = max(_SHORTEST_DEADLINE, min(2 * _LONGEST_ANSWER, request.remaining()))
     client.api.timeout = deadline  # type: ignore[assignment]  # a float is as good
-    return Asking(Endpoint(engine.endpoint, engine.found_by), deadline, absent_is_fine=True)
+    return Asking(Endpoint(engine.endpoint, engine.found_by), deadline, greeted=True)
 
 
 def answer_deadline(request: Request) -> float:
@@ -233,10 +233,10 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
 class Asking:
     """A context in which errors of the SDK, and of the four libraries under it, become ``Unavailable``."""
 
-    def __init__(self, endpoint: Endpoint, deadline: float, *, absent_is_fine: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: float, *, greeted: bool = False) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
-        self._absent_is_fine = absent_is_fine
+        self._greeted = greeted
 
     def __enter__(self) -> Asking:
         return self
@@ -244,10 +244,13 @@ class Asking:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if not isinstance(error, Exception) or isinstance(error, Unavailable):
             return
-        from docker.errors import NotFound
+        from docker.errors import DockerException, NotFound
+        from urllib3.exceptions import HTTPError
 
-        if not (self._absent_is_fine and isinstance(error, NotFound)):
-            raise _explain(error, self._endpoint, self._deadline) from error
+        troubles = (DockerException, OSError, http.client.HTTPException, HTTPError)
+        if self._greeted and (isinstance(error, NotFound) or not isinstance(error, troubles)):
+            return  # it is a Docker engine: what cannot be understood now is a fault of ours, and is to show as one
+        raise _explain(error, self._endpoint, self._deadline) from error
 
 
 def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailable:
@@ -277,7 +280,7 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
         return _not_allowed(endpoint)
     if among(Timeout, TimeoutError, BlockingIOError):
         return Unavailable(
-            f"The Docker engine at {endpoint} does not answer: the connection stands, and nothing came within {deadline:.1f} s.",
+            f"The Docker engine at {endpoint} does not answer: it listens, and sent nothing useful in {deadline:.1f} s.",
             hint="Restart Docker, then check with 'docker version' that it answers.",
             command=_systemctl("restart", endpoint),
         )

@@ -127,7 +127,7 @@ def _characters(written: _Written) -> Iterator[tuple[str, bool]]:
     for position, char in enumerate(value):
         at_an_end = position in (0, len(value) - 1)
         if char in _CURLY:
-            odd = written.is_token or at_an_end
+            odd = written.is_token or (at_an_end if everywhere else value[0] in _CURLY and value[-1] in _CURLY)
         elif char == "`":
             odd = written.is_token or (everywhere and at_an_end)
         elif char in " \t\r\n":

@@ -17,11 +17,12 @@ from ot_doctor.evidence.sources.env_lines import matters, shown_key
 
 BASH = "bash (opentr.sh)"
 PYTHON = "python-dotenv"
-_LARGEST = 256 * 1024  # larger files are no .env that anybody sources
+_LARGEST = 128 * 1024  # larger files are no .env that anybody sources
 _ASSIGNING = ("export", "declare", "readonly", "local")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _PLAIN = re.compile(r"[^ \t\n'\"`$\\;&|<>()~]+")
+_PLAIN_IN_QUOTES = re.compile(r'[^"\\`$]+')
 
 
 def differences(data: bytes, effective: Mapping[str, Assignment], environ: Mapping[str, str]) -> tuple[ReaderDifference, ...]:
@@ -64,21 +65,22 @@ def _bash_differences(data: bytes, ours: Sequence[Assignment], environ: Mapping[
     for assignment in ours:
         if bash.stopped and assignment.line >= bash.stopped[0]:
             continue
-        what = _bash_takes(assignment, bash)
+        what = _bash_takes(assignment, bash, environ)
         if what:
             yield ReaderDifference(assignment.line, shown_key(assignment.key), BASH, what)
 
 
-def _bash_takes(assignment: Assignment, bash: BashReading) -> str:
+def _bash_takes(assignment: Assignment, bash: BashReading, environ: Mapping[str, str]) -> str:
     """How bash takes a line differently, or nothing."""
+    key = assignment.key
+    value = None if key in bash.untold else bash.values.get(key, environ.get(key))
+    if value is not None and value == assignment.value:
+        return ""
     if assignment.line in bash.lost:
         return bash.lost[assignment.line]
-    if assignment.key in bash.untold:
-        return bash.untold[assignment.key]
-    value = bash.values.get(assignment.key)
-    if value is None:
-        return "does not see the value"
-    return "" if value == assignment.value else _contrast(value, assignment.value or "")
+    if key in bash.untold:
+        return bash.untold[key]
+    return "does not see the value" if value is None else _contrast(value, assignment.value or "")
 
 
 def _contrast(theirs: str, composes: str) -> str:
@@ -108,7 +110,6 @@ class _GivesUp(Exception):
 @dataclass
 class _Word:
     text: str = ""
-    bare: bool = True  # nothing of it was quoted so far
     untold: str | None = None  # why its text is not known; "" where bash and Compose may well agree
 
 
@@ -123,6 +124,7 @@ class _Bash:
         self._environ = environ
         self._position = 0
         self._found = BashReading()
+        self._pending: dict[str, str] = {}  # assigned by the command that is being read
 
     def read(self) -> BashReading:
         line, counted = 1, 0
@@ -140,6 +142,7 @@ class _Bash:
         """One simple command, up to its line end or ``;``."""
         words: list[_Word] = []
         broken = ""
+        self._pending.clear()
         while True:
             self._blanks()
             char = self._text[self._position : self._position + 1]
@@ -160,6 +163,9 @@ class _Bash:
                 break
             else:
                 words.append(self._word())
+                name, equals, value = words[-1].text.partition("=")
+                if equals:
+                    self._pending[name] = value
         self._finish(words, broken, line)
 
     def _finish(self, words: list[_Word], broken: str, line: int) -> None:
@@ -238,6 +244,9 @@ class _Bash:
     def _double_quoted(self, word: _Word) -> None:
         self._position += 1
         while True:
+            if plain := _PLAIN_IN_QUOTES.match(self._text, self._position):
+                word.text += plain[0]
+                self._position = plain.end()
             char = self._text[self._position : self._position + 1]
             if char == "":
                 raise _GivesUp('finds no closing "')
@@ -290,12 +299,14 @@ class _Bash:
         if name in self._found.untold:
             word.untold = ""
         else:
-            word.text += self._found.values.get(name, self._environ.get(name, ""))
+            word.text += self._pending.get(name, self._found.values.get(name, self._environ.get(name, "")))
 
 
 def _why_no_assignment(words: Sequence[_Word], command: int) -> str:
     text = words[command].text
     if command:
+        if text == "\r":
+            return "takes the carriage return at the end of the line for a command"
         if words[command - 1].text.endswith("="):
             return "takes the value behind the space for a command"
         return "takes the second word of the value for a command"

@@ -43,6 +43,8 @@ def gather(
         raise Unavailable("the Hub was left out (--offline)", switched_off=True)
     if request.log_alone:
         raise Unavailable("only the given logs are looked at", switched_off=True)
+    if not isinstance(workers, Unavailable) and workers.lite:
+        raise Unavailable("lite install: diarization is done by a cloud provider", switched_off=True)
     endpoint, endpoint_from = _endpoint(request, workers)
     secret, not_sent_reason = _token_to_send(endpoint, token)
     client = _Client.load()

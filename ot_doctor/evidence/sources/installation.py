@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
+from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.secrets import printable
 
 # In the order in which Compose takes them: the first base file, then the first override.
@@ -87,13 +88,10 @@ def _has_worker(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    """A regular file's beginning; empty where it is none, or cannot be read."""
-    if not _is(path, stat.S_ISREG):
-        return b""
+    """What a regular file of a sensible size holds; empty for anything else."""
     try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST_FILE)
-    except OSError:
+        return read_small(path, _LARGEST_FILE)[0]
+    except (OSError, ValueError, TooLarge):
         return b""
 
 

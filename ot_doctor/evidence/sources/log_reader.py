@@ -28,6 +28,7 @@ BLOCK = 1 << 20
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
 _STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
 _HEADER = struct.Struct(">BxxxL")
+_GULP, _NAP = 1 << 15, 0.0003  # the engine writes line by line: to let it, instead of waking for each, doubles the speed
 _LATE = "the engine did not send the log in the time given; --timeout allows more"
 _ENGINE_ERROR = 3  # the stream number of an error that the engine met on the way
 
@@ -156,6 +157,8 @@ def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
             if not count:
                 break
             filled += count
+            if count < _GULP:
+                time.sleep(_NAP)
         if filled:
             yield bytes(view[:filled])
         if not count:

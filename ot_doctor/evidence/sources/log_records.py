@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -14,8 +16,13 @@ from ot_doctor.secrets import Secret, printable, redact
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
 MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
 MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
+_MAX_UNPREFIXED = 40  # lines of a record without a prefix
 _MAX_TOKEN_LINES = 20
 
+# Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few.
+_NOT_QUIET = re.compile(rb"\n(?![^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/)[^\n]+")
+_QUIET = re.compile(rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/")
+_COARSE = (b"iariz", b"nnote")  # a search costs by the number of words: these two stand for many
 _JSON_LINE = b'{"log":"'
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 _WRAPPING = re.compile(
@@ -48,19 +55,24 @@ class Line:
 
 
 class RecordScan:
-    """Takes a log in blocks of whole lines, and passes on the records that hold one of ``words``.
+    """Takes a log in blocks of whole lines, and passes on the records that hold one of the words.
 
-    What holds none is counted and never parsed. ``on_record`` is called in the order of the log. Memory stays flat.
+    ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. What holds none is counted and
+    never parsed. ``on_record`` is called in the order of the log. Memory stays flat.
     """
 
     def __init__(
         self,
+        marks: Sequence[bytes],
         words: Sequence[bytes],
         on_record: Callable[[Record], object],
         *,
         begins: Callable[[str], bool] = lambda text: False,
     ) -> None:
-        self._words = tuple(words)
+        self._marks = tuple(marks)
+        self._coarse = _fewest([*marks, *_COARSE])
+        self._words = _fewest(words)
+        self._telling = tuple(word.decode() for word in _fewest([*marks, *words]))
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._carry = b""
@@ -121,33 +133,73 @@ class RecordScan:
     def _places(self, text: bytes) -> list[int]:
         """Where the words are, one place a line for each word at most."""
         places = set()
-        for word in self._words:
-            at = text.find(word)
-            while at >= 0:
-                places.add(at)
-                line_end = text.find(b"\n", at)
-                at = text.find(word, line_end) if line_end >= 0 else -1
+        for place in _find(text, self._coarse):
+            line_end = text.find(b"\n", place)
+            line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
+            if any(mark in line for mark in self._marks):
+                places.add(place)
+        begins, lines = _loud_lines(text)
+        offsets = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
+        for place in _find(b"\n".join(lines), self._words):
+            nth = bisect.bisect_right(offsets, place) - 1
+            places.add(begins[nth] + place - offsets[nth])
         return sorted(places)
 
     def _pass_on(self, region: bytes, number: int) -> None:
         lines = [unwrap(raw, number + offset) for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n"))]
-        for record in records(lines, self._begins):
-            self._on_record(record)
+        for draft in drafts(lines, self._begins):
+            if draft.level in ("ERROR", "CRITICAL") or any(word in line for line in draft.lines for word in self._telling):
+                self._on_record(draft.record())
+
+
+def _fewest(words: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The words without those that hold another one: whoever finds the shorter has found the longer."""
+    kept: list[bytes] = []
+    for word in sorted(set(words), key=len):
+        if not any(shorter in word for shorter in kept):
+            kept.append(word)
+    return tuple(kept)
+
+
+def _find(text: bytes, words: Sequence[bytes]) -> Iterator[int]:
+    for word in words:
+        at = text.find(word)
+        while at >= 0:
+            yield at
+            line_end = text.find(b"\n", at)
+            at = text.find(word, line_end) if line_end >= 0 else -1
+
+
+def _loud_lines(text: bytes) -> tuple[list[int], list[bytes]]:
+    """The lines that are not at INFO or DEBUG, and where each begins."""
+    begins, lines = [], []
+    if text and _QUIET.match(text) is None:
+        begins.append(0)
+        lines.append(text[: text.find(b"\n")] if b"\n" in text else text)
+    for match in _NOT_QUIET.finditer(text):
+        begins.append(match.start() + 1)
+        lines.append(match[0][1:])
+    return begins, lines
 
 
 def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
-    """The record around ``position``: from its head, to the next one's; at most so many lines either way."""
-    begin = text.rfind(b"\n", floor, position) + 1 or floor
+    """The record around ``position``: from its head to the next one's.
+
+    Where no line has a prefix, it is the line and some that follow: an error's text has several.
+    """
+    line = begin = text.rfind(b"\n", floor, position) + 1 or floor
+    headed = is_head(text[begin : begin + 300])
     for _ in range(MAX_LINES):
-        if begin <= floor or is_head(text[begin : begin + 300]):
+        if headed or begin <= floor:
             break
         begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
+        headed = is_head(text[begin : begin + 300])
     end = text.find(b"\n", position) + 1 or len(text)
-    for _ in range(5 * MAX_LINES):
+    for _ in range(5 * MAX_LINES if headed else _MAX_UNPREFIXED):
         if end >= len(text) or is_head(text[end : end + 300]):
             break
         end = text.find(b"\n", end) + 1 or len(text)
-    return begin, end
+    return (begin if headed else line), end
 
 
 def is_head(raw: bytes) -> bool:
@@ -195,48 +247,48 @@ def parse_stamp(stamp: str) -> datetime | None:
         return None
 
 
-def records(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Record]:
+def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Draft]:
     """The records in some lines. A prefixed line begins one; so does an unprefixed one that cannot be a continuation."""
-    found: list[_Draft] = []
+    found: list[Draft] = []
     for line in lines:
         head = _HEAD.match(line.text)
         if head is not None:
-            found.append(_Draft.headed(line, head))
+            found.append(Draft.headed(line, head))
             continue
         last = found[-1] if found else None
         if last is None or line.service != last.first.service or last.refuses(line.text, begins):
-            found.append(_Draft.alone(line))
+            found.append(Draft.alone(line))
         else:
             last.add(line)
-    return [draft.record() for draft in found if draft.lines]
+    return found
 
 
-class _Draft:
-    """A record that is being put together."""
+class Draft:
+    """A record that is being put together; ``lines`` is its text so far."""
 
-    def __init__(self, line: Line, text: str, *, at: datetime | None, level: str, process: str, headed: bool) -> None:
+    def __init__(self, line: Line, text: str, *, at: datetime | None, level: str, process: str, prefixed: bool) -> None:
         self.first = self.last = line
         self.lines = [text]
-        self.at, self.level, self.process, self.headed = at, level, process, headed
+        self.at, self.level, self.process, self.prefixed = at, level, process, prefixed
         self.cut = 0
         self.in_traceback = text.startswith("Traceback (most recent call last):")
 
     @classmethod
-    def headed(cls, line: Line, head: re.Match[str]) -> _Draft:
+    def headed(cls, line: Line, head: re.Match[str]) -> Draft:
         at = line.stamp or parse_stamp(head["at"] or head["at2"])
         level = head["level"] or head["level2"]
-        return cls(line, line.text[head.end() :], at=at, level=level, process=head["process"] or "", headed=True)
+        return cls(line, line.text[head.end() :], at=at, level=level, process=head["process"] or "", prefixed=True)
 
     @classmethod
-    def alone(cls, line: Line) -> _Draft:
+    def alone(cls, line: Line) -> Draft:
         word = _LEVEL_WORD.match(line.text)
         level = word[1] if word else ""
-        return cls(line, line.text, at=line.stamp, level=level, process="", headed=False)
+        return cls(line, line.text, at=line.stamp, level=level, process="", prefixed=False)
 
     def refuses(self, text: str, begins: Callable[[str], bool]) -> bool:
         """Whether an unprefixed line cannot belong to this record."""
         alone = _ALONE.match(text) is not None
-        if not self.headed:
+        if not self.prefixed:
             continues = self.in_traceback or not text.strip() or text[0] in " \t"
             return alone or not continues or begins(text)
         if self.level in ("INFO", "DEBUG"):  # what a library prints stands after whatever record was last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from ot_doctor.evidence.sources.cache_location import (
     configured_models_dir,
     former_place,
     models_dir,
+    mount_of,
     offline_switch,
     on_host,
     places,
@@ -34,6 +36,8 @@ def gather(
     request: Request, deployment: Deployment, workers: Workers | Unavailable, env_file: EnvFile | Unavailable
 ) -> ModelCache:
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
+    if not isinstance(workers, Unavailable) and workers.lite:
+        raise Unavailable("lite install: diarization is done by a cloud provider", switched_off=True)
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
@@ -62,10 +66,14 @@ class _Seen:
             state_of(look, "") is FileState.UNREADABLE for look in files
         )
 
-    def found(self, path: str) -> Found | None:
-        """What was found at a path of the container; ``None`` when it was not looked at."""
-        looks = (look for cache in self.looks.values() for look in cache.all())
-        return next((look.found for look in looks if look.container_path == path), None)
+    def agrees_with(self, other: _Seen) -> bool:
+        """Whether both saw the same models; what ``other`` could not look at is no difference."""
+        for root, cache in self.looks.items():
+            for mine, theirs in zip(cache.models, other.looks[root].models, strict=True):
+                pairs = zip((mine.folder, *mine.files), (theirs.folder, *theirs.files), strict=True)
+                if any(theirs.found not in (mine.found, Found.CLOSED) for mine, theirs in pairs):
+                    return False
+        return True
 
 
 class _Gathering:
@@ -82,7 +90,8 @@ class _Gathering:
         wanted = {place.path: self._models for place in self._places}
         self._inside, self._user = self._ask(request, wanted)
         self._host = self._from_host(wanted)
-        self._host_side = self._host is not None and self._host_is_truth(self._host)
+        self._replaced = self._is_replaced()
+        self._host_side = self._host is not None and not self._replaced and self._host_tells(self._host)
 
     def result(self, configured: str | None) -> ModelCache:
         best = self._host_name if self._host_side else str
@@ -103,6 +112,7 @@ class _Gathering:
             stale_locks=self._stale_locks(),
             configured=configured,
             host_side=self._host_side,
+            replaced=self._replaced,
             models_dir=folder,
         )
 
@@ -122,15 +132,24 @@ class _Gathering:
             return None
         return _Seen({root: look_from_host(self._around.mounts, root, needed) for root, needed in wanted.items()})
 
-    def _host_is_truth(self, host: _Seen) -> bool:
-        """Not where the container knows more, or sees something else: a folder that was replaced under its mount."""
+    def _host_tells(self, host: _Seen) -> bool:
+        """Not where the container knows more."""
         if self._inside is None:
             return not all(cache.root.found is Found.CLOSED for cache in host.looks.values())
-        if host.closed or (self._engine and "desktop" in self._engine.operating_system.lower()):
+        return not host.closed and not self._in_virtual_machine() and host.agrees_with(self._inside)
+
+    def _is_replaced(self) -> bool:
+        """The host's folder is another one than the mounted one: deleted and made anew while the container ran."""
+        root = self._places[0].path
+        mount = mount_of(self._around.mounts, root)
+        if self._host is None or self._inside is None or mount is None or self._in_virtual_machine():
             return False
-        files = [look for cache in host.looks.values() for model in cache.models for look in model.files]
-        inside = [self._inside.found(look.container_path) for look in files]
-        return all(there in (None, look.found, Found.CLOSED) for look, there in zip(files, inside, strict=True))
+        ways = zip(self._host.looks[root].way, self._inside.looks[root].way, strict=True)
+        mounted = posixpath.normpath(mount.destination)
+        return any(h.there and i.there and h.inode != i.inode > 0 for h, i in ways if h.container_path == mounted)
+
+    def _in_virtual_machine(self) -> bool:
+        return self._engine is not None and "desktop" in self._engine.operating_system.lower()
 
     def _host_name(self, path: str) -> str:
         return on_host(self._around.mounts, path) or path
@@ -163,9 +182,13 @@ class _Gathering:
         if self._user is None:
             return cache_access.UNKNOWN_ACCESS
         if self._inside is not None:
-            return cache_access.asked(cache_access.Question(self._inside.looks, wanted, read_only, best, same), self._user)
+            question = cache_access.Question(self._inside.looks, wanted, read_only, True, best, same)
+            return cache_access.asked(question, self._user)
         if self._host is not None and self._host_side and same:
-            question = cache_access.Question(self._host.looks, wanted, read_only, best, same)
+            mounts = self._around.mounts
+            looks = [look for cache in self._host.looks.values() for look in cache.all() if mount_of(mounts, look.container_path)]
+            sure = all(look.found is not Found.CLOSED for look in looks)
+            question = cache_access.Question(self._host.looks, wanted, read_only, sure, best, same)
             return cache_access.worked_out(question, self._user)
         return replace(cache_access.UNKNOWN_ACCESS, user=cache_access.shown_user(self._user), uid=self._user.uid)
 

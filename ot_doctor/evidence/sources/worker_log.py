@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.evidence.signatures import Catalogue, catalogue, fewest
+from ot_doctor.evidence.signatures import catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
 from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
 from ot_doctor.evidence.sources.log_records import RecordScan, parse_stamp, shifted
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 
-_STEPS = (12_000, 240_000, 4_800_000, None)  # lines from the end; what was read once is not read again
+_STEPS = (12_000, 36_000, 108_000, 324_000, 972_000, 2_916_000, None)  # lines from the end; none is read twice
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
@@ -63,16 +63,12 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def scan_words(signatures: Catalogue) -> tuple[bytes, ...]:
-    """What a line must hold to be worth parsing."""
-    found = fewest([*(word.decode() for word in signatures.words()), *TASK_WORDS, *ERROR_WORDS])
-    return found
-
-
-def _scan(signatures: Catalogue, on_record: Callable[[Record], object]) -> RecordScan:
-    marks = [signature for signature in signatures.signatures if signature.marks]
+def _scan(on_record: Callable[[Record], object]) -> RecordScan:
+    known = catalogue()
+    marking = [signature for signature in known.signatures if signature.marks]
+    marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
-        scan_words(signatures), on_record, begins=lambda text: any(mark.search(text) is not None for mark in marks)
+        marks, [*known.words(), *ERROR_WORDS], on_record, begins=lambda text: any(mark.search(text) for mark in marking)
     )
 
 
@@ -81,9 +77,8 @@ def _scan(signatures: Catalogue, on_record: Callable[[Record], object]) -> Recor
 
 def _read_file(request: Request, name: str, until: float) -> _Read:
     shown = "standard input" if name == "-" else str(request.cwd / name)
-    signatures = catalogue()
-    cutter = Cutter(signatures, shown)
-    scan = _scan(signatures, lambda record: cutter.add(record))
+    cutter = Cutter(catalogue(), shown)
+    scan = _scan(cutter.add)
     problem = ""
     try:
         for block in file_lines(name if name == "-" else str(request.cwd / name), until):
@@ -183,7 +178,7 @@ class _Window:
         self._cutter = cutter
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
-        self.scan = _scan(catalogue(), self._take)
+        self.scan = _scan(self._take)
 
     def _take(self, record: Record) -> None:
         if self._cutter.add(record) or record.level == "ERROR":

@@ -68,7 +68,7 @@ def gather(request: Request, installation: Installation) -> Workers:
     client, engine = connect(request)
     try:
         with asking(client, engine, request):
-            listed = [c for entry in client.api.containers(all=True) if (c := from_list(entry))]
+            listed = [c for entry in client.api.containers(all=True) if (c := from_list(_mapping(entry)))]
         chosen, others = choose(listed, installation.directory, request.workers)
         workers = inspected(client, engine, request, chosen)
     finally:

@@ -1,0 +1,100 @@
+"""What a container has otherwise than Compose would give it now."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Role, Unavailable, Worker, Workers
+from ot_doctor.secrets import TOKEN_NAME, Secret
+
+CACHE_DIR = "MODEL_CACHE_DIR"
+SPEAKERS = ("MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS")
+MATTERING = {
+    TOKEN_NAME, *SPEAKERS, "HF_TOKEN", "HF_HOME", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE",
+    "TORCH_HOME", "PYANNOTE_CACHE", "TORCH_DEVICE", "COMPUTE_TYPE", "USE_GPU", "WHISPER_MODEL", "ENABLE_DIARIZATION",
+    "LD_LIBRARY_PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+}  # fmt: skip
+PREFIXES = ("DIARIZATION_", "GPU_")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A setting that a container has otherwise than Compose would give it now."""
+
+    key: str
+    worker: Worker
+    now: str | Secret | None
+    then: str | Secret | None
+    where: str  # the place that says what it should be
+
+
+def live(workers: Workers) -> tuple[Worker, ...]:
+    """The celery containers that run; when none does, all of them."""
+    running = tuple(w for w in workers.celery if w.status in ("running", "restarting", "paused"))
+    return running or workers.celery
+
+
+def _matters(worker: Worker, key: str) -> bool:
+    if key == TOKEN_NAME:
+        return True
+    return worker.role is Role.DIARIZER and (key in MATTERING or key.startswith(PREFIXES))
+
+
+def drifts_of(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable) -> Iterator[Drift]:
+    """The settings that matter and differ, by ``.env`` and the ``environment:`` entries that win over it."""
+    service = worker.compose.service
+    known = None if isinstance(compose, Unavailable) else compose.services.get(service)
+    reads_env = known is None or bool(known.env_files)
+    keys = dict.fromkeys(entry.key for entry in env.entries)
+    certain = known is not None and not isinstance(compose, Unavailable) and not compose.problems
+    if certain and not several_env_files(worker, compose):
+        keys.update(dict.fromkeys(worker.env))  # a line that was deleted since shows only in the container
+    for key in keys:
+        if not _matters(worker, key) or key == CACHE_DIR:
+            continue
+        setting = None if isinstance(compose, Unavailable) else compose.setting(service, key)
+        entry = env.entry(key) if reads_env else None
+        if setting is not None:
+            if setting.value is None or any(name in env.shell_wins for name in setting.references):
+                continue  # the shell in which Compose was called decides, and it is not this one
+            now, where = setting.value, f"{setting.path}:{setting.line}"
+        elif entry is not None:
+            if entry.value is None:
+                continue
+            now, where = entry.value, env.where(entry.line)
+        elif key in worker.image_env_names or not reads_env:
+            continue
+        else:
+            now, where = None, str(env.path)
+        then = worker.env.get(key)
+        if (now or None) != (then or None):
+            yield Drift(key, worker, now, then, where)
+
+
+def several_env_files(worker: Worker, compose: ComposeConfig | Unavailable) -> bool:
+    """Whether other files than ``.env`` may have given the container a value."""
+    service = None if isinstance(compose, Unavailable) else compose.services.get(worker.compose.service)
+    return service is not None and len(service.env_files) > 1
+
+
+def moved_cache(worker: Worker, env: EnvFile, deployment: Deployment | Unavailable) -> Iterator[Drift]:
+    """MODEL_CACHE_DIR was changed, and the mounts are still those of the old one."""
+    entry = env.entry(CACHE_DIR)
+    if isinstance(deployment, Unavailable) or CACHE_DIR in env.shell_wins or not worker.engine.same_user_ids:
+        return
+    if worker.role is not Role.DIARIZER or not edited_since(env, worker):
+        return
+    if entry is None or not isinstance(entry.value, str) or entry.value.startswith("~") or not entry.value:
+        return
+    folder = posixpath.normpath(posixpath.join(str(deployment.home), entry.value))
+    cache = posixpath.join(worker.home, ".cache") + "/"
+    sources = [m.source for m in worker.mounts if m.kind == "bind" and m.destination.startswith(cache)]
+    if sources and not any(source == folder or source.startswith(folder + "/") for source in sources):
+        yield Drift(CACHE_DIR, worker, folder, f"mounted from {posixpath.commonpath(sources)}", env.where(entry.line))
+
+
+def edited_since(env: EnvFile, worker: Worker) -> bool:
+    """Whether ``.env`` was written after the container was created."""
+    return env.modified_at is not None and worker.created_at is not None and env.modified_at > worker.created_at

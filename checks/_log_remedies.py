@@ -1,0 +1,158 @@
+"""What to do about a cause that the worker's log shows, and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+
+from ot_doctor.check import Cause, Risk, Step
+from ot_doctor.evidence import Deployment, Hub, ReleaseLine, Unavailable, Worker, WorkerToken, models
+
+from ._cache_remedies import copy_from_elsewhere, folder_to_mend, remove_model
+from ._cache_state import cache_worker, what_is_missing
+from ._log_verdict import NETWORK, TOKEN
+from ._present import Present
+from ._remedies import TOKEN_SETTINGS, accept, new_token, own_cache, recreate, replace_token, run_again
+
+WORDS: Mapping[Cause, str] = {
+    Cause.OUT_OF_MEMORY: "the worker's memory ran out",
+    Cause.WORKER_DOWN: "the worker stopped while it ran",
+    Cause.TOKEN_MISSING: "the request had no usable token",
+    Cause.TOKEN_PLACEHOLDER: "the token is an example value",
+    Cause.TOKEN_MALFORMED: "the value of HUGGINGFACE_TOKEN is not a token",
+    Cause.TOKEN_INVALID: "Hugging Face rejected the token",
+    Cause.CACHE_READONLY: "the model cache is read-only",
+    Cause.CACHE_PERMISSION: "the worker's user may not use the model cache",
+    Cause.DISK_FULL: "there was no room left on the disk",
+    Cause.TOKEN_SCOPE: "the fine-grained token may not read gated models",
+    Cause.GATED_NOT_ACCEPTED: "a model's agreement was not accepted",
+    Cause.GATED_PENDING: "access to a model was asked for and not granted yet",
+    Cause.REPO_NOT_FOUND: "a model was not found under its name",
+    Cause.OFFLINE_CACHE_MISSING: "a model is not cached, and offline mode forbids to download it",
+    Cause.MODEL_CORRUPT: "a cached model file is damaged",
+    Cause.CACHE_INCOMPLETE: "the model cache is incomplete",
+    Cause.CACHE_MISSING: "the models were not in the cache",
+    Cause.NETWORK_DNS: "the Hub's name was not resolved",
+    Cause.NETWORK_PROXY: "a proxy or a policy answered instead of the Hub",
+    Cause.NETWORK_TLS: "the encrypted connection to the Hub failed",
+    Cause.NETWORK_REFUSED: "the connection to the Hub was refused or cut",
+    Cause.NETWORK_TIMEOUT: "the Hub did not answer in time",
+    Cause.RATE_LIMITED: "the Hub limited the number of requests",
+    Cause.HUB_UNAVAILABLE: "the Hub had an outage",
+    Cause.LIB_MISMATCH: "the worker's libraries do not fit together; this is no token or agreement problem",
+    Cause.GPU_LIBRARY: "a CUDA or cuDNN library is missing or does not match",
+    Cause.GPU_UNAVAILABLE: "the GPU could not be used",
+    Cause.GPU_OUT_OF_MEMORY: "the GPU's memory ran out",
+    Cause.SPEAKERS_CONFIG: "the speaker limits are not usable",
+    Cause.AUDIO_UNREADABLE: "the audio could not be decoded",
+    Cause.UNRECOGNISED: "its log lines are not known here",
+}
+_HOSTS = "huggingface.co, *.hf.co and *.xethub.hf.co"
+_NETWORK_ADVICE: Mapping[Cause, str] = {
+    Cause.NETWORK_DNS: "Give the container a name server that works ('dns' in /etc/docker/daemon.json or in the Compose file).",
+    Cause.NETWORK_PROXY: f"Put HTTP_PROXY, HTTPS_PROXY and NO_PROXY right in the .env, or have {_HOSTS} allowed.",
+    Cause.NETWORK_TLS: "Mount the inspecting proxy's certificate, and name it in REQUESTS_CA_BUNDLE and SSL_CERT_FILE.",
+    Cause.NETWORK_REFUSED: f"Allow {_HOSTS} in the firewall, or add HF_HUB_DISABLE_XET=1 to the .env.",
+    Cause.NETWORK_TIMEOUT: f"Allow {_HOSTS} in the firewall, or name the proxy in the .env.",
+}
+_LOCAL_ADVICE: Mapping[Cause, str] = {
+    Cause.OUT_OF_MEMORY: "Raise the container's or the machine's memory, or set a smaller WHISPER_MODEL in the .env.",
+    Cause.GPU_OUT_OF_MEMORY: "Set DIARIZATION_BATCH_SIZE=8 (v0.4) or a smaller WHISPER_MODEL in the .env.",
+    Cause.GPU_LIBRARY: "Remove LD_LIBRARY_PATH from the .env if it is there; a very new GPU needs an image made for it.",
+    Cause.GPU_UNAVAILABLE: "Set GPU_DEVICE_ID in the .env to a GPU that 'nvidia-smi -L' lists, or configure the CPU.",
+    Cause.SPEAKERS_CONFIG: "Write bare whole numbers for MIN_, MAX_ and NUM_SPEAKERS in the .env, MIN not above MAX.",
+}
+_BOX = "Read access to contents of all public gated repos you can access"
+_REPORTS = "https://github.com/davidamacey/OpenTranscribe/issues"
+
+
+def remedy(cause: Cause, subject: str | None, now: Present) -> list[Step]:
+    """Steps against a cause that was seen in the log."""
+    steps = _steps(cause, subject, now)
+    return steps if steps and steps[-1] == run_again() else [*steps, run_again()]
+
+
+def container_check(now: Present) -> Step | None:
+    """The network as the worker's container has it, which may differ from this machine's."""
+    running = [] if isinstance(now.workers, Unavailable) else [w for w in now.workers.diarizers if w.running]
+    if not running or isinstance(now.deployment, Unavailable):
+        return None
+    endpoint = now.hub.endpoint if isinstance(now.hub, Hub) else "https://huggingface.co"
+    code = f"import urllib.request as u; print(u.urlopen({endpoint!r}, timeout=10).status)"
+    command = now.deployment.docker(f"exec {quote(running[0].name)} python3 -c {quote(code)}")
+    return Step("See whether the container itself gets through.", command=command)
+
+
+def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
+    again = recreate(now.deployment, now.workers)
+    if cause in TOKEN:
+        if isinstance(now.token, WorkerToken):
+            return list(replace_token(now.token, now.env, now.deployment, now.workers))
+        return [new_token(), Step("Write it to the .env as HUGGINGFACE_TOKEN=hf_…", risk=Risk.CHANGES_FILES), again]
+    if cause is Cause.TOKEN_SCOPE:
+        return [Step(f'Edit the token and tick "{_BOX}", or create a token of type Read.', url=TOKEN_SETTINGS)]
+    if cause in (Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING):
+        account = now.hub.identity.account if isinstance(now.hub, Hub) else ""
+        return [accept(repo, account) for repo in ([subject] if subject else _gated(now))]
+    if cause in NETWORK:
+        check = container_check(now)
+        return [*([check] if check else []), Step(_NETWORK_ADVICE[cause], risk=Risk.CHANGES_FILES), again]
+    if cause in (Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE):
+        return [Step("Wait some minutes; the Hub's state is shown here.", url="https://status.huggingface.co")]
+    if cause in _LOCAL_ADVICE:
+        return [Step(_LOCAL_ADVICE[cause], risk=Risk.CHANGES_FILES), again]
+    if cause in (Cause.LIB_MISMATCH, Cause.REPO_NOT_FOUND):
+        return _published_image(now)
+    if cause is Cause.AUDIO_UNREADABLE:
+        return [Step("Upload another file. Where that works, the first file is damaged: play it, or convert it to WAV.")]
+    if cause is Cause.DISK_FULL:
+        return [Step("See which file system is full, and make room.", command=f"df -h {quote(subject or '/')}")]
+    if cause is Cause.UNRECOGNISED:
+        return [Step("Search for the lines that are shown, or report them there without your token.", url=_REPORTS)]
+    return _cache(cause, subject, now) or [Step(f"See why: {WORDS.get(cause, cause.value)}.")]
+
+
+def _cache(cause: Cause, subject: str | None, now: Present) -> list[Step]:
+    if isinstance(now.cache, Unavailable) or isinstance(now.deployment, Unavailable):
+        return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
+    worker: Worker | None = cache_worker(now.cache, now.workers)
+    folder = folder_to_mend(now.cache)
+    if cause is Cause.CACHE_PERMISSION and folder:
+        return [own_cache(now.deployment, worker, now.cache.access, folder)]
+    meant = [m for m in now.cache.models if m.required and subject in (None, m.repo)]
+    if cause is Cause.MODEL_CORRUPT and meant:
+        return [remove_model(now.deployment, worker, now.cache, model) for model in meant if model.present]
+    if cause is Cause.OFFLINE_CACHE_MISSING and meant:
+        return copy_from_elsewhere(now.cache, meant)
+    if meant and cause in (Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING):
+        return [Step(f"{m.repo}: {what_is_missing(m)}. See the check cache-complete.") for m in meant if not m.complete]
+    return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
+
+
+def _without_a_look(cause: Cause) -> str:
+    if cause is Cause.CACHE_PERMISSION:
+        return (
+            "Give the folder that the log names to user id 1000, the worker's; your own user id is wrong unless it is the same."
+        )
+    if cause is Cause.CACHE_READONLY:
+        return "Take ':ro' off the volume of the model cache in the Compose file, or mount its file system for writing again."
+    if cause is Cause.MODEL_CORRUPT:
+        return "Remove the model's own models--… folder from the cache, and nothing else."
+    return "Copy the whole models--… folders with their links into the cache (tar, or rsync -a), or let the worker download them."
+
+
+def _published_image(now: Present) -> list[Step]:
+    text = (
+        "Use the published image of your release; first see which model agreements the newer release needs (v0.4: community-1)."
+    )
+    if isinstance(now.deployment, Unavailable) or not now.deployment.compose_files:
+        return [Step(text, risk=Risk.RESTARTS)]
+    return [
+        Step(text, command=now.deployment.compose("pull celery-worker"), risk=Risk.SAFE),
+        recreate(now.deployment, now.workers),
+    ]
+
+
+def _gated(now: Present) -> list[str]:
+    line = ReleaseLine.UNKNOWN if not isinstance(now.deployment, Deployment) else now.deployment.line
+    return [m.repo for m in models(line) if m.gated and (m.required or line is ReleaseLine.UNKNOWN)]

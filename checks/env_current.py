@@ -1,0 +1,111 @@
+"""Whether the running containers have what ``.env`` says now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, Workers
+from ot_doctor.secrets import TOKEN_NAME, Secret
+
+from ._drift import SPEAKERS, Drift, drifts_of, edited_since, live, moved_cache, several_env_files
+from ._remedies import recreate
+from ._tokens import usable
+
+
+@check(
+    "env-current",
+    title="The worker has what .env says now",
+    family=Family.ENV,
+    causes=(Cause.STALE_WORKER_ENV,),
+    after=("env-readable",),
+)
+def env_current(
+    env: EnvFile, workers: Workers, compose: ComposeConfig | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
+    """A container keeps the environment that it was created with. Editing .env changes nothing until it is recreated.
+
+    The settings that matter to diarization are compared, value by value: what Compose would give each container now (.env, and
+    the 'environment:' entries that win over it), and what the container has. For MODEL_CACHE_DIR the mounts are compared. Values
+    that are secret are compared and never shown.
+
+    'docker compose restart', './opentr.sh restart-all' and starting a stopped container again all keep the old values;
+    './opentr.sh restart' does not exist. 'docker compose up -d --force-recreate' gives the new ones.
+    """
+    if env.problem is not None:
+        yield skipped(f"{env.path} could not be read")
+        return
+    drifts = [
+        drift for worker in live(workers) for drift in (*drifts_of(worker, env, compose), *moved_cache(worker, env, deployment))
+    ]
+    worse = [d for d in drifts if d.key == TOKEN_NAME and usable(d.then) and not usable(d.now)]
+    stale = [d for d in drifts if d not in worse]
+    if worse:
+        yield warned(
+            f"the worker has a token, and {worse[0].where} no usable one any more: the next recreate will take it away",
+            cause=Cause.STALE_WORKER_ENV, subject=TOKEN_NAME, evidence=_evidence(worse, env),
+            remedy=[Step(f"Put the token back into {env.path} before you recreate anything.")],
+        )  # fmt: skip
+    for key, group in _grouped(stale).items():
+        names = ", ".join(dict.fromkeys(d.worker.name for d in group))
+        changed = f"{key} {'was' if len({d.key for d in group}) == 1 else 'were'} changed after the container was created"
+        message = f"{names} does not have what {group[0].where} says now: {changed}{_when(group, env)}"
+        remedy = [recreate(deployment, workers, _services(group))]
+        if any(several_env_files(drift.worker, compose) for drift in group):
+            yield warned(
+                f"{message}; or another env_file of the service gives it the other value",
+                cause=Cause.STALE_WORKER_ENV, subject=key,
+                evidence=_evidence(group, env), remedy=remedy, confidence=Confidence.POSSIBLE,
+            )  # fmt: skip
+            continue
+        yield failed(
+            Cause.STALE_WORKER_ENV, message, subject=key, expected="the values that Compose would give it now",
+            evidence=_evidence(group, env), remedy=remedy,
+        )  # fmt: skip
+    if not drifts:
+        count = len(live(workers))
+        yield passed(f"{count} containers have what {env.path} says now" if count else "there is no celery container yet")
+
+
+def _grouped(drifts: Iterable[Drift]) -> dict[str, list[Drift]]:
+    """The token and each speaker limit by themselves, as other findings follow from them; everything else together."""
+    alone: dict[str, list[Drift]] = {}
+    rest: list[Drift] = []
+    for drift in drifts:
+        if drift.key in (TOKEN_NAME, *SPEAKERS):
+            alone.setdefault(drift.key, []).append(drift)
+        else:
+            rest.append(drift)
+    return alone | ({", ".join(dict.fromkeys(d.key for d in rest)): rest} if rest else {})
+
+
+def _services(drifts: Iterable[Drift]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(d.worker.compose.service for d in drifts if d.worker.compose.service)) or ("celery-worker",)
+
+
+def _when(drifts: list[Drift], env: EnvFile) -> str:
+    worker = drifts[0].worker
+    if not edited_since(env, worker) or env.modified_at is None or worker.created_at is None:
+        return ""
+    return f" (created {worker.created_at:%Y-%m-%d %H:%M:%S} UTC, .env written {env.modified_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def _evidence(drifts: Iterable[Drift], env: EnvFile) -> list[Seen]:
+    seen = []
+    for drift in drifts:
+        source = ".env" if drift.where.startswith(str(env.path)) else "compose"
+        seen.append(Seen(source, drift.where, f"{drift.key} is {_shown(drift.now, drift.then)}"))
+        seen.append(Seen("container", drift.worker.where, f"{drift.key} is {_shown(drift.then, drift.now)}"))
+    return list(dict.fromkeys(seen))
+
+
+def _shown(value: str | Secret | None, other: str | Secret | None) -> str:
+    """A value; a secret by its shape, with its fingerprint where the shape alone shows no difference."""
+    if value is None:
+        return "not set"
+    if not value:
+        return "empty"
+    if isinstance(value, Secret):
+        alike = isinstance(other, Secret) and str(other) == str(value)
+        return f"{value}, fingerprint {value.fingerprint}" if alike else str(value)
+    return f"'{value}'"

@@ -1,0 +1,103 @@
+"""Values of the ``.env`` that another one wins over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
+from ot_doctor.secrets import TOKEN_NAME
+
+from ._environment_entries import SETTINGS, shadowing_entries
+from ._remedies import delete_lines, recreate
+from ._tokens import usable
+
+ONLY_COMPOSE = "MODEL_CACHE_DIR"  # Compose alone uses it, so there the shell's value wins
+
+
+@check(
+    "env-shadowed",
+    title="No other value wins over the one in .env",
+    family=Family.ENV,
+    causes=(Cause.ENV_SHADOWED,),
+    after=("env-readable",),
+)
+def env_shadowed(
+    env: EnvFile, compose: ComposeConfig | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
+    """A setting can be right in .env, and the worker gets another value all the same.
+
+    Two things win over a line of .env: a later line with the same name, an empty one too (templates end with
+    'HUGGINGFACE_TOKEN='), and an 'environment:' entry of the service in a Compose file, which counts even when it is empty. The
+    shell wins only where a Compose file says ${NAME}, as it does for MODEL_CACHE_DIR.
+
+    All lines of .env and the Compose files in use are compared; the token must be usable, not only there.
+
+    To mend it, delete the line that wins and recreate the worker.
+    """
+    if env.problem is not None:
+        yield skipped(f"{env.path} could not be read")
+        return
+    findings = [
+        *_token_lines(env, workers, deployment),
+        *(finding for key in (*SETTINGS, ONLY_COMPOSE) for finding in _other_lines(env, key)),
+        *shadowing_entries(env, compose, workers, deployment),
+        *_shell(env),
+    ]
+    yield from findings or [passed(f"nothing wins over the settings in {env.path}")]
+
+
+def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
+    lines = [entry for entry in env.all(TOKEN_NAME) if entry.value is not None]
+    if len({entry.value for entry in lines}) < 2:
+        return
+    winner, path = lines[-1], str(env.path)
+    good = [entry for entry in lines if usable(entry.value)]
+    seen = [Seen(".env", env.where(entry.line), f"{TOKEN_NAME} is {_state(entry)}") for entry in lines]
+    if good and not usable(winner.value):
+        meant = good[-1]
+        spoilers = [entry.line for entry in lines if entry.line > meant.line]
+        text = f"line {winner.line} of {path} ({TOKEN_NAME} is {_state(winner)}) wins over the token on line {meant.line}"
+        delete = delete_lines(path, spoilers, f"Delete line {', '.join(map(str, spoilers))} of {path}.")
+        yield failed(
+            Cause.ENV_SHADOWED, text, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
+            remedy=[delete, recreate(deployment, workers)],
+        )  # fmt: skip
+    elif usable(winner.value) and any(entry.value != winner.value for entry in good):
+        dead = [entry.line for entry in lines[:-1]]
+        yield warned(
+            f"{path} has two different tokens: line {winner.line} wins over line {', '.join(map(str, dead))}",
+            cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
+            remedy=[delete_lines(path, dead, f"If line {winner.line} has the right one, delete the others, which do nothing.")],
+        )  # fmt: skip
+
+
+def _state(entry: EnvEntry) -> str:
+    return str(entry.value) if entry.value else "empty"
+
+
+def _other_lines(env: EnvFile, key: str) -> Iterator[Finding]:
+    lines = [entry for entry in env.all(key) if entry.value is not None]
+    if len({entry.value for entry in lines}) < 2:
+        return
+    winner, dead = lines[-1], [entry.line for entry in lines[:-1]]
+    yield warned(
+        f"{key} stands in {env.path} more than once, and line {winner.line} ({winner.value or 'empty'}) wins",
+        cause=Cause.ENV_SHADOWED, subject=key,
+        evidence=[Seen(".env", env.where(entry.line), f"{key} is {entry.value or 'empty'}") for entry in lines],
+        remedy=[delete_lines(str(env.path), dead, f"If line {winner.line} is right, delete the others, which have no effect.")],
+    )  # fmt: skip
+
+
+def _shell(env: EnvFile) -> Iterator[Finding]:
+    """What this shell would make of the next ``docker compose up``."""
+    entry, shell = env.entry(ONLY_COMPOSE), env.shell_wins.get(ONLY_COMPOSE)
+    if entry is None or shell is None or shell == entry.value:
+        return
+    yield warned(
+        f"this shell has {ONLY_COMPOSE}={shell}, which wins over {env.path} ({entry.value or 'empty'}) for Compose",
+        cause=Cause.ENV_SHADOWED, subject=ONLY_COMPOSE,
+        evidence=[Seen("host", "the shell's environment", f"{ONLY_COMPOSE} is {shell}"),
+                  Seen(".env", env.where(entry.line), f"{ONLY_COMPOSE} is {entry.value or 'empty'}")],
+        remedy=[Step("Take it out of this shell, or open a new one.", command=f"unset {ONLY_COMPOSE}")],
+    )  # fmt: skip

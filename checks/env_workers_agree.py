@@ -1,0 +1,56 @@
+"""Whether all celery containers have the same token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Family, Finding, Seen, check, failed, passed, skipped
+from ot_doctor.evidence import Deployment, EnvFile, Unavailable, Worker, Workers
+from ot_doctor.secrets import TOKEN_NAME, Secret
+
+from ._drift import live
+from ._remedies import recreate
+
+
+@check("env-workers-agree", title="All workers have the same token", family=Family.ENV, causes=(Cause.STALE_WORKER_ENV,))
+def env_workers_agree(workers: Workers, env: EnvFile | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
+    """All celery containers get the same .env, so they should have the same token.
+
+    When two of them differ, only some were recreated since .env was edited, or an 'environment:' entry of the Compose file gives
+    one of them another value. Which one does a job then decides whether it works. The values are compared and never shown; the
+    fingerprints in the evidence are equal where the values are, and mean nothing outside this report.
+
+    To mend it, recreate all of them together.
+    """
+    holders: dict[Secret, list[Worker]] = {}
+    for worker in live(workers):
+        value = worker.env.get(TOKEN_NAME)
+        if isinstance(value, Secret):
+            holders.setdefault(value, []).append(worker)
+    count = sum(len(group) for group in holders.values())
+    if count < 2:
+        yield skipped("there are no two celery containers with a token to compare")
+        return
+    if len(holders) == 1:
+        yield passed(f"{count} celery containers have the same token")
+        return
+    entry = None if isinstance(env, Unavailable) else env.entry(TOKEN_NAME)
+    written = entry.value if entry else None
+    first, *others = (" and ".join(worker.name for worker in group) for group in holders.values())
+    message = f"the celery containers disagree about the token: {first} one value"
+    message += "".join(f", {names} another" for names in others)
+    if isinstance(written, Secret):
+        same = [worker.name for worker in holders.get(written, [])]
+        message += f"; .env has the value of {', '.join(same)}" if same else "; .env has yet another value"
+    yield failed(
+        Cause.STALE_WORKER_ENV,
+        message,
+        subject=TOKEN_NAME,
+        expected="one token for all of them",
+        evidence=[
+            Seen("container", worker.where, f"{TOKEN_NAME} is {value}, fingerprint {value.fingerprint}")
+            for value, group in holders.items()
+            for worker in group
+        ],
+        remedy=[recreate(deployment, workers)],
+    )

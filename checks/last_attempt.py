@@ -1,0 +1,110 @@
+"""What became of the last diarization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ot_doctor.check import Cause, Family, Finding, check, passed, skipped, unknown
+from ot_doctor.evidence import (
+    Attempt,
+    Deployment,
+    EnvFile,
+    Host,
+    Hub,
+    ModelCache,
+    Outcome,
+    Unavailable,
+    WorkerLog,
+    Workers,
+    WorkerToken,
+)
+
+from ._log_finding import finding, known_cause, moment, seen_record
+from ._log_remedies import WORDS
+from ._present import Present
+from ._remedies import run_again
+
+_ABOUT_THE_CONTAINER = (Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE)
+
+
+@check("last-attempt", title="The last diarization succeeded", family=Family.LOGS, causes=tuple(WORDS))
+def last_attempt(
+    log: WorkerLog,
+    hub: Hub | Unavailable,
+    token: WorkerToken | Unavailable,
+    cache: ModelCache | Unavailable,
+    host: Host | Unavailable,
+    workers: Workers | Unavailable,
+    deployment: Deployment | Unavailable,
+    env_file: EnvFile | Unavailable,
+) -> Iterator[Finding]:
+    """The worker's log tells how the newest diarization ended, and why.
+
+    The application shows 'Failed to download or load AI models' for an
+    agreement that is not accepted, for a full disk and for a wrong owner alike;
+    the log holds the real error. Only the container's present run counts, a
+    failure before the newest success is history, and an error that is followed
+    by speakers is none.
+
+    What the log says is held against what is there now. Where the Hub gives the
+    models to the token by now, or the folder has the right owner, the failure is
+    a warning: run the job again. An attempt whose error is not known here is
+    shown with its decisive lines.
+
+    Where there is no attempt yet, upload a short file with two voices.
+    """
+    now = Present(hub, token, cache, host, workers, deployment, env_file)
+    current = [a for a in log.attempts if a.current and a.outcome is not Outcome.DISABLED]
+    running = [a for a in current if a.outcome is Outcome.UNFINISHED]
+    ended = [a for a in current if a.outcome is not Outcome.UNFINISHED]
+    if running and (not ended or running[0].lines > ended[0].lines or running[0].worker != ended[0].worker):
+        yield skipped(f"A diarization is still running in {running[0].worker} since {moment(running[0].started_at)}.")
+    if ended:
+        yield _ended(ended[0], ended[1:], now)
+    elif not running:
+        yield _none(log)
+
+
+def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
+    when = f"{moment(attempt.ended_at or attempt.started_at)} in {attempt.worker}"
+    if attempt.outcome is Outcome.FAILED:
+        subject = attempt.subject or (attempt.worker if known_cause(attempt.cause) in _ABOUT_THE_CONTAINER else None)
+        records = [(attempt.worker, record) for record in attempt.decisive]
+        return finding(f"The last diarization failed ({when})", attempt.cause, subject, attempt.certain, records, now)
+    speakers = "" if attempt.speakers is None else f", {attempt.speakers} speaker{'' if attempt.speakers == 1 else 's'}"
+    settings = f" ({attempt.settings})" if attempt.settings else ""
+    notes = ""
+    if attempt.outcome is Outcome.RECOVERED:
+        notes += " An error on the way did not stop it."
+    if attempt.speakers == 1:
+        notes += (
+            " One speaker only: right for one voice. For more, look at the speaker limits (these, and each user's own), "
+            "and try a recording with clearly different voices."
+        )
+    failure = next((a for a in older if a.outcome is Outcome.FAILED), None)
+    if failure:
+        notes += f" The error at {moment(failure.ended_at or failure.started_at)} is history."
+    return passed(
+        f"The last diarization succeeded ({when}){speakers}{settings}.{notes}",
+        evidence=[seen_record(attempt.worker, record) for record in attempt.decisive],
+    )
+
+
+def _none(log: WorkerLog) -> Finding:
+    unread = [source for source in log.sources if source.problem]
+    if unread:
+        return unknown(
+            f"No diarization was found in the last {unread[0].lines_read} lines of {unread[0].name}: {unread[0].problem}",
+            remedy=[run_again()],
+        )
+    former = next((a for a in log.attempts if a.outcome is Outcome.FAILED), None)
+    history = ""
+    if former:
+        words = WORDS.get(known_cause(former.cause), former.cause)
+        history = f" The last one before that failed ({moment(former.ended_at or former.started_at)}): {words}."
+    since = next((source.since for source in log.sources if source.since), None)
+    start = f"since the container started at {moment(since)}" if since else "as far as the log goes"
+    return skipped(
+        f"No diarization was attempted {start}.{history} Upload a short file with two voices, then run ot-doctor again.",
+        evidence=[seen_record(former.worker, record) for record in former.decisive] if former else [],
+    )

@@ -1,0 +1,327 @@
+"""What the Compose files in use say, as far as the doctor's checks need it.
+
+The files are read as trees of nodes and never turned into values: so every value keeps its line, Compose's own tags do no
+harm, and an alias costs nothing until it is looked at. ``extends`` and ``include`` are not followed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import yaml
+
+from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.deployment import Deployment
+from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
+from ot_doctor.evidence.sources.compose_dotenv import Budget, TemplateRefused, references, substitute
+from ot_doctor.evidence.sources.env_lines import matters
+from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+from ot_doctor.secrets import Secret, keep, printable, redact
+
+_LARGEST = 2 * 1024 * 1024
+_DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each
+_MOST_STEPS = 300_000  # entries that are looked at in one file
+_MOST_PROBLEMS = 10  # of one file
+_NUMBER_OR_TRUTH = re.compile(
+    r"true|True|TRUE|false|False|FALSE|[-+]?0[xX][0-9a-fA-F][0-9a-fA-F_]{0,14}|[-+]?0[oO][0-7][0-7_]{0,19}|[-+]?0[bB][01][01_]{0,59}"
+    r"|[-+]?(?:\.[0-9]{1,15}|[0-9][0-9_]{0,17}(?:\.[0-9]{0,15})?)(?:[eE][-+]?[0-9]{1,2})?"
+)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Unusable(Exception):
+    """A file that is no Compose file, or that nobody can want to read."""
+
+
+def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavailable) -> ComposeConfig:
+    """The services, and the settings that matter, of the Compose files in use; later files over earlier ones."""
+    variables = _Variables(request.environ, env_file)
+    services: dict[str, ComposeService] = {}
+    environment: list[ComposeSetting] = []
+    problems: list[str] = []
+    for path in deployment.compose_files:
+        refused: list[str] = []
+        try:
+            for document in _documents(path):
+                _File(path, document, variables, services, environment, refused).merge()
+        except _Unusable as error:
+            refused.append(str(error))
+        problems += [redact(printable(f"{path}: {what}")) for what in refused[:_MOST_PROBLEMS]]
+    return ComposeConfig(deployment.compose_files, services, tuple(environment), tuple(problems))
+
+
+def service_names(path: Path) -> frozenset[str]:
+    """The services of a Compose file; none where the file is no Compose file, whatever it is."""
+    try:
+        names: set[str] = set()
+        for document in _documents(path):
+            tree = _Tree()
+            names.update(key for key, _ in tree.pairs(tree.get(document, "services")))
+        return frozenset(names)
+    except _Unusable:
+        return frozenset()
+
+
+def _documents(path: Path) -> list[yaml.Node]:
+    try:
+        data, _ = read_small(path, _LARGEST)
+    except TooLarge as error:
+        raise _Unusable(f"the file is too large ({error})") from None
+    except IsADirectoryError:
+        raise _Unusable("it is a folder") from None
+    except OSError as error:
+        raise _Unusable(f"it cannot be read ({error.strerror or error})") from None
+    if b"services" not in data:
+        return []
+    try:
+        _measure(data)
+        return [node for node in yaml.compose_all(data, Loader=_LOADER) if node is not None]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise _Unusable(f"it is not valid YAML ({error.problem or 'unknown problem'}, line {line})") from None
+    except (yaml.YAMLError, UnicodeError, ValueError, RecursionError):
+        raise _Unusable("it is not a text in YAML") from None
+
+
+def _measure(data: bytes) -> None:
+    """Refuse what is nested too deeply, before anything calls itself for each level."""
+    depth = 0
+    for event in yaml.parse(data, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise _Unusable(f"it is nested more than {_DEEPEST} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+class _Variables:
+    """The variables of ``${…}``: the shell's win over those of the ``.env``."""
+
+    def __init__(self, environ: Mapping[str, str], env_file: EnvFile | Unavailable) -> None:
+        self._environ = environ
+        self._budget = Budget()
+        entries = env_file.entries if isinstance(env_file, EnvFile) else ()
+        self._file = {entry.key: entry.value for entry in entries if entry.value is not None}
+
+    def lookup(self, name: str) -> str | None:
+        if name in self._environ:
+            return self._environ[name]
+        value = self._file.get(name)
+        return value.reveal() if isinstance(value, Secret) else value
+
+    def substituted(self, text: str) -> str:
+        return substitute(text, self.lookup, self._budget)
+
+    def keep(self, key: str, value: str, names: tuple[str, ...]) -> str | Secret:
+        """``value`` as it may travel: a secret too where it was made of one."""
+        made_of = [(name, self.lookup(name)) for name in names]
+        if any(text and isinstance(keep(name, text), Secret) for name, text in made_of):
+            return Secret(value)
+        return keep(key, value)
+
+
+@dataclass
+class _Tree:
+    """Looking things up in YAML nodes, with ``<<`` as Compose has it, and an end to it."""
+
+    steps: int = field(default=_MOST_STEPS)
+
+    def pairs(self, node: yaml.Node | None, depth: int = 0) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]]]:
+        """The entries of a mapping, its own before merged ones; nothing for another kind of node."""
+        if not isinstance(node, yaml.MappingNode) or depth > _DEEPEST:
+            return
+        merged: list[yaml.Node] = []
+        for key, value in node.value:
+            self._step()
+            if isinstance(key, yaml.ScalarNode) and key.value == "<<":
+                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+            elif isinstance(key, yaml.ScalarNode):
+                yield key.value, (key, value)
+        for other in merged:
+            yield from self.pairs(other, depth + 1)
+
+    def items(self, node: yaml.Node | None) -> Iterator[yaml.Node]:
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                self._step()
+                yield item
+
+    def get(self, node: yaml.Node | None, *path: str) -> yaml.Node | None:
+        for name in path:
+            node = next((value for key, (_, value) in self.pairs(node) if key == name), None)
+        return node
+
+    def mapping(self, node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """The entries by key: of two the mapping's own counts."""
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, pair in self.pairs(node):
+            found.setdefault(key, pair)
+        return found
+
+    def _step(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise _Unusable("it has too many entries to look through")
+
+
+class _File:
+    """One Compose file on its way over those before it."""
+
+    def __init__(
+        self,
+        path: Path,
+        document: yaml.Node,
+        variables: _Variables,
+        services: dict[str, ComposeService],
+        environment: list[ComposeSetting],
+        refused: list[str],
+    ) -> None:
+        self._path = path
+        self._document = document
+        self._variables = variables
+        self._services = services
+        self._environment = environment
+        self._refused = refused
+        self._tree = _Tree()
+
+    def merge(self) -> None:
+        services = self._tree.get(self._document, "services")
+        for name, (key, node) in self._tree.mapping(services).items():
+            if node.tag == "!reset":
+                self._services.pop(name, None)
+                self._forget(name)
+                continue
+            before = self._services.get(name) or ComposeService(name, self._path, key.start_mark.line + 1)
+            self._services[name] = self._service(before, self._tree.mapping(node))
+
+    def _service(self, before: ComposeService, entries: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> ComposeService:
+        fields = {key: value for key, (_, value) in entries.items()}
+        if "environment" in fields:
+            self._settings(before.name, fields["environment"])
+        replicas = before.replicas
+        for node in (fields.get("scale"), self._tree.get(fields.get("deploy"), "replicas")):
+            if node is not None:
+                replicas = _number(self._text(node)) if node.tag != "!reset" else None
+                break
+        return replace(
+            before,
+            image=self._field(fields, "image", before.image),
+            container_name=self._field(fields, "container_name", before.container_name),
+            replicas=replicas,
+            gpu=before.gpu or self._asks_for_gpu(fields),
+            env_files=self._list(fields, "env_file", before.env_files),
+            profiles=self._list(fields, "profiles", before.profiles),
+        )
+
+    def _field(self, fields: Mapping[str, yaml.Node], name: str, before: str) -> str:
+        if name not in fields:
+            return before
+        return "" if fields[name].tag == "!reset" else self._text(fields[name])
+
+    def _list(self, fields: Mapping[str, yaml.Node], name: str, before: tuple[str, ...]) -> tuple[str, ...]:
+        """A string, a list of strings, or a list of mappings with a ``path``; added to what earlier files have."""
+        node = fields.get(name)
+        if node is None:
+            return before
+        if node.tag == "!reset":
+            return ()
+        nodes = list(self._tree.items(node)) if isinstance(node, yaml.SequenceNode) else [node]
+        texts = [self._text(self._tree.get(n, "path") if isinstance(n, yaml.MappingNode) else n) for n in nodes]
+        kept = () if node.tag == "!override" else before
+        return tuple(dict.fromkeys([*kept, *(text for text in texts if text)]))
+
+    def _asks_for_gpu(self, fields: Mapping[str, yaml.Node]) -> bool:
+        devices = self._tree.get(fields.get("deploy"), "resources", "reservations", "devices")
+        for device in self._tree.items(devices):
+            capabilities = [self._text(node) for node in self._tree.items(self._tree.get(device, "capabilities"))]
+            if "gpu" in capabilities or self._text(self._tree.get(device, "driver")) == "nvidia":
+                return True
+        gpus = fields.get("gpus")
+        if isinstance(gpus, yaml.SequenceNode):
+            return bool(gpus.value)
+        named = [self._text(node) for node in self._tree.items(fields.get("devices"))]
+        return self._text(fields.get("runtime")) == "nvidia" or bool(self._text(gpus)) or any("nvidia" in n for n in named)
+
+    def _settings(self, service: str, node: yaml.Node) -> None:
+        """``environment:`` as a mapping or as a list of ``KEY=value``."""
+        if node.tag in ("!reset", "!override"):
+            self._forget(service)
+        if node.tag == "!reset":
+            return
+        for key, (key_node, value) in self._tree.mapping(node).items():
+            if value.tag == "!reset":
+                self._forget(service, key)
+            else:
+                self._setting(service, key, None if _is_null(value) else _raw(value), key_node)
+        for item in self._tree.items(node):
+            key, equals, text = _raw(item).partition("=")
+            self._setting(service, key.strip(), text if equals else None, item)
+
+    def _setting(self, service: str, key: str, text: str | None, node: yaml.Node) -> None:
+        if not matters(key):
+            return
+        line = node.start_mark.line + 1
+        if text is None:
+            self._environment.append(ComposeSetting(service, key, None, self._path, line))
+            return
+        names = references(text)
+        value = self._variables.keep(key, self._substituted(text, line), names)
+        self._environment.append(ComposeSetting(service, key, value, self._path, line, names))
+
+    def _forget(self, service: str, key: str | None = None) -> None:
+        self._environment[:] = [s for s in self._environment if s.service != service or (key is not None and s.key != key)]
+
+    def _text(self, node: yaml.Node | None) -> str:
+        """A scalar with its variables replaced; empty for anything else."""
+        if node is None or _is_null(node):
+            return ""
+        return self._substituted(_raw(node), node.start_mark.line + 1)
+
+    def _substituted(self, text: str, line: int) -> str:
+        try:
+            return self._variables.substituted(text)
+        except TemplateRefused as refused:
+            self._refused.append(f"Compose refuses line {line}: {refused}")
+            return ""
+
+
+def _raw(node: yaml.Node) -> str:
+    """A scalar's text; numbers and truth values as Compose writes them down."""
+    if not isinstance(node, yaml.ScalarNode):
+        return ""
+    text = str(node.value)
+    if node.style or not _NUMBER_OR_TRUTH.fullmatch(text):
+        return text
+    return text.lower() if text.isalpha() else _number_text(text.replace("_", ""))
+
+
+def _number_text(text: str) -> str:
+    """A YAML number as Go prints it: ``020`` is 16, ``1.50`` is 1.5, ``1000000.0`` is 1e+06."""
+    if re.fullmatch(r"[-+]?0[0-7]+", text):
+        return str(int(text, 8))
+    try:
+        return str(int(text, 0))
+    except ValueError:
+        number = Decimal(repr(float(text)))
+    sign, digits, exponent = number.normalize().as_tuple()
+    power = len(digits) + int(exponent) - 1
+    if -4 <= power < 6:
+        return f"{number:f}".rstrip("0").rstrip(".")
+    mantissa = "".join(map(str, digits))
+    return f"{'-' * sign}{mantissa[0]}{'.' * (len(mantissa) > 1)}{mantissa[1:]}e{power:+03d}"
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and (node.tag == "tag:yaml.org,2002:null" or node.tag == "!reset")
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ot_doctor.check import Cause, Finding, Risk, Status
+from ot_doctor.evidence import Denied, ModelCache, Mount
+from ot_doctor_checks.cache_permissions import cache_permissions
+from tests.checks.evidence import MODELS, cache, deployment, everything_said, only, worker, workers
+
+HUB = f"{MODELS}/huggingface/hub"
+INSIDE = "/home/appuser/.cache/huggingface"
+ROOTS = Denied(HUB, f"{INSIDE}/hub", "write", "root (0)", "drwxr-xr-x")
+CHOWN = (
+    f"docker run --rm --network none --user 0:0 --entrypoint chown -v {MODELS}:/models "
+    "davidamacey/opentranscribe-backend:v0.4.1 -R 1000:1000 /models"
+)
+
+
+def judged(given: ModelCache) -> Finding:
+    return only(cache_permissions, given, deployment(), workers())
+
+
+def denied(given: ModelCache, *paths: Denied) -> ModelCache:
+    return replace(given, access=replace(given.access, denied=paths))
+
+
+def read_only(given: ModelCache, *, by_mount: bool = True) -> ModelCache:
+    mount = Mount("bind", f"{MODELS}/huggingface", INSIDE, not by_mount)
+    return replace(given, root=replace(given.root, mount=mount, read_only=True))
+
+
+def test_a_readable_and_writable_cache_passes() -> None:
+    assert judged(cache()).status is Status.PASS
+    assert judged(cache(False)).status is Status.PASS
+
+
+def test_a_folder_of_root_fails_when_a_download_is_needed() -> None:
+    finding = judged(denied(cache(False, writable=False), ROOTS))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.CACHE_PERMISSION, HUB)
+    assert "root (0)" in finding.message
+    assert finding.evidence[0].where == HUB
+    assert finding.remedy[0].command == CHOWN
+    assert finding.remedy[0].risk is Risk.CHANGES_FILES
+    assert "Do not use your own user id. scripts/fix-model-permissions.sh only works from the folder" in everything_said(finding)
+
+
+def test_locks_of_root_fail_with_the_same_remedy() -> None:
+    locks = Denied(f"{HUB}/.locks", f"{INSIDE}/hub/.locks", "write", "root (0)", "drwxr-xr-x")
+    finding = judged(denied(cache(False, writable=False), locks))
+    assert ".locks" in finding.message
+    assert finding.remedy[0].command == CHOWN
+
+
+def test_models_that_cannot_be_read_fail_even_when_they_are_complete() -> None:
+    blob = Denied(f"{HUB}/models--x/blobs/abc", f"{INSIDE}/hub/models--x/blobs/abc", "read", "root (0)", "-rw-------")
+    finding = judged(denied(cache(readable=False), blob))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_PERMISSION)
+    assert blob.path in finding.message
+
+
+def test_the_workers_own_files_without_permission_bits_get_them_back() -> None:
+    own = Denied(HUB, f"{INSIDE}/hub", "enter", "appuser (1000)", "d---------")
+    finding = judged(denied(cache(readable=False), own))
+    assert any((step.command or "").endswith("-R u+rwX /models") for step in finding.remedy)
+
+
+def test_a_complete_and_readable_cache_that_cannot_be_written_is_a_warning() -> None:
+    finding = judged(denied(cache(writable=False), ROOTS))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_PERMISSION)
+
+
+def test_in_offline_mode_nothing_needs_to_be_written() -> None:
+    assert judged(cache(writable=False, offline="HF_HUB_OFFLINE=1")).status is Status.PASS
+    assert judged(cache(False, writable=False, offline="HF_HUB_OFFLINE=1")).status is Status.PASS
+
+
+def test_a_read_only_mount_fails_when_a_download_is_needed_and_names_the_volume() -> None:
+    finding = judged(read_only(cache(False, writable=False)))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_READONLY)
+    assert finding.remedy[0].command == f"grep -nF {INSIDE} /srv/ot/docker-compose.yml"
+    assert "':ro'" in everything_said(finding)
+    assert "--force-recreate" in everything_said(finding)
+
+
+def test_a_file_system_that_became_read_only_is_told_apart() -> None:
+    finding = judged(read_only(cache(False, writable=False), by_mount=False))
+    assert finding.cause is Cause.CACHE_READONLY
+    assert finding.remedy[0].command == f"findmnt -T {HUB}"
+
+
+def test_a_complete_read_only_cache_is_a_warning() -> None:
+    finding = judged(read_only(cache(writable=False)))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_READONLY)
+
+
+def test_what_could_not_be_asked_is_unknown() -> None:
+    for given in (cache(readable=None), cache(False, writable=None)):
+        finding = judged(given)
+        assert finding.status is Status.UNKNOWN
+        assert "--no-exec" in everything_said(finding)
+
+
+def test_a_cache_in_the_container_itself_is_given_to_the_user_inside() -> None:
+    given = denied(cache(False, writable=False), ROOTS)
+    given = replace(given, root=replace(given.root, mount=None, path=None), models_dir=None)
+    command = judged(given).remedy[0].command or ""
+    assert command.startswith("docker exec --user 0:0 opentranscribe-celery-worker chown -R 1000 ")
+
+
+def test_a_named_volume_is_mended_by_its_name() -> None:
+    given = denied(cache(False, writable=False), ROOTS)
+    volume = Mount("volume", "/var/lib/docker/volumes/ot/_data", INSIDE, True, "ot")
+    given = replace(given, root=replace(given.root, mount=volume), models_dir=None)
+    assert "-v ot:/models" in (judged(given).remedy[0].command or "")
+
+
+def test_without_the_container_sudo_does_it() -> None:
+    given = denied(cache(False, writable=False), ROOTS)
+    finding = only(cache_permissions, given, deployment(), workers(worker("another-one")))
+    assert finding.remedy[0].command == f"sudo chown -R 1000:1000 {MODELS}"

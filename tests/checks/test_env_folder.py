@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from ot_doctor.check import Cause, Status
+from ot_doctor.evidence import AskedEnvFile, EnvProblem, Unavailable
+from ot_doctor_checks.env_folder import env_folder
+from tests.checks.evidence import deployment, env_file, everything_said, only, workers
+
+CLONE = Path("/home/ana/clone two")
+ELSEWHERE = deployment(directory=CLONE)
+
+
+def judge(asked, where=ELSEWHERE):
+    return only(env_folder, asked, where, workers())
+
+
+def test_the_same_folder():
+    assert judge(AskedEnvFile(None), deployment()).status is Status.PASS
+
+
+def test_no_running_stack():
+    assert judge(AskedEnvFile(None), deployment(running_dir=None)).status is Status.SKIP
+
+
+def test_another_folder_whose_env_differs():
+    keys = tuple(f"KEY_{n}" for n in range(10))
+    finding = judge(AskedEnvFile(env_file(), ("HUGGINGFACE_TOKEN", *keys)))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.WRONG_FOLDER)
+    assert "/srv/ot" in finding.message and str(CLONE) in finding.message
+    assert "HUGGINGFACE_TOKEN, KEY_0" in finding.message and "KEY_9" not in finding.message
+    assert "/srv/ot/.env, not in /home/ana/clone two/.env" in finding.remedy[0].text
+    assert "--project-directory /srv/ot" in (finding.remedy[1].command or "")
+    assert finding.remedy[-1].command == "ot-doctor --dir /srv/ot"
+
+
+def test_another_folder_without_an_env():
+    finding = judge(AskedEnvFile(env_file("", problem=EnvProblem.MISSING)))
+    assert finding.status is Status.FAIL and "its .env is missing" in finding.message
+
+
+def test_another_folder_where_nothing_differs():
+    finding = judge(AskedEnvFile(env_file()))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.WRONG_FOLDER)
+    assert "nothing in its .env differs" in finding.message and finding.remedy
+
+
+def test_another_folder_with_a_link_to_the_same_env():
+    assert "the same .env" in judge(AskedEnvFile(None)).message
+    assert judge(Unavailable("not read")).status is Status.WARN
+
+
+def test_names_with_spaces_are_quoted():
+    finding = judge(AskedEnvFile(env_file()), deployment(running_dir=CLONE))
+    assert "ot-doctor --dir '/home/ana/clone two'" in everything_said(finding)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ot_doctor.check import Cause, Status
+from ot_doctor.evidence import EnvProblem, Unavailable
+from ot_doctor_checks.env_readable import env_readable
+from tests.checks.evidence import compose, deployment, env_file, everything_said, only, token, worker, workers
+
+
+def judge(env, *, files=None, the_token=None):
+    return only(env_readable, env, deployment(), workers(), files or Unavailable("none"), the_token or token())
+
+
+def broken(problem, text="", line=None, **changes):
+    return env_file("", problem=problem, problem_text=text, problem_line=line, **changes)
+
+
+def test_it_can_be_read():
+    finding = judge(env_file("A=1\nB=2\n"))
+    assert finding.status is Status.PASS and "2 settings" in finding.message
+
+
+@pytest.mark.parametrize(
+    "problem, said, command",
+    [
+        (EnvProblem.MISSING, "there is no /srv/ot/.env", "cp -n /srv/ot/.env.example /srv/ot/.env"),
+        (EnvProblem.FOLDER, "is a folder: the Docker engine makes one", "rmdir /srv/ot/.env && cp"),
+        (EnvProblem.UTF16, "is written in UTF-16", "iconv -f UTF-16 -t UTF-8"),
+        (EnvProblem.TOO_LARGE, "is too large", "mv /srv/ot/.env /srv/ot/.env.broken"),
+    ],
+)
+def test_problems(problem, said, command):
+    finding = judge(broken(problem))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.ENV_UNREADABLE)
+    assert said in finding.message and command in (finding.remedy[0].command or "")
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("unterminated quoted value", "Close the quote on line 3"),
+        ("key cannot contain a space", "a leading 'set' must go"),
+        ('unexpected character "%" in variable name', "Write line 3"),
+        ("setenv: invalid argument (a NUL byte)", "Delete the NUL bytes"),
+    ],
+)
+def test_refused_names_the_line_and_the_words(text, said):
+    finding = judge(broken(EnvProblem.REFUSED, text, 3))
+    assert finding.status is Status.FAIL and text in finding.message
+    assert "line 3" in finding.message and finding.evidence[0].where == "/srv/ot/.env:3"
+    assert said in finding.remedy[0].text
+
+
+def test_refused_without_a_line():
+    assert "what stands in it" in judge(broken(EnvProblem.REFUSED, "odd")).message
+
+
+def test_the_conversion_leaves_a_utf8_file(tmp_path):
+    path = tmp_path / "my .env"
+    path.write_bytes("HUGGINGFACE_TOKEN=x\n".encode("utf-16"))
+    path.chmod(0o640)
+    subprocess.run(judge(broken(EnvProblem.UTF16, path=path)).remedy[0].command or "", shell=True, check=True)
+    assert path.read_bytes() == b"HUGGINGFACE_TOKEN=x\n" and path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text, before, after", [
+    ("setenv: invalid argument (a NUL byte)", b"A=1\0\nB=2\n", b"A=1\nB=2\n"),
+    ("key cannot contain a space", b"set A=1\nB=2\n", b"A=1\nB=2\n"),
+])  # fmt: skip
+def test_the_commands_mend_the_line(tmp_path, text, before, after):
+    path = tmp_path / ".env"
+    path.write_bytes(before)
+    subprocess.run(judge(broken(EnvProblem.REFUSED, text, 1, path=path)).remedy[0].command or "", shell=True, check=True)
+    assert path.read_bytes() == after
+
+
+def test_unreadable_for_this_user():
+    env = broken(EnvProblem.UNREADABLE, "/srv/ot/.env: Permission denied", owner=0)
+    finding = judge(env)
+    assert (finding.status, finding.cause) == (Status.UNKNOWN, Cause.ENV_UNREADABLE), "the container has a token all the same"
+    assert "user id 0" in everything_said(finding)
+    assert judge(env, the_token=token(None)).status is Status.FAIL
+
+
+def test_missing_and_not_asked_for():
+    asked_by_none = compose(env_file="")
+    asked_by_none = type(asked_by_none)(
+        asked_by_none.files, {name: type(s)(s.name, s.path, s.line) for name, s in asked_by_none.services.items()}
+    )
+    assert judge(broken(EnvProblem.MISSING), files=asked_by_none).status is Status.SKIP
+    assert judge(broken(EnvProblem.MISSING), files=compose()).status is Status.FAIL
+
+
+def test_without_workers_a_missing_file_fails():
+    finding = only(env_readable, broken(EnvProblem.MISSING), Unavailable("x"), Unavailable("x"), compose(), Unavailable("x"))
+    assert finding.status is Status.FAIL and worker().name not in everything_said(finding)

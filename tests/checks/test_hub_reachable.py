@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from ot_doctor.check import Cause, Status
+from ot_doctor.evidence import Answer, Unavailable
+from ot_doctor_checks.hub_reachable import hub_reachable
+from tests.checks.evidence import WORKER, cache, deployment, everything_said, hub, only, worker, workers
+
+
+def judge(answer, *, model_cache=None, containers=None, where=None, **changes):
+    evidence = hub(public=answer, **changes)
+    return only(hub_reachable, evidence, containers or workers(), where or deployment(), model_cache or cache(complete=False))
+
+
+def test_it_answers():
+    assert judge(Answer.OK).status is Status.PASS
+
+
+def test_another_endpoint_is_named():
+    finding = judge(Answer.OK, endpoint="https://mirror.lan", endpoint_from=f"{WORKER} Config.Env")
+    assert "https://mirror.lan (set by opentranscribe-celery-worker Config.Env)" in finding.message
+
+
+def test_an_endpoint_without_the_file_answers_all_the_same():
+    finding = judge(Answer.NOT_FOUND)
+    assert finding.status is Status.PASS and "does not give the public file" in finding.message
+
+
+def test_not_asked_is_skipped():
+    assert judge(Answer.NOT_ASKED).status is Status.SKIP
+
+
+@pytest.mark.parametrize(
+    "answer, cause",
+    [
+        (Answer.DNS, Cause.NETWORK_DNS), (Answer.REFUSED, Cause.NETWORK_REFUSED), (Answer.TIMEOUT, Cause.NETWORK_TIMEOUT),
+        (Answer.TLS, Cause.NETWORK_TLS), (Answer.PROXY, Cause.NETWORK_PROXY), (Answer.RATE_LIMITED, Cause.RATE_LIMITED),
+        (Answer.UNAVAILABLE, Cause.HUB_UNAVAILABLE),
+    ],
+)  # fmt: skip
+def test_unreachable_is_unknown_and_a_warning_with_a_complete_cache(answer, cause):
+    finding = judge(answer)
+    assert (finding.status, finding.cause) == (Status.UNKNOWN, cause)
+    assert answer.value in finding.message and finding.remedy
+    spared = judge(answer, model_cache=cache())
+    assert (spared.status, spared.cause) == (Status.WARN, cause) and "does not need it now" in spared.message
+
+
+@pytest.mark.parametrize("answer, call", [(Answer.DNS, "gethostbyname"), (Answer.TLS, "urlopen"), (Answer.REFUSED, "urlopen")])
+def test_the_container_is_asked(answer, call):
+    words = shlex.split(judge(answer).remedy[0].command or "")
+    assert words[:5] == ["docker", "exec", WORKER, "python3", "-c"] and call in words[5]
+    compile(words[5], "probe", "exec")
+
+
+def test_no_command_where_no_worker_runs():
+    assert judge(Answer.DNS, containers=workers(worker(status="exited"))).remedy[0].command is None
+    assert judge(Answer.DNS, containers=Unavailable("no engine")).remedy[0].command is None
+
+
+def test_without_a_deployment():
+    assert "docker exec" in everything_said(judge(Answer.DNS, where=Unavailable("none")))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from ot_doctor.check import Status
+from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, EnvProblem, ReleaseLine, Unavailable
+from ot_doctor_checks.ignored_settings import ignored_settings
+from tests.checks.evidence import deployment, env_file, only, worker, workers
+
+V0_3, V0_4, V0_5, UNKNOWN = ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5, ReleaseLine.UNKNOWN
+
+
+def judge(line, text="", env=None, **changes):
+    containers = workers(worker(env=env)) if env is not None else Unavailable("no engine")
+    return only(ignored_settings, env_file(text), containers, deployment(line, **changes))
+
+
+@pytest.mark.parametrize(
+    "line, setting, said",
+    [
+        (V0_4, "DIARIZATION_MODEL=pyannote/other", f"from v0.4 on {COMMUNITY_1} is always loaded"),
+        (V0_3, f"DIARIZATION_MODEL={COMMUNITY_1}", f"up to v0.3 {DIARIZATION_3_1} is always loaded"),
+        (UNKNOWN, "DIARIZATION_MODEL=pyannote/other", "read by no code in any release"),
+        (V0_4, "PYANNOTE_MODEL=x", "only labels an admin page"),
+        (V0_4, "ENABLE_DIARIZATION=false", "does not stop the diarization of normal GPU jobs"),
+        (V0_3, "ENABLE_DIARIZATION=false", "exists from v0.4 on"),
+        (V0_3, "DIARIZATION_BATCH_SIZE=8", "exists from v0.4 on"),
+        (V0_3, "GPU_WORKER_POOL=threads", "exists from v0.4 on"),
+        (V0_3, "ENGINE_DIARIZER_BACKEND=native", "exists from v0.5 on"),
+        (V0_4, "PYANNOTE_CACHE=/x", "moves nothing"),
+        (V0_5, "DIARIZER_ENGINE=native", "does nothing any more"),
+        (V0_5, "MAX_SPEAKERS=4", "largely does not bind"),
+        (V0_5, "MIN_SPEAKERS=2", "largely does not bind"),
+    ],
+)
+def test_an_ignored_setting_is_said_to_be_ignored(line, setting, said):
+    key, _, value = setting.partition("=")
+    for finding in (judge(line, f"{setting}\n"), judge(line, env={key: value})):
+        assert (finding.status, finding.cause, finding.subject) == (Status.WARN, None, key)
+        assert said in finding.message and value in finding.message and finding.remedy
+    assert judge(line, f"{setting}\n").evidence[0].where == "/srv/ot/.env:1"
+
+
+@pytest.mark.parametrize(
+    "setting, said",
+    [("MIN_SPEAKERS=2", "fixed in the code"), ("MAX_SPEAKERS=4", "fixed in the code"), ("NUM_SPEAKERS=2", "from v0.2 on")],
+)
+def test_v01_ignores_the_speaker_limits(setting, said):
+    assert said in judge(V0_3, f"{setting}\n", v0_1=True).message
+    assert judge(V0_3, f"{setting}\n").status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "line, text",
+    [
+        (V0_4, f"DIARIZATION_MODEL={DIARIZATION_3_1}\nENABLE_DIARIZATION=True\nMAX_SPEAKERS=4\nDIARIZATION_BATCH_SIZE=8\n"),
+        (V0_3, f"DIARIZATION_MODEL={DIARIZATION_3_1}\nPYANNOTE_CACHE=/x\nENABLE_DIARIZATION=\n"),
+        (V0_5, "MIN_SPEAKERS=1\nMAX_SPEAKERS=20\n"),
+        (UNKNOWN, "MAX_SPEAKERS=4\n"),
+    ],
+)
+def test_defaults_and_heeded_settings_pass(line, text):
+    assert judge(line, text).status is Status.PASS
+
+
+def test_what_the_image_sets_is_not_mentioned():
+    containers = workers(worker(env={"PYANNOTE_CACHE": "/x"}, image_env={"PYANNOTE_CACHE": "/x"}))
+    assert only(ignored_settings, Unavailable("none"), containers, deployment()).status is Status.PASS
+
+
+def test_nothing_to_look_at():
+    finding = only(ignored_settings, env_file("", problem=EnvProblem.MISSING), Unavailable("none"), deployment())
+    assert finding.status is Status.SKIP

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ot_doctor.check import Cause, Confidence, Finding, Status
+from ot_doctor.evidence import (
+    COMMUNITY_1,
+    DIARIZATION_3_1,
+    SEGMENTATION_3_0,
+    Answer,
+    Attempt,
+    Denied,
+    FileState,
+    Host,
+    Outcome,
+    ReleaseLine,
+    Unavailable,
+    WorkerLog,
+)
+from ot_doctor.secrets import TOKEN_NAME
+from ot_doctor_checks.last_attempt import last_attempt
+from tests.checks.evidence import (
+    LATER,
+    MODELS,
+    WORKER,
+    attempt,
+    cache,
+    cached_model,
+    deployment,
+    env_file,
+    everything_said,
+    host,
+    hub,
+    identity,
+    only,
+    record,
+    statuses,
+    token,
+    worker_log,
+    workers,
+)
+
+GONE = Unavailable("not there")
+PROVEN = "do not create another token"
+HUB_FOLDER = f"{MODELS}/huggingface/hub"
+
+
+def judged(log: WorkerLog, line: ReleaseLine = ReleaseLine.V0_4, **present: object) -> list[Finding]:
+    given = {
+        "hub": hub(line=line), "token": token(), "cache": cache(False, line=line), "host": host(), "workers": workers(),
+        "deployment": deployment(line), "env_file": env_file(),
+    }  # fmt: skip
+    return last_attempt(log, **{**given, **present})
+
+
+def failure(cause: Cause, subject: str | None = None, *, certain: bool = True, **changes: object) -> WorkerLog:
+    lines = (record(f"what {cause.value} looks like", line=101),)
+    return worker_log(attempt(Outcome.FAILED, cause=cause.value, subject=subject, certain=certain, decisive=lines, **changes))
+
+
+def verdict(log: WorkerLog, line: ReleaseLine = ReleaseLine.V0_4, **present: object) -> Finding:
+    (finding,) = judged(log, line, **present)
+    return finding
+
+
+def test_a_success_passes_with_speakers_and_settings() -> None:
+    finding = verdict(worker_log(attempt(speakers=3, settings="min_speakers=1, max_speakers=20")))
+    assert finding.status is Status.PASS
+    assert "3 speakers (min_speakers=1, max_speakers=20)" in finding.message
+    assert "2026-11-20 13:00:00 UTC" in finding.message
+
+
+def test_a_success_with_one_speaker_passes_with_a_note() -> None:
+    finding = verdict(worker_log(attempt(speakers=1, settings="max_speakers=20")))
+    assert finding.status is Status.PASS
+    assert "One speaker only" in finding.message
+    assert "max_speakers=20" in finding.message
+
+
+def test_a_recovered_attempt_passes_with_a_note() -> None:
+    finding = verdict(worker_log(attempt(Outcome.RECOVERED, cause=Cause.GPU_OUT_OF_MEMORY.value, speakers=2)))
+    assert finding.status is Status.PASS
+    assert "did not stop it" in finding.message
+
+
+def test_a_failure_before_a_success_is_history() -> None:
+    old = attempt(Outcome.FAILED, cause=Cause.TOKEN_INVALID.value, ended_at=LATER - timedelta(hours=1), lines=(10, 20))
+    finding = verdict(worker_log(attempt(), old))
+    assert finding.status is Status.PASS
+    assert "12:00:00 UTC is history" in finding.message
+
+
+def test_no_attempt_is_skipped_with_what_to_do() -> None:
+    finding = verdict(worker_log())
+    assert finding.status is Status.SKIP
+    assert "since the container started at 2026-11-20 12:00:00 UTC" in finding.message
+    assert "Upload a short file with two voices" in finding.message
+
+
+def test_an_attempt_before_the_present_run_is_history() -> None:
+    old = attempt(Outcome.FAILED, cause=Cause.DISK_FULL.value, current=False)
+    finding = verdict(worker_log(old))
+    assert finding.status is Status.SKIP
+    assert "no room left" in finding.message
+
+
+def test_a_switched_off_diarization_is_no_attempt() -> None:
+    assert verdict(worker_log(attempt(Outcome.DISABLED))).status is Status.SKIP
+
+
+def test_a_log_that_could_not_be_read_to_the_end_is_unknown() -> None:
+    finding = verdict(worker_log(source={"problem": "the time was over", "lines_read": 70_000}))
+    assert finding.status is Status.UNKNOWN
+    assert "last 70000 lines" in finding.message
+
+
+def test_a_running_attempt_is_skipped_and_the_one_before_still_judged() -> None:
+    running = attempt(Outcome.UNFINISHED, lines=(150, 160), ended_at=None)
+    assert "still running" in verdict(worker_log(running)).message
+    findings = judged(worker_log(running, *failure(Cause.GPU_OUT_OF_MEMORY).attempts))
+    assert statuses(findings) == [Status.SKIP, Status.FAIL]
+
+
+def test_a_failure_shows_its_lines_with_number_and_time() -> None:
+    finding = verdict(failure(Cause.GPU_OUT_OF_MEMORY))
+    assert finding.status is Status.FAIL
+    assert finding.evidence[0].where == f"{WORKER} line 101, 2026-11-20 13:00:00 UTC"
+    assert "what gpu-out-of-memory looks like" in finding.evidence[0].text
+
+
+def test_a_long_traceback_is_shown_by_its_beginning_and_end() -> None:
+    text = "\n".join(["Traceback"] + [f"frame {n}" for n in range(100)] + ["OSError: the cause " + "x" * 500])
+    log = worker_log(attempt(Outcome.FAILED, cause="unrecognised", decisive=(replace(record(text), lines=(5, 106)),)))
+    seen = verdict(log).evidence[0]
+    assert "lines 5-106" in seen.where
+    assert seen.text.startswith("Traceback")
+    assert "OSError: the cause" in seen.text
+    assert len(seen.text) < 1000
+
+
+@pytest.mark.parametrize("cause", [c for c in last_attempt.causes])
+def test_every_cause_has_words_and_steps_even_when_the_log_is_all_there_is(cause: Cause) -> None:
+    finding = verdict(failure(cause), hub=GONE, token=GONE, cache=GONE, host=GONE, workers=GONE, deployment=GONE, env_file=GONE)
+    assert (finding.status, finding.cause) == (Status.FAIL, cause)
+    assert len(finding.remedy) >= 2
+    assert "Run the transcription again" in finding.remedy[-1].text
+
+
+@pytest.mark.parametrize("cause", [c for c in last_attempt.causes])
+def test_every_cause_has_steps_when_everything_is_there(cause: Cause) -> None:
+    for finding in judged(failure(cause), hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED})):
+        assert finding.remedy
+        assert finding.cause is not None
+
+
+# -- token and agreements --------------------------------------------------------------------------
+
+
+def test_an_agreement_that_the_hub_still_misses_fails_with_the_same_cause_and_subject() -> None:
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, COMMUNITY_1), hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED}))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.GATED_NOT_ACCEPTED, COMMUNITY_1)
+    assert finding.confidence is Confidence.CERTAIN
+    assert finding.remedy[0].url == f"https://huggingface.co/{COMMUNITY_1}"
+    assert "'ana'" in finding.remedy[0].text
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.TOKEN_SCOPE, Cause.TOKEN_INVALID, Cause.TOKEN_MISSING]
+)
+def test_access_that_is_fine_by_now_is_a_warning(cause: Cause) -> None:
+    finding = verdict(failure(cause, COMMUNITY_1))
+    assert (finding.status, finding.cause) == (Status.WARN, cause)
+    assert "Access is fine now. Run the job again." in finding.message
+    assert PROVEN in finding.message
+
+
+def test_a_complete_cache_makes_access_and_network_a_warning() -> None:
+    for cause in (Cause.TOKEN_INVALID, Cause.GATED_NOT_ACCEPTED, Cause.NETWORK_DNS, Cause.HUB_UNAVAILABLE):
+        finding = verdict(failure(cause), cache=cache(), hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED}))
+        assert finding.status is Status.WARN, cause
+        assert "complete and readable now" in finding.message
+        assert PROVEN not in finding.message
+
+
+def test_without_the_hub_an_agreement_stays_what_the_log_says() -> None:
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, COMMUNITY_1, certain=False), hub=GONE)
+    assert (finding.status, finding.subject, finding.confidence) == (Status.FAIL, COMMUNITY_1, Confidence.LIKELY)
+
+
+def test_what_looked_like_an_agreement_is_the_token_when_the_token_is_bad() -> None:
+    uncertain = failure(Cause.GATED_NOT_ACCEPTED, SEGMENTATION_3_0, certain=False)
+    line = ReleaseLine.V0_3
+    revoked = hub(line=line, whoami=identity(Answer.BAD_TOKEN))
+    for present, expected in (
+        ({"hub": revoked}, Cause.TOKEN_INVALID),
+        ({"hub": GONE, "token": token(None)}, Cause.TOKEN_MISSING),
+        ({"hub": GONE, "token": token("")}, Cause.TOKEN_MISSING),
+        ({"hub": GONE, "token": token("hf_your_token_here")}, Cause.TOKEN_PLACEHOLDER),
+        ({"hub": GONE, "token": token('"hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"')}, Cause.TOKEN_MALFORMED),
+    ):
+        finding = verdict(uncertain, line, **present)
+        assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, expected, TOKEN_NAME)
+
+
+def test_a_certain_missing_agreement_stays_beside_a_bad_token() -> None:
+    revoked = hub({COMMUNITY_1: Answer.BAD_TOKEN}, whoami=identity(Answer.BAD_TOKEN))
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, COMMUNITY_1), hub=revoked)
+    assert (finding.cause, finding.subject) == (Cause.GATED_NOT_ACCEPTED, COMMUNITY_1)
+
+
+def test_an_anonymous_refusal_is_the_revoked_token_that_the_hub_names() -> None:
+    finding = verdict(failure(Cause.TOKEN_MISSING, COMMUNITY_1), hub=hub(whoami=identity(Answer.EXPIRED_TOKEN)))
+    assert (finding.cause, finding.subject) == (Cause.TOKEN_INVALID, TOKEN_NAME)
+    assert finding.remedy[0].url == "https://huggingface.co/settings/tokens"
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "subject"),
+    [
+        (Answer.PENDING, Cause.GATED_PENDING, SEGMENTATION_3_0),
+        (Answer.REJECTED, Cause.GATED_NOT_ACCEPTED, SEGMENTATION_3_0),
+        (Answer.SCOPE, Cause.TOKEN_SCOPE, "OpenTranscribe"),
+        (Answer.NOT_FOUND, Cause.REPO_NOT_FOUND, SEGMENTATION_3_0),
+        (Answer.NO_TOKEN, Cause.TOKEN_INVALID, TOKEN_NAME),
+    ],
+)
+def test_what_the_hub_says_now_is_more_exact_than_the_log(answer: Answer, cause: Cause, subject: str) -> None:
+    line = ReleaseLine.V0_3
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, certain=False), line, hub=hub({SEGMENTATION_3_0: answer}, line=line))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, cause, subject)
+
+
+def test_a_refused_fallback_model_is_no_matter_in_v0_4() -> None:
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, DIARIZATION_3_1), hub=hub({DIARIZATION_3_1: Answer.NOT_ACCEPTED}))
+    assert finding.status is Status.WARN
+
+
+def test_an_unreachable_hub_proves_nothing() -> None:
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED, COMMUNITY_1), hub=hub({COMMUNITY_1: Answer.TIMEOUT}))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.GATED_NOT_ACCEPTED)
+
+
+@pytest.mark.parametrize("cause", [Cause.LIB_MISMATCH, Cause.UNRECOGNISED])
+def test_no_new_token_is_advised_while_access_is_proven(cause: Cause) -> None:
+    assert PROVEN in verdict(failure(cause)).message
+    assert PROVEN not in verdict(failure(cause), hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED})).message
+    assert PROVEN not in verdict(failure(cause), hub=GONE).message
+
+
+def test_an_unknown_cause_of_somebodys_own_signatures_is_unrecognised() -> None:
+    log = worker_log(attempt(Outcome.FAILED, cause="my-own", decisive=(record("oops"),)))
+    finding = verdict(log)
+    assert (finding.cause, finding.confidence) == (Cause.UNRECOGNISED, Confidence.POSSIBLE)
+
+
+# -- network ---------------------------------------------------------------------------------------
+
+
+def test_a_network_failure_stays_while_only_this_machine_reaches_the_hub() -> None:
+    finding = verdict(failure(Cause.NETWORK_DNS))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.NETWORK_DNS)
+    assert "This machine reaches the Hub now" in finding.message
+    assert (finding.remedy[0].command or "").startswith(f"docker exec {WORKER} python3 -c")
+    assert "This machine" not in verdict(failure(Cause.NETWORK_DNS), hub=hub(public=Answer.DNS)).message
+
+
+@pytest.mark.parametrize("cause", [Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE])
+def test_trouble_of_the_hub_itself_is_over_when_it_answers(cause: Cause) -> None:
+    assert verdict(failure(cause)).status is Status.WARN
+    assert verdict(failure(cause), hub=hub(public=Answer.UNAVAILABLE)).status is Status.FAIL
+
+
+# -- cache, disk, memory ---------------------------------------------------------------------------
+
+
+def test_a_permission_that_is_right_by_now_is_a_warning() -> None:
+    finding = verdict(failure(Cause.CACHE_PERMISSION))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_PERMISSION)
+
+
+def test_a_permission_that_is_still_wrong_fails_with_the_folder_as_subject() -> None:
+    bad = cache(False, writable=False)
+    bad = replace(bad, access=replace(bad.access, denied=(Denied(HUB_FOLDER, "/x", "write", "root (0)", "drwxr-xr-x"),)))
+    finding = verdict(failure(Cause.CACHE_PERMISSION, "/home/appuser/.cache/huggingface/hub/models--x"), cache=bad)
+    assert (finding.status, finding.subject) == (Status.FAIL, HUB_FOLDER)
+    assert "chown" in (finding.remedy[0].command or "")
+    assert PROVEN in finding.message
+
+
+def test_a_permission_outside_the_cache_is_not_disproved_by_the_cache() -> None:
+    assert verdict(failure(Cause.CACHE_PERMISSION, "/tmp/diar-native/x")).status is Status.FAIL
+
+
+def test_a_read_only_cache_is_told_from_a_permission() -> None:
+    given = cache(False, writable=False)
+    finding = verdict(failure(Cause.CACHE_READONLY), cache=replace(given, root=replace(given.root, read_only=True)))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.CACHE_READONLY, HUB_FOLDER)
+    assert verdict(failure(Cause.CACHE_READONLY)).status is Status.WARN
+
+
+def test_a_permission_that_could_not_be_asked_about_stays() -> None:
+    assert verdict(failure(Cause.CACHE_PERMISSION), cache=cache(False, readable=None, writable=None)).status is Status.FAIL
+
+
+def test_a_disk_with_room_by_now_is_a_warning() -> None:
+    assert verdict(failure(Cause.DISK_FULL)).status is Status.WARN
+    full = Host((replace(host().spaces[0], free=0),))
+    finding = verdict(failure(Cause.DISK_FULL), host=full)
+    assert (finding.status, finding.subject) == (Status.FAIL, MODELS)
+
+
+def test_missing_models_are_what_the_cache_shows() -> None:
+    log = failure(Cause.OFFLINE_CACHE_MISSING)
+    finding = verdict(log, cache=cache(False, offline="HF_HUB_OFFLINE=1"))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.OFFLINE_CACHE_MISSING, COMMUNITY_1)
+    place = f"{MODELS}/torch/x/models--pyannote--speaker-diarization-community-1"
+    finding = verdict(log, cache=cache(False, offline="HF_HUB_OFFLINE=1", misplaced=(place,)))
+    assert (finding.cause, finding.subject) == (Cause.CACHE_INCOMPLETE, COMMUNITY_1)
+    finding = verdict(log, cache=cache(readable=False))
+    assert (finding.cause, finding.subject) == (Cause.CACHE_PERMISSION, HUB_FOLDER)
+    assert verdict(log, cache=cache()).status is Status.WARN
+
+
+def test_a_damaged_model_fails_until_it_is_gone() -> None:
+    log = failure(Cause.MODEL_CORRUPT)
+    broken = cache(models=(cached_model(COMMUNITY_1, ("config.yaml",), state=FileState.LFS_POINTER),))
+    finding = verdict(log, cache=broken)
+    assert (finding.status, finding.subject) == (Status.FAIL, COMMUNITY_1)
+    assert "-rf /models/models--pyannote--speaker-diarization-community-1" in everything_said(finding)
+    assert verdict(log, cache=cache()).status is Status.FAIL  # it may be damaged where nobody looked
+    assert verdict(log, cache=cache(False)).status is Status.WARN
+
+
+def test_memory_is_about_the_container() -> None:
+    finding = verdict(failure(Cause.OUT_OF_MEMORY))
+    assert (finding.status, finding.subject) == (Status.FAIL, WORKER)
+
+
+def test_the_newest_of_several_workers_attempts_counts() -> None:
+    other: Attempt = attempt(worker="opentranscribe-celery-worker-gpu-scaled")
+    finding = only(last_attempt, worker_log(other, *failure(Cause.DISK_FULL).attempts), GONE, GONE, GONE, GONE, GONE, GONE, GONE)
+    assert finding.status is Status.PASS

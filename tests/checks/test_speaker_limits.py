@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.evidence import EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
+from ot_doctor_checks.speaker_limits import speaker_limits
+from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, statuses, worker, workers
+
+NO_WORKER = Workers(ENGINE, ())
+
+
+def judged(env: dict[str, str], file: EnvFile | None = None) -> list[Finding]:
+    text = "".join(f"{name}={value}\n" for name, value in env.items())
+    return speaker_limits(workers(worker(env=env)), file or env_file(text), deployment())
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{}, {"MIN_SPEAKERS": "2", "MAX_SPEAKERS": " 20 "}, {"MAX_SPEAKERS": "٢٠"}, {"NUM_SPEAKERS": ""}, {"NUM_SPEAKERS": "3"}],
+)
+def test_limits_that_the_worker_can_read_pass(env: dict[str, str]) -> None:
+    assert statuses(judged(env)) == [Status.PASS]
+
+
+@pytest.mark.parametrize("value", ["20.0", "20  # Can be raised", "", "twenty", "0x14"])
+def test_what_is_no_whole_number_for_python_fails_with_the_line_to_write(value: str) -> None:
+    (finding,) = judged({"A": "1", "MAX_SPEAKERS": value})
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS")
+    assert finding.evidence[0].where == f"{WORKER} Config.Env"
+    assert finding.remedy[0].command == "sed -i '2s/.*/MAX_SPEAKERS=20/' /srv/ot/.env"
+    assert "--force-recreate" in everything_said(finding)
+
+
+def test_a_number_of_speakers_that_is_no_number_is_to_be_deleted() -> None:
+    (finding,) = judged({"NUM_SPEAKERS": "two"})
+    assert finding.remedy[0].command == "sed -i '1d' /srv/ot/.env"
+
+
+def test_min_above_max_fails() -> None:
+    (finding,) = judged({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"})
+    assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS")
+    assert finding.remedy[0].command == "sed -i '1s/.*/MIN_SPEAKERS=1/' /srv/ot/.env"
+    (finding,) = judged({"MIN_SPEAKERS": "30"})
+    assert "MAX_SPEAKERS=20" in finding.message
+
+
+def test_a_number_outside_the_limits_fails() -> None:
+    (finding,) = judged({"NUM_SPEAKERS": "25"})
+    assert (finding.status, finding.subject) == (Status.FAIL, "NUM_SPEAKERS")
+    assert finding.expected == "a number from 1 to 20, or no such line"
+
+
+@pytest.mark.parametrize("name", ["MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS"])
+def test_less_than_one_speaker_fails(name: str) -> None:
+    findings = judged({name: "0"})
+    assert all(finding.status is Status.FAIL for finding in findings)
+    assert findings[0].subject == name
+
+
+def test_one_speaker_at_most_is_a_warning() -> None:
+    (finding,) = judged({"MAX_SPEAKERS": "1"})
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.SPEAKERS_CONFIG)
+
+
+def test_unusually_many_speakers_are_a_warning() -> None:
+    (finding,) = judged({"MAX_SPEAKERS": "200"})
+    assert finding.status is Status.WARN
+    assert "unusually many" in finding.message
+
+
+def test_every_bad_value_is_reported() -> None:
+    assert statuses(judged({"MIN_SPEAKERS": "a", "MAX_SPEAKERS": "b"})) == [Status.FAIL, Status.FAIL]
+
+
+def test_a_line_that_was_mended_already_is_not_written_again() -> None:
+    (finding,) = judged({"MAX_SPEAKERS": "x"}, env_file("MAX_SPEAKERS=8\n"))
+    assert ["--force-recreate" in (step.command or "") for step in finding.remedy] == [True]
+
+
+def test_a_value_that_is_not_in_the_env_file_has_no_command() -> None:
+    (finding,) = judged({"MAX_SPEAKERS": "x"}, env_file("A=1\n"))
+    assert finding.remedy[0].command is None
+    (finding,) = judged({"NUM_SPEAKERS": "x"}, env_file("A=1\n"))
+    assert finding.remedy[0].text.startswith("Remove NUM_SPEAKERS")
+
+
+def test_without_a_container_the_env_file_tells() -> None:
+    (finding,) = speaker_limits(NO_WORKER, env_file("MAX_SPEAKERS=x\n"), deployment())
+    assert finding.evidence[0].where == "/srv/ot/.env:1"
+    gone = Unavailable("no engine")
+    assert statuses(speaker_limits(gone, env_file("MAX_SPEAKERS=4\n"), gone)) == [Status.PASS]
+
+
+def test_with_neither_it_is_skipped() -> None:
+    gone = Unavailable("not there")
+    assert statuses(speaker_limits(gone, gone, deployment())) == [Status.SKIP]
+    assert statuses(speaker_limits(NO_WORKER, env_file("", problem=EnvProblem.MISSING), deployment())) == [Status.SKIP]
+
+
+def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
+    bad = workers(worker(env={"MAX_SPEAKERS": "x"}))
+    (finding,) = speaker_limits(bad, env_file(), deployment(ReleaseLine.V0_3, v0_1=True))
+    assert finding.status is Status.SKIP
+    assert "ignores" in finding.message
+    assert "own settings win" in judged({})[0].message
+    (old,) = speaker_limits(workers(), env_file(), deployment(ReleaseLine.V0_3))
+    assert "own settings win" not in old.message

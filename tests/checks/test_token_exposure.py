@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ot_doctor.check import Cause, Status
+from ot_doctor.evidence import Role, Unavailable
+from ot_doctor_checks.token_exposure import token_exposure
+from tests.checks.evidence import TOKEN, compose, deployment, env_file, everything_said, only, worker, worker_log, workers
+
+NONE = Unavailable("not there")
+
+
+def judge(env=NONE, containers=NONE, files=NONE, log=NONE):
+    return only(token_exposure, env, containers, files, log, deployment())
+
+
+def test_nothing_shows_it():
+    assert judge(env_file(), workers(), compose(), worker_log()).status is Status.PASS
+
+
+def test_world_readable():
+    finding = judge(env_file(mode=0o644))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.TOKEN_EXPOSED)
+    assert "mode 0644" in finding.message and finding.remedy[0].command == "chmod o-rwx /srv/ot/.env"
+
+
+def test_world_readable_without_a_token_is_no_exposure():
+    assert judge(env_file("HUGGINGFACE_TOKEN=\n", mode=0o644, tracked_by_git=True)).status is Status.PASS
+
+
+def test_tracked_by_git_and_the_command_takes_it_out(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    for command in ("git init -q", "git add -f .env"):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    finding = judge(env_file(tracked_by_git=True, path=path))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.TOKEN_EXPOSED)
+    subprocess.run(finding.remedy[0].command or "", shell=True, check=True)
+    listed = subprocess.run(["git", "ls-files"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert listed.stdout == "" and path.exists()
+
+
+@pytest.mark.parametrize("name", ["VITE_HF_TOKEN", "NEXT_PUBLIC_TOKEN", "REACT_APP_HF", "PUBLIC_HF", "NUXT_PUBLIC_X"])
+def test_browser_side_variable_in_env(name):
+    finding = judge(env_file(f"HUGGINGFACE_TOKEN={TOKEN}\n{name}={TOKEN}\n"))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.TOKEN_EXPOSED, name)
+    assert finding.remedy[0].command == "sed -i '2d' /srv/ot/.env"
+    assert TOKEN not in everything_said(finding)
+
+
+def test_browser_side_variable_in_a_container_and_a_compose_file_is_one_finding():
+    frontend = worker("frontend", service="frontend", role=Role.OTHER, env={"VITE_HF_TOKEN": TOKEN})
+    finding = judge(env_file(), workers(worker(), frontend), compose(("VITE_HF_TOKEN", TOKEN), service="frontend"))
+    assert finding.subject == "VITE_HF_TOKEN"
+    assert [seen.source for seen in finding.evidence] == ["compose", "container"]
+    assert any("--force-recreate frontend" in (step.command or "") for step in finding.remedy)
+
+
+@pytest.mark.parametrize(
+    "line", ["VITE_API_KEY=abcdefgh12345678", "VITE_HF_TOKEN=hf_your_token_here", "VITE_URL=http://x", "VITE_HF_TOKEN="]
+)
+def test_browser_side_variables_without_a_token_pass(line):
+    assert judge(env_file(f"{line}\n")).status is Status.PASS
+
+
+def test_a_token_in_the_log():
+    finding = judge(log=worker_log(source={"token_lines": (17, 41)}))
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.TOKEN_EXPOSED)
+    assert "lines 17, 41" in finding.message

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+
+from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.evidence import ComposeConfig, ComposeService, Role, Unavailable, Worker, Workers
+from ot_doctor_checks.worker_running import worker_running
+from tests.checks.evidence import (
+    COMPOSE_PATH,
+    ENGINE,
+    WORKER,
+    celery,
+    compose,
+    deployment,
+    everything_said,
+    only,
+    statuses,
+    worker,
+    workers,
+)
+
+UP = "docker compose -p opentranscribe --project-directory /srv/ot -f /srv/ot/docker-compose.yml up -d"
+
+
+def judged(*containers: Worker) -> Finding:
+    return only(worker_running, workers(*containers), deployment(), compose())
+
+
+def test_a_running_worker_passes() -> None:
+    assert judged(worker()).status is Status.PASS
+    assert judged(worker(health="starting")).status is Status.PASS
+
+
+def test_no_container_fails_with_the_command_that_starts_one() -> None:
+    finding = only(worker_running, Workers(ENGINE, ()), deployment(), compose())
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, "celery-worker")
+    assert finding.remedy[0].command == f"{UP} celery-worker"
+
+
+def test_no_container_and_no_compose_file_fails_without_a_command() -> None:
+    finding = only(worker_running, Workers(ENGINE, ()), deployment(compose_files=()), Unavailable("no Compose file"))
+    assert finding.status is Status.FAIL
+    assert finding.remedy[0].command is None
+
+
+def test_a_stopped_worker_fails_with_its_exit_code_and_time() -> None:
+    stopped = worker(status="exited", exit_code=137, finished_at=datetime(2026, 11, 20, 14, 0, tzinfo=timezone.utc))
+    finding = judged(stopped)
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, WORKER)
+    assert "2026-11-20 14:00:00 UTC (exit code 137)" in finding.message
+    assert finding.remedy[0].command == f"{UP} celery-worker"
+
+
+def test_a_worker_that_was_killed_for_memory_says_so() -> None:
+    finding = judged(worker(status="exited", exit_code=137, oom_killed=True))
+    assert finding.cause is Cause.WORKER_DOWN
+    assert "killed for lack of memory" in finding.message
+
+
+def test_a_restarting_worker_fails_and_shows_where_to_look() -> None:
+    finding = judged(worker(status="restarting", exit_code=1, restart_count=7))
+    assert finding.status is Status.FAIL
+    assert "7 times, exit code 1" in finding.message
+    assert f"docker logs --tail 50 {WORKER}" in everything_said(finding)
+
+
+def test_an_unhealthy_worker_fails_with_what_its_check_said() -> None:
+    finding = judged(worker(health="unhealthy", health_output="no response from celery"))
+    assert finding.status is Status.FAIL
+    assert "no response from celery" in everything_said(finding)
+    assert "--force-recreate celery-worker" in (finding.remedy[0].command or "")
+
+
+def test_a_paused_worker_is_told_to_go_on() -> None:
+    finding = judged(worker(status="paused"))
+    assert finding.status is Status.FAIL
+    assert finding.remedy[0].command == f"docker unpause {WORKER}"
+
+
+def test_a_dead_worker_fails() -> None:
+    assert judged(worker(status="dead")).status is Status.FAIL
+
+
+def test_a_worker_that_could_not_be_started_shows_the_engines_reason() -> None:
+    finding = judged(worker(status="created", error="error mounting /srv/ot/models: no such file or directory"))
+    assert finding.cause is Cause.WORKER_DOWN
+    assert "no such file or directory" in finding.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'could not select device driver "nvidia" with capabilities: [[gpu]]',
+        "nvidia-container-cli: device error: 3: unknown device",
+    ],
+)
+def test_a_gpu_that_the_engine_cannot_provide_is_its_own_cause(error: str) -> None:
+    finding = judged(worker(status="created", error=error))
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.GPU_UNAVAILABLE, WORKER)
+    assert "GPU_SCALE_DEVICE_ID" in everything_said(finding)
+
+
+def test_only_the_gpu_scaled_worker_is_enough() -> None:
+    scaled = worker("opentranscribe-celery-worker-gpu-scaled", service="celery-worker-gpu-scaled")
+    assert judged(scaled).status is Status.PASS
+    findings = worker_running(workers(scaled, worker(status="exited")), deployment(), compose())
+    assert statuses(findings) == [Status.PASS, Status.WARN]
+
+
+def test_a_lite_install_is_skipped() -> None:
+    cloud = replace(celery("cloud", service="celery-cloud-worker"), role=Role.OTHER)
+    finding = judged(cloud)
+    assert finding.status is Status.SKIP
+    assert "cloud provider" in finding.message
+
+
+def test_a_lite_install_that_is_stopped_is_known_from_its_compose_files() -> None:
+    services = {
+        name: ComposeService(name, COMPOSE_PATH, 1, replicas=n) for name, n in (("celery-cloud-worker", 1), ("celery-worker", 0))
+    }
+    finding = only(worker_running, Workers(ENGINE, ()), deployment(), ComposeConfig((COMPOSE_PATH,), services))
+    assert finding.status is Status.SKIP
+
+
+def test_many_restarts_of_a_running_worker_are_a_warning() -> None:
+    assert judged(worker(restart_count=3)).status is Status.WARN
+    assert judged(worker(restart_count=1)).status is Status.PASS
+
+
+def test_a_worker_that_compose_did_not_make_is_restarted_by_its_name() -> None:
+    finding = judged(worker(service="", status="exited"))
+    assert finding.remedy[0].command == f"docker restart {WORKER}"
+    alone = only(worker_running, workers(worker(status="exited")), Unavailable("nothing found"), compose())
+    assert alone.status is Status.FAIL

@@ -1,0 +1,231 @@
+"""Putting the folder and the running stack together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.evidence import (
+    ComposeLabels,
+    Deployment,
+    Engine,
+    Installation,
+    ReleaseLine,
+    Request,
+    Role,
+    Unavailable,
+    Worker,
+    Workers,
+)
+from ot_doctor.evidence.sources import deployment as source
+from ot_doctor.evidence.sources import workers as workers_source
+from tests.parts.engine import Engine as RealEngine
+from tests.parts.fixtures import clean_engine, engine
+
+__all__ = ["clean_engine", "engine"]
+
+ENGINE = Engine("unix:///var/run/docker.sock", "the default socket")
+NOWHERE = Installation(None, "nothing")
+V0_3 = {"TRANSFORMERS_CACHE": "/home/appuser/.cache/huggingface/transformers"}
+V0_4 = {"PYTHONWARNINGS": "ignore::UserWarning:pyannote.audio.core.io"}
+NO_DOCKER = Unavailable("Docker was left out (--no-docker).", switched_off=True)
+
+
+def worker(
+    name: str = "celery-worker",
+    folder: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    image_env: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    image: str = "opentranscribe-backend:latest",
+    role: Role = Role.DIARIZER,
+    files: tuple[str, ...] = (),
+    environment_files: tuple[str, ...] = (),
+) -> Worker:
+    compose = ComposeLabels("ot", name, str(folder), files, environment_files) if folder else ComposeLabels()
+    return Worker(
+        ENGINE, name, f"opentranscribe-{name}", role, image, compose, "running",
+        env=env or {}, image_env=image_env or {}, image_labels=labels or {},
+    )  # fmt: skip
+
+
+def put_together(*containers: Worker, installation: Installation = NOWHERE, **options: object) -> Deployment:
+    return source.gather(Request(**options), installation, Workers(ENGINE, containers))  # type: ignore[arg-type]
+
+
+# -- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_the_labels_tell_the_folder_where_the_user_stands_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").touch()
+    (tmp_path / "docker-compose.prod.yml").touch()
+    files = (str(tmp_path / "docker-compose.yml"), "docker-compose.prod.yml")
+    found = put_together(worker(folder=tmp_path, files=files))
+    assert (found.directory, found.running_dir, found.project) == (tmp_path, tmp_path, "ot")
+    assert "opentranscribe-celery-worker" in found.found_by
+    assert found.compose_files == (tmp_path / "docker-compose.yml", tmp_path / "docker-compose.prod.yml")
+    assert found.env_path == tmp_path / ".env"
+    assert not found.elsewhere
+
+
+def test_another_clone_than_the_one_that_runs(tmp_path: Path) -> None:
+    asked, running = tmp_path / "asked", tmp_path / "running"
+    for folder in (asked, running):
+        folder.mkdir()
+        (folder / "compose.yml").touch()
+    here = Installation(asked, "the working folder", (asked / "compose.yml",))
+    found = put_together(worker(folder=running, files=("gone.yml",)), installation=here)
+    assert found.elsewhere and found.directory == asked and found.running_dir == running
+    assert found.env_path == running / ".env", "that one is read by the next 'up' of the running stack"
+    assert found.compose_files == (running / "compose.yml",), "never the other clone's"
+
+
+def test_a_link_to_the_running_folder_is_the_running_folder(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    found = put_together(worker(folder=tmp_path / "link"), installation=Installation(tmp_path / "real", "--dir"))
+    assert not found.elsewhere and found.home == tmp_path / "link"
+
+
+def test_a_running_folder_of_another_machine_is_not_claimed(tmp_path: Path) -> None:
+    away = worker(folder=Path("/Users/somebody/opentranscribe"), files=("/Users/somebody/opentranscribe/compose.yml",))
+    (tmp_path / "compose.yml").touch()
+    found = put_together(away, installation=Installation(tmp_path, "--dir", (tmp_path / "compose.yml",)))
+    assert found.running_dir is None and not found.elsewhere
+    assert found.compose_files == (tmp_path / "compose.yml",)
+    assert found.env_path == tmp_path / ".env"
+    with pytest.raises(Unavailable, match=r"from /Users/somebody/opentranscribe, and that folder is not on this machine"):
+        put_together(away)
+
+
+def test_no_installation_names_the_three_ways() -> None:
+    with pytest.raises(Unavailable) as caught:
+        put_together()
+    assert all(way in caught.value.hint for way in ("--dir", "opentr.sh", "celery-worker"))
+    with pytest.raises(Unavailable, match=r"Docker could not be asked: Docker was left out"):
+        source.gather(Request(), NOWHERE, NO_DOCKER)
+    with pytest.raises(Unavailable, match="Compose did not make them"):
+        put_together(worker())
+
+
+def test_a_log_alone_has_no_deployment_and_needs_none() -> None:
+    with pytest.raises(Unavailable) as caught:
+        source.gather(Request(logs=("x.log",), log_alone=True), NOWHERE, NO_DOCKER)
+    assert caught.value.switched_off
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "expected"),
+    [
+        ((), (".env",), ".env"),
+        (("prod.env",), ("prod.env",), "prod.env"),
+        (("prod.env",), ("prod.env", ".env"), ".env"),
+        (("prod.env",), (), ".env"),
+    ],
+)
+def test_which_env_file(tmp_path: Path, named: tuple[str, ...], there: tuple[str, ...], expected: str) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert put_together(worker(folder=tmp_path, environment_files=named)).env_path == tmp_path / expected
+    asked = tmp_path / "asked.env"
+    assert put_together(worker(folder=tmp_path, environment_files=named), env_file=asked).env_path == asked
+
+
+def test_commands_name_an_engine_that_the_docker_command_does_not_find(tmp_path: Path) -> None:
+    rootless = Engine("unix:///run/user/1000/docker.sock", "the rootless socket", known_to_cli=False)
+    here = Installation(tmp_path, "--dir")
+    found = source.gather(Request(), here, Workers(rootless, ()))
+    assert found.docker("ps") == "DOCKER_HOST=unix:///run/user/1000/docker.sock docker ps"
+    assert put_together(installation=here).docker("ps") == "docker ps"
+
+
+# -- the release -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("containers", "line", "reason"),
+    [
+        ([worker(env=V0_3)], ReleaseLine.V0_3, "TRANSFORMERS_CACHE is set in opentranscribe-celery-worker"),
+        ([worker(env=V0_4)], ReleaseLine.V0_4, "PYTHONWARNINGS"),
+        ([worker(env=V0_4 | V0_3)], ReleaseLine.V0_4, "PYTHONWARNINGS"),
+        ([worker(env={"PYTHONWARNINGS": "ignore"}, image_env=V0_4)], ReleaseLine.V0_4, "PYTHONWARNINGS"),
+        ([worker(env=V0_4), worker("diar-native", role=Role.OTHER)], ReleaseLine.V0_5, "there is opentranscribe-diar-native"),
+        ([worker(env=V0_4), worker("celery-redaction", role=Role.CELERY)], ReleaseLine.V0_5, "celery-redaction"),
+        ([worker(env=V0_3), worker("diar-native", role=Role.OTHER)], ReleaseLine.V0_3, "TRANSFORMERS_CACHE"),
+        ([worker(env={"TRANSFORMERS_CACHE": "/elsewhere"})], ReleaseLine.UNKNOWN, "bears no release's mark"),
+        ([worker(image="x/backend:v0.3.3")], ReleaseLine.V0_3, "its image x/backend:v0.3.3 is v0.3.3"),
+        ([worker(image="x:v9.0.0")], ReleaseLine.UNKNOWN, "bears no release's mark"),
+        ([worker(), worker("backend", env=V0_4, role=Role.OTHER)], ReleaseLine.UNKNOWN, "opentranscribe-celery-worker"),
+        ([worker("backend", env=V0_4, role=Role.OTHER)], ReleaseLine.V0_4, "opentranscribe-backend"),
+        ([], ReleaseLine.UNKNOWN, "there is none"),
+    ],
+)
+def test_the_release_line(containers: list[Worker], line: ReleaseLine, reason: str) -> None:
+    found, why = source.release_line(Workers(ENGINE, tuple(containers)))
+    assert found is line
+    assert reason in why
+
+
+def test_without_docker_the_line_is_unknown_whatever_the_checkout_says(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text("v0.3.3\n")
+    found = source.gather(Request(), Installation(tmp_path, "--dir"), NO_DOCKER)
+    assert found.line is ReleaseLine.UNKNOWN and "--no-docker" in found.line_reason
+    assert (found.version, found.checkout_version) == (None, "v0.3.3")
+
+
+@pytest.mark.parametrize(
+    ("container", "version"),
+    [
+        (worker(image="davidamacey/opentranscribe-backend:v0.4.1"), "v0.4.1"),
+        (worker(image="registry:5000/opentranscribe-backend:0.4.1-blackwell@sha256:00"), "v0.4.1"),
+        (worker(image="registry:5000/opentranscribe-backend"), None),
+        (worker(image="opentranscribe-backend:latest"), None),
+        (worker(labels={"org.opencontainers.image.version": "0.3.2"}, image="x:v0.3.3"), "v0.3.2"),
+        (worker(labels={"org.opencontainers.image.version": "24.04", "org.opencontainers.image.ref.name": "ubuntu"}), None),
+        (worker(image_env={"APP_VERSION": "0.5.0"}), "v0.5.0"),
+        (worker(image_env={"APP_VERSION": "unknown"}), None),
+    ],
+)
+def test_the_version_by_the_image(container: Worker, version: str | None) -> None:
+    assert source.image_version(container) == version
+
+
+def test_v0_1_is_told_apart(tmp_path: Path) -> None:
+    here = Installation(tmp_path, "--dir")
+    assert put_together(worker(env=V0_3, image="x:v0.1.0"), installation=here).v0_1
+    assert not put_together(worker(env=V0_3, image="x:v0.2.1"), installation=here).v0_1
+    assert not put_together(worker(env=V0_3), installation=here).v0_1
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"soon", b"v0.3", b"v0.3.3.4"])
+def test_an_odd_version_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "VERSION").write_bytes(content)
+    assert put_together(installation=Installation(tmp_path, "--dir")).checkout_version is None
+
+
+# -- the engine itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("tag", "line", "version"), [
+    ("v0.4.1", ReleaseLine.V0_4, "v0.4.1"), ("v0.3.3", ReleaseLine.V0_3, "v0.3.3"), ("latest", ReleaseLine.V0_4, None)
+])  # fmt: skip
+def test_a_stack_of_each_release(
+    clean_engine: RealEngine, tmp_path: Path, tag: str, line: ReleaseLine, version: str | None
+) -> None:
+    service = {"image": f"davidamacey/opentranscribe-backend:{tag}", "network_mode": "none"}
+    (tmp_path / "docker-compose.yml").write_text(json.dumps({"services": {"celery-worker": service}}))
+    (tmp_path / "docker-compose.prod.yml").write_text("services:\n  celery-worker:\n    env_file: .env\n")
+    (tmp_path / ".env").write_text("A=1\n")
+    files = ("-f", "docker-compose.yml", "-f", "docker-compose.prod.yml")
+    clean_engine.compose(tmp_path, *files, "--project-name", "otd", "up", "--detach")
+    request = Request(environ={"DOCKER_HOST": clean_engine.host})
+    found = source.gather(request, NOWHERE, workers_source.gather(request, NOWHERE))
+    assert (found.line, found.version, found.project, found.directory) == (line, version, "otd", tmp_path)
+    assert found.compose_files == (tmp_path / "docker-compose.yml", tmp_path / "docker-compose.prod.yml")
+    again = clean_engine.run("sh", "-c", found.compose("up --detach --force-recreate celery-worker"), cwd=Path("/"))
+    assert again.returncode == 0, "the command works from any folder"
