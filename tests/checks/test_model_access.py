@@ -122,8 +122,15 @@ def test_nothing_was_sent():
     assert statuses(findings) == [Status.SKIP] and "the token is no token" in findings[0].message
 
 
-@pytest.mark.parametrize("answer, cause", [(Answer.DNS, Cause.NETWORK_DNS), (Answer.PROXY, Cause.NETWORK_PROXY),
-                                           (Answer.RATE_LIMITED, Cause.RATE_LIMITED), (Answer.UNAVAILABLE, Cause.HUB_UNAVAILABLE)])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer, cause",
+    [
+        (Answer.DNS, Cause.NETWORK_DNS),
+        (Answer.PROXY, Cause.NETWORK_PROXY),
+        (Answer.RATE_LIMITED, Cause.RATE_LIMITED),
+        (Answer.UNAVAILABLE, Cause.HUB_UNAVAILABLE),
+    ],
+)
 def test_not_reached_is_unknown(answer, cause):
     everywhere = {model.repo: answer for model in models(V0_3)}
     findings = judge(everywhere, V0_3)

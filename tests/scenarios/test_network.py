@@ -98,11 +98,11 @@ def test_three_different_messages_for_docker(folder, tmp_path):
         # Root without the right to pass over file permissions is as good as an ordinary user.
         no_privilege = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
         closed = _doctor_without_docker(folder, tmp_path, host, *no_privilege)
-    texts = {name: done.stdout for name, done in (("absent", absent), ("hanging", hanging), ("closed", closed))}
+    texts = {name: " ".join(done.stdout.split()) for name, done in (("absent", absent), ("hanging", hanging), ("closed", closed))}
     assert [done.returncode for done in (absent, hanging, closed)] == [3, 3, 3], texts
-    assert "systemctl start docker" in texts["absent"]
+    assert "there is no such socket" in texts["absent"]
     assert "did not answer" in texts["hanging"]
-    assert ("ermission" in texts["closed"] and "docker group" in texts["closed"]) or "usermod" in texts["closed"]
+    assert "ermission" in texts["closed"] and "usermod" in texts["closed"]
 
 
 def test_no_docker_is_no_unknown(folder, tmp_path):

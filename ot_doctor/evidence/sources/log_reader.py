@@ -10,11 +10,13 @@ import codecs
 import contextlib
 import json
 import os
+import queue
 import select
 import socket
 import stat
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
 
 BLOCK = 1 << 20
+_CHUNKS_AHEAD = 4
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
 _STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
 _HEADER = struct.Struct(">BxxxL")
@@ -127,7 +130,7 @@ def _connect(endpoint: str, until: float) -> socket.socket:
 
 def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
     """The log's text, without HTTP's head and without the frames."""
-    received = _received(connection, until)
+    received = _ahead(_received(connection, until))
     start = b""
     while b"\r\n\r\n" not in start:
         more = next(received, b"")
@@ -163,6 +166,37 @@ def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
             yield bytes(view[:filled])
         if not count:
             return
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, read by a thread: the engine would stand still while a chunk is searched."""
+    ready: queue.Queue[bytes | Exception | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: bytes | Exception | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                put(chunk)
+                if stopped.is_set():
+                    return
+        except Exception as error:  # a daemon thread's error would end on the terminal
+            put(error)
+        put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stopped.set()
 
 
 def _message(body: bytes) -> str:
