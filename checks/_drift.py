@@ -48,7 +48,7 @@ def drifts_of(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable
     known = None if isinstance(compose, Unavailable) else compose.services.get(service)
     reads_env = known is None or bool(known.env_files)
     keys = dict.fromkeys(entry.key for entry in env.entries)
-    certain = known is not None and not isinstance(compose, Unavailable)  
+    certain = known is not None and not isinstance(compose, Unavailable) and not compose.problems
     if certain and not several_env_files(worker, compose):
         keys.update(dict.fromkeys(worker.env))  # a line that was deleted since shows only in the container
     for key in keys:

@@ -51,7 +51,9 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
         groups.setdefault((difference.reader, difference.what), []).append((difference.line, difference.key))
     for (reader, what), lines in groups.items():
         numbers = ", ".join(str(line) for line, _ in lines[:SHOWN]) + (", …" if len(lines) > SHOWN else "")
-        message = f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose reads it differently"
+        message = (
+            f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose reads it differently"
+        )
         seen = [Seen(".env", env.where(line), f"{key}: {reader} {what}") for line, key in lines[:SHOWN]]
         if "bash" not in reader:
             yield passed(message, evidence=seen)

@@ -167,3 +167,14 @@ def test_docker_desktop_mounts_have_other_paths():
 def test_no_containers_and_no_file():
     assert one(env_file(), Workers(ENGINE, ())).status is Status.PASS
     assert one(env_file("", problem=EnvProblem.FOLDER), workers()).status is Status.SKIP
+
+
+def test_a_restarting_worker_counts():
+    old = worker("old", env={"HUGGINGFACE_TOKEN": OTHER_TOKEN}, status="restarting")
+    assert one(env_file(GOOD), workers(old, celery())).status is Status.FAIL
+
+
+def test_a_deleted_line_is_not_looked_for_when_a_compose_file_could_not_be_read():
+    containers = workers(worker(env={"HUGGINGFACE_TOKEN": TOKEN, "NUM_SPEAKERS": "2"}))
+    files = replace(compose(), problems=("docker-compose.gpu.yml: not there",))
+    assert one(env_file(GOOD), containers, files).status is Status.PASS

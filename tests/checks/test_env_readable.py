@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import EnvProblem, Unavailable
+from ot_doctor.evidence import ComposeService, EnvProblem, Unavailable
 from ot_doctor_checks.env_readable import env_readable
-from tests.checks.evidence import compose, deployment, env_file, everything_said, only, token, worker, workers
+from tests.checks.evidence import COMPOSE_PATH, compose, deployment, env_file, everything_said, only, token, worker, workers
 
 
 def judge(env, *, files=None, the_token=None):
@@ -87,12 +88,11 @@ def test_unreadable_for_this_user():
 
 
 def test_missing_and_not_asked_for():
-    asked_by_none = compose(env_file="")
-    asked_by_none = type(asked_by_none)(
-        asked_by_none.files, {name: type(s)(s.name, s.path, s.line) for name, s in asked_by_none.services.items()}
-    )
-    assert judge(broken(EnvProblem.MISSING), files=asked_by_none).status is Status.SKIP
+    services = {"celery-worker": ComposeService("celery-worker", COMPOSE_PATH, 10)}
+    by_none = replace(compose(), services=services)
+    assert judge(broken(EnvProblem.MISSING), files=by_none).status is Status.SKIP
     assert judge(broken(EnvProblem.MISSING), files=compose()).status is Status.FAIL
+    assert judge(broken(EnvProblem.MISSING), files=replace(by_none, problems=("x.yml: not there",))).status is Status.FAIL
 
 
 def test_without_workers_a_missing_file_fails():

@@ -63,3 +63,9 @@ def test_no_command_where_no_worker_runs():
 
 def test_without_a_deployment():
     assert "docker exec" in everything_said(judge(Answer.DNS, where=Unavailable("none")))
+
+
+def test_an_outage_has_a_status_page_and_a_rate_limit_has_none():
+    assert judge(Answer.UNAVAILABLE).remedy[0].url == "https://status.huggingface.co"
+    assert judge(Answer.UNAVAILABLE, endpoint="https://mirror.lan").remedy[0].url is None
+    assert judge(Answer.RATE_LIMITED).remedy[0].url is None

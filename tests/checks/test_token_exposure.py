@@ -69,3 +69,7 @@ def test_a_token_in_the_log():
     finding = judge(log=worker_log(source={"token_lines": (17, 41)}))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.TOKEN_EXPOSED)
     assert "lines 17, 41" in finding.message
+
+
+def test_readable_for_the_group_is_no_exposure():
+    assert judge(env_file(mode=0o640)).status is Status.PASS

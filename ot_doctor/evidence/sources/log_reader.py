@@ -18,7 +18,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,7 +130,7 @@ def _connect(endpoint: str, until: float) -> socket.socket:
 
 def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
     """The log's text, without HTTP's head and without the frames."""
-    received = _ahead(_received(connection, until))
+    received = _ahead(_received(connection, until), lambda: connection.shutdown(socket.SHUT_RDWR))
     start = b""
     while b"\r\n\r\n" not in start:
         more = next(received, b"")
@@ -168,7 +168,7 @@ def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
             return
 
 
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _ahead(chunks: Iterator[bytes], interrupt: Callable[[], None]) -> Iterator[bytes]:
     """The same chunks, read by a thread: the engine would stand still while a chunk is searched."""
     ready: queue.Queue[bytes | Exception | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
     stopped = threading.Event()
@@ -189,7 +189,8 @@ def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
             put(error)
         put(None)
 
-    threading.Thread(target=read, daemon=True).start()
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
     try:
         while (item := ready.get()) is not None:
             if isinstance(item, Exception):
@@ -197,6 +198,9 @@ def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield item
     finally:
         stopped.set()
+        with contextlib.suppress(OSError):
+            interrupt()
+        thread.join(1.0)  # before the descriptor is closed, and its number is somebody else's
 
 
 def _message(body: bytes) -> str:
