@@ -9,7 +9,7 @@ from ot_doctor.evidence import ComposeConfig, ComposeSetting, Deployment, EnvEnt
 from ot_doctor.evidence.workers import DIARIZING_SERVICES
 from ot_doctor.secrets import TOKEN_NAME
 
-from ._remedies import delete_line, recreate
+from ._remedies import delete_line, delete_lines, recreate
 from ._tokens import usable
 
 SETTINGS = ("MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS", "HF_HOME", "HF_HUB_OFFLINE")
@@ -72,6 +72,9 @@ def _remove(setting: ComposeSetting, compose: ComposeConfig) -> Step:
     text = f"Delete the entry {setting.key} on line {setting.line} of {setting.path}: .env gives the value through env_file."
     if any((s.path, s.line) == (setting.path, setting.line) and s.key != setting.key for s in compose.environment):
         return Step(text, risk=Risk.CHANGES_FILES)
+    if setting.block_line is not None:
+        text += " The 'environment:' above it goes too: it has no other entry."
+        return delete_lines(str(setting.path), (setting.block_line, setting.line), text)
     return delete_line(str(setting.path), setting.line, text)
 
 

@@ -64,7 +64,7 @@ def env_current(
         )  # fmt: skip
     if not drifts:
         count = len(live(workers))
-        yield passed(f"{count} containers have what {env.path} says now" if count else "there is no celery container yet")
+        yield passed(f"{'one container has' if count == 1 else f'{count} containers have'} what {env.path} says now" if count else "there is no celery container yet")
 
 
 def _grouped(drifts: Iterable[Drift]) -> dict[str, list[Drift]]:

@@ -72,17 +72,19 @@ def _message(env: EnvFile) -> str:
 
 
 def _remedy(env: EnvFile) -> tuple[Step, ...]:
-    file, example = quote(str(env.path)), quote(str(env.path.parent / ".env.example"))
+    file = quote(str(env.path))
     fill = Step(f"Then set HUGGINGFACE_TOKEN and your own settings in {env.path}.", risk=Risk.CHANGES_FILES)
+    copy = f"cp -n {quote(env.template)} {file}" if env.template else None
+    make = f"make {env.path} from the template" if env.template else f"put your own {env.path} back, from a backup for instance"
     if env.problem is EnvProblem.MISSING:
-        copy = f"cp -n {example} {file}"
-        return Step("Make it from the template, or put your own file there.", command=copy, risk=Risk.CHANGES_FILES), fill
+        return Step(f"{make[0].upper()}{make[1:]}.", command=copy, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.FOLDER:
-        copy = f"rmdir {file} && cp {example} {file}"
-        return Step("Remove the empty folder and make the file from the template.", command=copy, risk=Risk.CHANGES_FILES), fill
+        command = f"rmdir {file} && {copy}" if copy else f"rmdir {file}"
+        return Step(f"Remove the empty folder and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.TOO_LARGE:
-        copy = f"mv {file} {quote(str(env.path) + '.broken')} && cp {example} {file}"
-        return Step("Put it aside and make a new one from the template.", command=copy, risk=Risk.CHANGES_FILES), fill
+        aside = f"mv {file} {quote(str(env.path) + '.broken')}"
+        command = f"{aside} && {copy}" if copy else aside
+        return Step(f"Put it aside and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.UTF16:
         new = quote(str(env.path) + ".utf8")
         convert = f"(umask 077 && iconv -f UTF-16 -t UTF-8 {file} > {new}) && cat {new} > {file} && rm {new}"

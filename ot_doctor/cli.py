@@ -279,6 +279,6 @@ def _usage_error(error: click.UsageError) -> int:
 
 def _json_wanted(arguments: list[str]) -> bool:
     """Whether ``--format json`` is meant, told from arguments that click could not read."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = zip(arguments, [*arguments, ""][1:], strict=True)
     given = [b if a == "--format" else a.partition("=")[2] for a, b in pairs if a == "--format" or a.startswith("--format=")]
     return (given[-1] if given else os.environ.get("OT_DOCTOR_FORMAT", "")) == "json"

@@ -51,6 +51,17 @@ def _explains(first: Finding, second: Finding) -> bool:
     return forth and (not back or first.cause.rank < second.cause.rank)
 
 
+def _follows(
+    finding: Finding, root: Finding, failures: Sequence[tuple[str, Finding]], seen: tuple[Finding, ...] = ()
+) -> bool:
+    """Whether the root brings the finding about, directly or through other failures."""
+    if finding in seen:
+        return False
+    return _explains(root, finding) or any(
+        _explains(other, finding) and _follows(other, root, failures, (*seen, finding)) for _, other in failures
+    )
+
+
 def _merge(
     cause: Cause, subject: str | None, found: Sequence[tuple[str, Finding]], failures: Sequence[tuple[str, Finding]]
 ) -> RootCause:
@@ -59,7 +70,7 @@ def _merge(
     surest = min((finding for _, finding in found), key=lambda finding: order.index(finding.confidence))
     evidence = tuple(dict.fromkeys(seen for _, finding in found for seen in finding.evidence))
     names = [name for name, _ in found]
-    names += [name for name, finding in failures if _explains(surest, finding)]
+    names += [name for name, finding in failures if _follows(finding, surest, failures)]
     return RootCause(
         cause, subject, surest.message, surest.confidence, evidence, surest.remedy, tuple(dict.fromkeys(names))
     )

@@ -57,7 +57,7 @@ def discover(folders: Iterable[Path] = ()) -> Catalogue:
     for point in sorted(entry_points(group=GROUP), key=lambda p: (p.value, p.name)):
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
         _load_tree(point.value.partition(":")[0], package, catalogue)
-    for folder in folders:
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
         _load_folder(folder, catalogue)
     ordered = sorted(catalogue.checks.values(), key=_order)
     return replace(catalogue, checks={found.check.name: found for found in ordered})
@@ -82,9 +82,10 @@ def _load_tree(name: str, package: str, catalogue: Catalogue) -> None:
 
 
 def _load_folder(folder: Path, catalogue: Catalogue) -> None:
-    for path in sorted(folder.glob("*.py")):
-        if path.name.startswith("_"):
-            continue
+    paths = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+    if not paths:
+        catalogue.broken.append(Broken(str(folder), "there is no module (*.py) in this folder"))
+    for path in paths:
         name = f"_ot_doctor_folder_{abs(hash(str(folder)))}_{path.stem}"
         try:
             spec = importlib.util.spec_from_file_location(name, path)

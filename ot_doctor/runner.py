@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from itertools import islice
 
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
 from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.evidence.store import Store, parameters
 from ot_doctor.secrets import printable, redact
+
+_MOST = 1000  # findings of one check: a plug-in that never stops to report must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,11 @@ def _blocked(check: Check, results: Mapping[str, Result]) -> list[Finding]:
     """Why the check makes no sense after what came before it; empty when it does."""
     for name in check.after:
         before = results.get(name)
-        if before is not None and not before.ok:
-            return [skipped(f"not checked, because {name} did not pass ({before.status.value})")]
+        if before is None or before.ok:
+            continue
+        if before.status is Status.SKIP:  # for the same reason
+            return [skipped(before.findings[0].message)]
+        return [skipped(f"not checked, because {name} did not pass ({before.status.value})")]
     return []
 
 
@@ -93,7 +99,8 @@ def _run_one(check: Check, store: Store) -> list[Finding]:
             arguments[name] = value
         findings = _within(store.request.remaining(), check, arguments)
         if findings is None:
-            return [unknown(f"the check {check.name} did not end in time", remedy=[Step("Give it more time with --timeout 120.")])]
+            more = Step("Give it more time with --timeout 120.")
+            return [unknown(f"the check {check.name} did not end in time", remedy=[more])]
         if any(not isinstance(finding, Finding) for finding in findings):
             raise TypeError("it returned something that is not a Finding")
         if not findings:
@@ -110,7 +117,7 @@ def _within(seconds: float, check: Check, arguments: Mapping[str, object]) -> li
 
     def call() -> None:
         try:
-            future.set_result(list(check.function(**arguments)))
+            future.set_result(list(islice(check.function(**arguments) or (), _MOST)))
         except BaseException as error:  # a plug-in's sys.exit() too
             future.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}"))
 

@@ -36,7 +36,7 @@ _SECRET_SHAPE = re.compile(
 _SHAPES_ON_THE_WAY_OUT = (
     (re.compile(r"hf_[A-Za-z0-9]{6,}"), lambda m: f"hf_…({len(m[0])})"),
     (re.compile(r"api_org_[A-Za-z0-9]{6,}"), lambda m: f"api_org_…({len(m[0])})"),
-    (re.compile(r"(?i)(bearer\s+)(?!hf_…)[^\s'\",…]{6,}"), lambda m: f"{m[1]}…"),
+    (re.compile(r"(?i)(bearer\s+)(?!(?:hf_|api_(?:org_)?)…)[^\s'\",…]{6,}"), lambda m: f"{m[1]}…"),
     (re.compile(r"(\w[\w+.-]*://[^\s/:@]*):[^\s/@]+@"), lambda m: f"{m[1]}:…@"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), lambda m: "eyJ…"),
 )
@@ -171,7 +171,9 @@ def redact(text: str) -> str:
     """``text`` without any secret value met in this process and without anything of a secret's shape."""
     for value in sorted(_KNOWN, key=len, reverse=True):
         if value in text and not _too_plain(value):
-            text = text.replace(value, str(Secret(value).shape))
+            # The rest of a token that was met cut off goes with it.
+            rest = "[A-Za-z0-9_]*" if value.startswith(_PREFIXES) else ""
+            text = re.sub(re.escape(value) + rest, lambda m: str(Secret(m[0])), text)
     for pattern, stand_in in _SHAPES_ON_THE_WAY_OUT:
         text = pattern.sub(stand_in, text)
     return text

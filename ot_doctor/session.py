@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
@@ -39,7 +41,8 @@ class Plan:
 
 def catalogue_of(folders: Iterable[Path]) -> Catalogue:
     """All checks. Raises ``WrongUsage`` when two of them have one name."""
-    catalogue = discover(folders)
+    with redirect_stdout(sys.stderr):  # standard output is for the report alone, whatever a plug-in prints
+        catalogue = discover(folders)
     if catalogue.duplicates:
         raise WrongUsage("; ".join(catalogue.duplicates))
     return catalogue
@@ -91,7 +94,8 @@ def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tupl
     started, began = datetime.now(timezone.utc), time.monotonic()
     store.start((Deployment,))
     _must_be_installed(store)
-    results = tuple(_clean(result) for result in run(checks, store))
+    with redirect_stdout(sys.stderr):
+        results = tuple(_clean(result) for result in run(checks, store))
     return Report(
         started_at=started,
         duration=time.monotonic() - began,

@@ -61,6 +61,7 @@ class EnvFile:
     problem: EnvProblem | None = None
     problem_text: str = ""  # Compose's or the system's own words, made printable and redacted
     problem_line: int | None = None
+    template: str = ""  # the .env.example beside it, where there is one
     entries: tuple[EnvEntry, ...] = ()
     odd_lines: tuple[OddLine, ...] = ()
     differences: tuple[ReaderDifference, ...] = ()
@@ -100,6 +101,7 @@ class ComposeSetting:
     path: Path
     line: int
     references: tuple[str, ...] = ()  # names in ${…}
+    block_line: int | None = None  # the line of ``environment:`` where this is its only entry: Compose refuses an empty block
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ def wanted(annotation: Any) -> tuple[type, bool]:
 
     Raises ``TypeError`` for an annotation that is no evidence.
     """
-    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    parts = typing.get_args(annotation) if union else (annotation,)
     kinds = [part for part in parts if part is not Unavailable]
     if len(kinds) != 1 or (kinds[0] not in SOURCES and kinds[0] is not Request):
         known = ", ".join(sorted(kind.__name__ for kind in SOURCES))
@@ -93,6 +94,7 @@ class Store:
         self._futures: dict[type, Future[Any]] = {}
         self._lock = threading.Lock()
         self._waiting: dict[type, float] = {}
+        self._needs: dict[type, list[type]] = {}
 
     def start(self, kinds: Iterable[type]) -> None:
         """Begin to gather; what they depend on is started with them."""
@@ -119,6 +121,14 @@ class Store:
         return [SOURCES[kind].label for kind, _ in since]
 
     def _too_late(self, kind: type) -> Unavailable:
+        """Names what is really waited for: ``kind``, or what it waits for itself."""
+        with self._lock:
+            needs = [] if kind in self._waiting else self._needs.get(kind, [])
+        for need in sorted(needs, key=lambda need: self._futures[need].done()):
+            future = self._futures[need]
+            reason = future.result() if future.done() else self._too_late(need)
+            if isinstance(reason, Unavailable):
+                return reason
         return Unavailable(
             f"{SOURCES[kind].label} did not answer within the {self.request.timeout:g} s of this run",
             hint="Give it more time with --timeout 120.",
@@ -148,7 +158,10 @@ class Store:
     def _call(self, kind: type) -> object:
         gatherer = SOURCES[kind].load()
         needs = parameters(gatherer)
-        self.start(need for need, _ in needs.values() if need is not Request)
+        kinds = [need for need, _ in needs.values() if need is not Request]
+        self.start(kinds)
+        with self._lock:
+            self._needs[kind] = kinds
         arguments: dict[str, object] = {}
         for name, (need, takes_unavailable) in needs.items():
             value = self.request if need is Request else self.get(need)

@@ -34,9 +34,15 @@ def test_it_can_be_read():
     ],
 )
 def test_problems(problem, said, command):
-    finding = judge(broken(problem))
+    finding = judge(replace(broken(problem), template="/srv/ot/.env.example"))
     assert (finding.status, finding.cause) == (Status.FAIL, Cause.ENV_UNREADABLE)
     assert said in finding.message and command in (finding.remedy[0].command or "")
+
+
+@pytest.mark.parametrize("problem", [EnvProblem.MISSING, EnvProblem.FOLDER, EnvProblem.TOO_LARGE])
+def test_no_template_is_named_where_there_is_none(problem):
+    step = judge(broken(problem)).remedy[0]
+    assert ".env.example" not in (step.command or "") and "backup" in step.text
 
 
 @pytest.mark.parametrize(

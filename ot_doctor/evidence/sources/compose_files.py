@@ -202,7 +202,9 @@ class _File:
     def _service(self, before: ComposeService, entries: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> ComposeService:
         fields = {key: value for key, (_, value) in entries.items()}
         if "environment" in fields:
-            self._settings(before.name, fields["environment"])
+            name_node, node = entries["environment"]
+            self._settings(before.name, node)
+            self._note_only_entry(before.name, name_node.start_mark.line + 1, node)
         replicas = before.replicas
         for node in (fields.get("scale"), self._tree.get(fields.get("deploy"), "replicas")):
             if node is not None:
@@ -261,6 +263,11 @@ class _File:
         for item in self._tree.items(node):
             key, equals, text = _raw(item).partition("=")
             self._setting(service, key.strip(), text if equals else None, item)
+
+    def _note_only_entry(self, service: str, line: int, node: yaml.Node) -> None:
+        last = self._environment[-1] if self._environment else None
+        if isinstance(node, yaml.CollectionNode) and len(node.value) == 1 and last and last.service == service:
+            self._environment[-1] = replace(last, block_line=line)
 
     def _setting(self, service: str, key: str, text: str | None, node: yaml.Node) -> None:
         if not matters(key):

@@ -120,7 +120,8 @@ def _problem(path: Path, problem: EnvProblem, text: str) -> EnvFile:
         file = _facts(path, path.stat())
     except OSError:
         file = EnvFile(path)
-    return replace(file, problem=problem, problem_text=printable(text))
+    template = path.with_name(".env.example")
+    return replace(file, problem=problem, problem_text=printable(text), template=str(template) if template.is_file() else "")
 
 
 def _facts(path: Path, status: os.stat_result) -> EnvFile:

@@ -16,6 +16,7 @@ from ot_doctor.secrets import Secret, printable, redact
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
 MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
 MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
+_MAX_AFTER_HEAD = 1_000  # lines in which a record's end is looked for
 _MAX_UNPREFIXED = 40  # lines of a record without a prefix
 _MAX_TOKEN_LINES = 20
 
@@ -109,7 +110,7 @@ class RecordScan:
     def _begin_of_last(self, text: bytes) -> int:
         """Where the last record begins, whose continuation may be in the next block."""
         end = len(text)
-        for _ in range(MAX_LINES):
+        for _ in range(_MAX_AFTER_HEAD):
             begin = text.rfind(b"\n", 0, max(end - 1, 0)) + 1
             if len(text) - begin > MAX_CARRY:
                 return end
@@ -195,7 +196,7 @@ def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
         begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
         headed = is_head(text[begin : begin + 300])
     end = text.find(b"\n", position) + 1 or len(text)
-    for _ in range(5 * MAX_LINES if headed else _MAX_UNPREFIXED):
+    for _ in range(_MAX_AFTER_HEAD if headed else _MAX_UNPREFIXED):
         if end >= len(text) or is_head(text[end : end + 300]):
             break
         end = text.find(b"\n", end) + 1 or len(text)
@@ -292,7 +293,7 @@ class Draft:
             continues = self.in_traceback or not text.strip() or text[0] in " \t"
             return alone or not continues or begins(text)
         if self.level in ("INFO", "DEBUG"):  # what a library prints stands after whatever record was last
-            return alone or begins(text)
+            return alone
         return alone and not self.in_traceback and not text.startswith("Traceback")
 
     def add(self, line: Line) -> None:

@@ -1,0 +1,168 @@
+"""Logs as blocks of whole lines: from files of all kinds, and from the engine's socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.evidence import Engine
+from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, whole_lines
+
+STAMP = b"2026-11-21T01:37:28.804123456Z "
+
+
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
+def test_blocks_are_cut_at_line_ends() -> None:
+    blocks = [b"a\nb", b"c", b"\nd\ne", b"f"]
+    assert list(whole_lines(iter(blocks))) == [b"a\n", b"bc\nd\n", b"ef"]
+
+
+def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
+    pieces = list(whole_lines(iter([b"x" * (1 << 20)] * 20)))
+    assert max(map(len, pieces)) <= (9 << 20)
+    assert sum(piece.count(b"x") for piece in pieces) == 20 << 20
+
+
+def test_a_file_that_grows_ends_where_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\n")
+    reading = file_lines(str(path), soon())
+    with path.open("ab") as file:
+        file.write(b"three\n")
+    first = next(reading)
+    assert first in (b"one\ntwo\n", b"one\ntwo\nthree\n")
+    assert list(reading) == []
+
+
+def test_a_file_of_powershell_is_utf_16(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes("first\r\nzwö\r\n".encode("utf-16"))
+    assert b"".join(file_lines(str(path), soon())) == "first\r\nzwö\r\n".encode()
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    assert list(file_lines(str(tmp_path / "log"), soon())) == []
+
+
+@pytest.mark.parametrize("name, says", [("", "is a folder"), ("missing", "cannot be read: No such file"), ("a\0b", "is no file name")])
+def test_what_is_no_log_is_said_so(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(LogProblem, match=says):
+        list(file_lines(str(tmp_path / name), soon()))
+
+
+def test_a_pipe_that_says_nothing_has_a_deadline(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"one\n")
+    begun = time.monotonic()
+    with pytest.raises(LogProblem, match="--timeout"):
+        list(file_lines(str(pipe), soon(0.3)))
+    assert time.monotonic() - begun < 2
+    os.close(writer)
+
+
+def frame(text: bytes, stream: int = 2) -> bytes:
+    return struct.pack(">BxxxL", stream, len(text)) + text
+
+
+class OneAnswer:
+    """A socket that gives every request the same bytes, in small pieces or never."""
+
+    def __init__(self, folder: Path, answer: bytes, *, piece: int = 1 << 16, hangs: bool = False) -> None:
+        self.path = folder / "s"
+        self._answer, self._piece, self._hangs = answer, piece, hangs
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(self.path))
+        self._listening.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(f"unix://{self.path}", "the test")
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection, contextlib.suppress(BrokenPipeError):
+            connection.recv(4096)
+            for at in range(0, len(self._answer), self._piece):
+                connection.sendall(self._answer[at : at + self._piece])
+            if self._hangs:
+                time.sleep(5)
+
+
+OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n"
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("s")
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 16])
+def test_frames_are_taken_off_wherever_they_are_cut(folder: Path, piece: int) -> None:
+    newline_in_the_header = STAMP + b"x" * (266 - len(STAMP) - 1) + b"\n"
+    answer = OK + frame(STAMP + b"one\n") + frame(newline_in_the_header) + frame(STAMP + b"two\n", 1)
+    lines = b"".join(container_lines(OneAnswer(folder, answer, piece=piece).engine, "c", 10, soon()))
+    assert lines == STAMP + b"one\n" + newline_in_the_header + STAMP + b"two\n"
+
+
+def test_a_long_line_comes_in_several_frames(folder: Path) -> None:
+    answer = OK + frame(STAMP + b"begin") + frame(STAMP + b" middle") + frame(STAMP + b" end\n") + frame(STAMP + b"next\n")
+    assert b"".join(container_lines(OneAnswer(folder, answer).engine, "c", 10, soon())) == (
+        STAMP + b"begin middle end\n" + STAMP + b"next\n"
+    )
+
+
+def test_a_container_with_a_terminal_has_no_frames(folder: Path) -> None:
+    answer = OK + STAMP + b"one\r\n" + STAMP + b"two\r\n"
+    assert b"".join(container_lines(OneAnswer(folder, answer).engine, "c", 10, soon())) == answer[len(OK) :]
+
+
+@pytest.mark.parametrize("answer, says", [
+    (b'HTTP/1.0 501 x\r\n\r\n{"message":"configured logging driver does not support reading"}', "does not support reading"),
+    (OK + frame(b"Error grabbing logs: unexpected EOF\n", 3), "unexpected EOF"),
+    (b"", "no HTTP"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "the engine refused"),
+])  # fmt: skip
+def test_what_the_engine_refuses_is_said(folder: Path, answer: bytes, says: str) -> None:
+    with pytest.raises(LogProblem, match=says):
+        list(container_lines(OneAnswer(folder, answer).engine, "c", 10, soon()))
+
+
+def test_no_lines_at_all(folder: Path) -> None:
+    assert list(container_lines(OneAnswer(folder, OK).engine, "c", 10, soon())) == []
+
+
+def test_an_engine_that_stops_in_the_middle_has_a_deadline(folder: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(LogProblem, match="--timeout"):
+        list(container_lines(OneAnswer(folder, OK + frame(STAMP + b"one\n"), hangs=True).engine, "c", 10, soon(0.4)))
+    assert time.monotonic() - begun < 2
+
+
+def test_no_engine_there(folder: Path) -> None:
+    with pytest.raises(LogProblem, match="broke off"):
+        list(container_lines(Engine(f"unix://{folder}/none", "the test"), "c", 10, soon()))
+
+
+def test_who_has_seen_enough_goes_and_leaves_no_thread(folder: Path) -> None:
+    before = threading.active_count()
+    answer = OK + b"".join(frame(STAMP + b"x" * 200 + b"\n") for _ in range(40_000))
+    reading = container_lines(OneAnswer(folder, answer).engine, "c", 10, soon())
+    assert next(reading).startswith(STAMP)
+    reading.close()  # type: ignore[attr-defined]
+    time.sleep(0.2)
+    assert threading.active_count() <= before + 1  # the server's own, which may still be sending

@@ -1,0 +1,138 @@
+"""From bytes to records: prefixes, continuation lines, and whatever else stands in a log."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import datetime, timezone
+
+import pytest
+
+from ot_doctor.evidence import Record
+from ot_doctor.evidence.sources.log_evidence import evidence, without_frames
+from ot_doctor.evidence.sources.log_records import MAX_LINE, MAX_LINES, RecordScan, unwrap
+
+HEAD = "[2026-11-21 01:37:28,804: ERROR/ForkPoolWorker-1] "
+TOKEN = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
+
+
+def scan(text: str | bytes, *, block: int = 1 << 20, words: tuple[bytes, ...] = (b"telling",)) -> list[Record]:
+    found: list[Record] = []
+    raw = text.encode() if isinstance(text, str) else text
+    scanning = RecordScan((), words, found.append)
+    lines = raw.splitlines(keepends=True)
+    while lines:
+        piece, lines = lines[: max(1, block // 100)], lines[max(1, block // 100) :]
+        scanning.feed(b"".join(piece))
+    scanning.close()
+    return found
+
+
+def test_a_record_and_its_continuation_lines() -> None:
+    (record,) = scan(f"{HEAD}first telling\nTraceback (most recent call last):\n  File x\nOops: end\n{HEAD.replace('ERROR', 'INFO')}next\n")
+    assert record.text == "first telling\nTraceback (most recent call last):\n  File x\nOops: end"
+    assert record.lines == (1, 4)
+    assert (record.level, record.process) == ("ERROR", "ForkPoolWorker-1")
+    assert record.at == datetime(2026, 11, 21, 1, 37, 28, 804000, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("block", [100, 300, 1 << 20])
+def test_a_record_may_cross_blocks(block: int) -> None:
+    text = f"{HEAD}first\n" + "more\n" * 20 + "telling\n" + f"{HEAD.replace('ERROR', 'INFO')}next\n" * 30
+    (record,) = scan(text, block=block)
+    assert record.lines == (1, 22)
+    assert record.text.endswith("telling")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "celery-worker  | {}", "\x1b[36mopentranscribe-celery-worker  | \x1b[0m{}", "2026-11-21T01:37:28.804123456Z {}",
+        "opentranscribe-celery-worker  | 2026-11-21T01:37:28.804123456Z {}", "\x1b[31m{}\x1b[0m", "{}\r",
+    ],
+)  # fmt: skip
+def test_what_others_put_around_a_line_is_taken_off(wrapped: str) -> None:
+    (record,) = scan(wrapped.format(HEAD + "telling") + "\n" + wrapped.format("and more") + "\n")
+    assert record.text == "telling\nand more"
+    assert record.level == "ERROR"
+
+
+def test_the_engines_stamp_is_the_records_time() -> None:
+    (record,) = scan(f"2026-11-21T05:00:00.5Z {HEAD}telling\n")
+    assert record.at == datetime(2026, 11, 21, 5, 0, 0, 500000, tzinfo=timezone.utc)
+
+
+def test_the_engines_own_json_lines() -> None:
+    lines = [json.dumps({"log": text + "\n", "stream": "stderr", "time": "2026-11-21T05:00:00Z"}, separators=(",", ":"))
+             for text in (HEAD + "it's “telling”", "and more")]  # fmt: skip
+    (record,) = scan("\n".join(lines) + "\n")
+    assert record.text == "it's “telling”\nand more"
+
+
+def test_compose_services_are_not_mixed() -> None:
+    (record,) = scan(f"celery-worker  | {HEAD}telling\nbackend  | GET / 500\ncelery-worker  | and more\n")
+    assert record.text == "telling"
+
+
+def test_a_progress_bar_shows_its_last_state() -> None:
+    (record,) = scan("\rtelling   0%|   |\rtelling  50%|## |\rtelling 100%|###|\n")
+    assert record.text == "telling 100%|###|"
+
+
+def test_invalid_bytes_escapes_and_tokens_do_not_come_through() -> None:
+    (record,) = scan(HEAD.encode() + b"telling \xff\xfe \x1b[2J\x07 " + TOKEN.encode() + b"\n")
+    assert "\x1b" not in record.text and "\x07" not in record.text
+    assert TOKEN not in record.text and "hf_…(37)" in record.text
+
+
+def test_lines_that_hold_a_token_are_noted() -> None:
+    scanning = RecordScan((), (b"telling",), lambda record: None)
+    scanning.feed(f"nothing\nBearer {TOKEN}\nhf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".encode())
+    scanning.feed(f"nothing\n{TOKEN} {TOKEN}\n".encode())
+    assert scanning.token_lines == [2, 5]
+
+
+def test_a_very_long_line_keeps_its_ends() -> None:
+    (record,) = scan(HEAD + "telling " + "x" * 1_000_000 + " end\n")
+    assert len(record.text) < MAX_LINE + 100
+    assert record.text.startswith("telling x") and record.text.endswith("x end")
+
+
+def test_a_very_long_record_keeps_its_ends() -> None:
+    (record,) = scan(HEAD + "telling\n" + "".join(f"{number}\n" for number in range(900)))
+    lines = record.text.split("\n")
+    assert len(lines) == MAX_LINES + 1
+    assert lines[0] == "telling" and lines[-1] == "899"
+
+
+def test_an_information_is_not_joined_with_a_librarys_line() -> None:
+    retry = "'x' thrown while requesting HEAD https://huggingface.co/telling"
+    (record,) = scan(f"{HEAD.replace('ERROR', 'INFO')}all is well\n{retry}\n")
+    assert (record.text, record.level, record.lines) == (retry, "", (2, 2))
+
+
+def test_unprefixed_lines_stand_alone_and_a_traceback_stays_whole() -> None:
+    text = "telling one\ntelling two\nTraceback (most recent call last):\n  File \"x\", line 1\n    code\ntelling.Error: three\n"
+    assert [record.text.split("\n")[0] for record in scan(text)] == ["telling one", "telling two", "Traceback (most recent call last):"]
+    assert scan(text)[2].text.endswith("telling.Error: three")
+
+
+def test_the_task_is_named() -> None:
+    (record,) = scan(f"{HEAD}Task transcribe_audio[8f2c5a1e-1111-4222-8333-444455556666] telling\n")
+    assert record.task == "8f2c5a1e-1111-4222-8333-444455556666"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_bytes_do_no_harm(seed: int) -> None:
+    chance = random.Random(seed)
+    junk = chance.randbytes(20_000) + b"\n[2026-99-99 99:99:99,999: ERROR/x] telling\n" + chance.randbytes(2_000)
+    assert any("telling" in record.text for record in scan(junk))
+    unwrap(chance.randbytes(100), 1)
+    unwrap(b'{"log":' + chance.randbytes(50), 1)
+    unwrap(b'{"log":"' + b"[" * 5000, 1)
+
+
+def test_source_lines_of_a_traceback_are_no_evidence() -> None:
+    text = 'Traceback (most recent call last):\n  File "x", line 1, in f\n    raise E("Cannot access")\n    ^^^^^\nE: real\n  indented'
+    assert without_frames(text) == "Traceback (most recent call last):\nE: real\n  indented"
+    assert evidence(Record((1, 1), None, "INFO", "E: real")) == ""

@@ -1,0 +1,268 @@
+"""The worker's log as evidence: from named files, and from containers of a real engine."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.evidence import (
+    ComposeLabels,
+    Outcome,
+    Request,
+    Role,
+    Unavailable,
+    Worker,
+    WorkerLog,
+    Workers,
+)
+from ot_doctor.evidence import Engine as EngineEvidence
+from ot_doctor.evidence.sources import worker_log
+from ot_doctor.evidence.sources.log_records import parse_stamp
+from ot_doctor.evidence.sources.worker_log import gather, present_run
+from tests.parts.engine import Engine
+from tests.parts.fixtures import clean_engine, engine  # noqa: F401
+
+LOGS = Path(__file__).parent / "logs"
+NO_ENGINE = Unavailable("no engine")
+CREATED = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+ORDINARY = "[2026-11-21 01:37:28,804: INFO/MainProcess] Task core.progress: chunk {} of the file is done, and another one follows it\n"
+ATTEMPT = (LOGS / "v4-success.log").read_text()
+
+
+def read_files(*paths: Path | str, timeout: float = 30.0) -> WorkerLog:
+    return gather(Request(logs=tuple(map(str, paths)), timeout=timeout), NO_ENGINE)
+
+
+@pytest.mark.parametrize("path", sorted(LOGS.glob("*.log")), ids=lambda path: path.stem)
+def test_recorded_logs(path: Path) -> None:
+    """The first line of each says what is in it: outcome, cause, subject."""
+    _, outcome, cause, subject, *_ = [*path.read_text().split("\n")[0].split(), "-", "-"]
+    log = read_files(path)
+    newest = log.newest
+    if outcome == "none":
+        assert newest is None and log.attempts == ()
+        return
+    assert newest is not None
+    assert (newest.outcome.value, newest.cause or "-", newest.subject or "-") == (outcome, cause, subject)
+
+
+def test_a_file_relative_to_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(ATTEMPT)
+    log = gather(Request(logs=("x.log",), cwd=tmp_path), NO_ENGINE)
+    assert log.sources[0].name == str(tmp_path / "x.log")
+    assert log.newest is not None
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    code = (
+        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources.worker_log import gather;"
+        "log = gather(Request(logs=('-',)), Unavailable('x')); print(log.sources[0].name, log.newest.outcome.value)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], input=ATTEMPT, capture_output=True, text=True, check=True)
+    assert run.stdout == "standard input succeeded\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, os.urandom(200_000), b"x" * 3_000_000, b"\n" * 50_000])
+def test_what_holds_nothing_gives_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log").write_bytes(content)
+    log = read_files(tmp_path / "log")
+    assert log.attempts == () and log.sources[0].problem == ""
+
+
+def test_a_log_that_cannot_be_read_is_one_of_several(tmp_path: Path) -> None:
+    log = read_files(tmp_path, LOGS / "v4-success.log", tmp_path / "missing")
+    assert [bool(source.problem) for source in log.sources] == [True, False, True]
+    assert "folder" in log.sources[0].problem and not log.sources[0].whole
+    assert log.newest is not None and log.newest.outcome is Outcome.SUCCEEDED
+
+
+def test_the_newest_attempt_of_several_logs_comes_first(tmp_path: Path) -> None:
+    later = ATTEMPT.replace("2026-11-21 01:", "2026-11-21 05:").replace("3 speakers", "5 speakers")
+    (tmp_path / "later").write_text(later)
+    log = read_files(tmp_path / "later", LOGS / "v4-success.log")
+    assert log.newest is not None and log.newest.speakers == 5
+
+
+def test_memory_stays_flat_and_the_first_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w") as file:
+        file.write(ATTEMPT)
+        for number in range(150_000):
+            file.write(ORDINARY.format(number))
+            if number % 50 == 0:
+                file.write(f"[2026-11-21 01:37:28,804: ERROR/MainProcess] consumer: Cannot connect to redis, try {number}\n")
+    code = (
+        "import resource, sys; from ot_doctor.evidence import Request, Unavailable;"
+        "from ot_doctor.evidence.sources.worker_log import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "log = gather(Request(logs=(sys.argv[1],), timeout=300), Unavailable('x'));"
+        "print(log.newest.outcome.value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    outcome, grown = run.stdout.split()
+    assert outcome == "succeeded"
+    assert int(grown) < 40_000, "kilobytes"
+
+
+def test_no_file_and_no_engine() -> None:
+    with pytest.raises(Unavailable, match="no engine"):
+        gather(Request(), NO_ENGINE)
+
+
+def test_a_file_needs_no_engine_and_no_engine_is_asked(tmp_path: Path) -> None:
+    nobody = Workers(EngineEvidence("unix:///nowhere", "x"), (_worker("unix:///nowhere"),))
+    log = gather(Request(logs=(str(LOGS / "v4-success.log"),)), nobody)
+    assert len(log.sources) == 1 and log.newest is not None
+
+
+def _worker(endpoint: str, **changes: object) -> Worker:
+    worker = Worker(
+        EngineEvidence(endpoint, "the test"), "0" * 64, "worker", Role.DIARIZER, "image", ComposeLabels(), "running",
+        created_at=CREATED, started_at=CREATED + timedelta(seconds=1),
+    )  # fmt: skip
+    return replace(worker, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes, since",
+    [
+        ({}, CREATED),
+        ({"started_at": CREATED + timedelta(hours=2), "finished_at": CREATED + timedelta(hours=1)}, CREATED + timedelta(hours=1)),
+        ({"status": "exited", "finished_at": CREATED + timedelta(hours=1)}, CREATED),
+        ({"status": "exited", "restart_count": 3, "started_at": CREATED + timedelta(hours=2),
+          "finished_at": CREATED + timedelta(hours=3)}, CREATED + timedelta(hours=2, seconds=-1)),
+    ],
+)  # fmt: skip
+def test_where_the_present_run_begins(changes: dict[str, object], since: datetime) -> None:
+    assert present_run(_worker("x", **changes)) == since
+
+
+# -- with a real engine --------------------------------------------------------------------------
+
+
+def _start(engine: Engine, tmp_path: Path, text: str, *options: str, name: str = "worker") -> Worker:  # noqa: F811
+    log = tmp_path / "recorded.log"
+    log.write_text(text)
+    command = "cat /recorded.log >&2; exec sleep 3600"
+    engine.docker("run", "-d", "--name", name, "-v", f"{log}:/recorded.log:ro", *options, "busybox:latest", "sh", "-c", command)
+    return _described(engine, name, text.count("\n"))
+
+
+def _described(engine: Engine, name: str, lines: int = 0) -> Worker:  # noqa: F811
+    form = "{{.Id}} {{.Created}} {{.State.StartedAt}} {{.State.FinishedAt}} {{.State.Status}} {{.HostConfig.LogConfig.Type}}"
+    for _ in range(100):
+        if not lines or len(engine.run("docker", "logs", "--tail", str(lines), name).stderr.splitlines()) >= lines:
+            break
+        time.sleep(0.1)
+    ident, created, started, finished, status, driver = engine.docker("inspect", "-f", form, name).split()
+    return Worker(
+        EngineEvidence(engine.host, "the test"), ident, name, Role.DIARIZER, "busybox", ComposeLabels(), status,
+        created_at=parse_stamp(created), started_at=parse_stamp(started),
+        finished_at=None if finished.startswith("0001") else parse_stamp(finished), log_driver=driver,
+    )  # fmt: skip
+
+
+def read_container(worker: Worker, timeout: float = 30.0) -> WorkerLog:
+    return gather(Request(timeout=timeout), Workers(worker.engine, (worker,)))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("before, after", [(50, 40), (5, 700), (700, 5), (0, 0)])
+def test_the_attempt_is_found_wherever_it_lies(
+    clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, after: int  # noqa: F811
+) -> None:
+    monkeypatch.setattr(worker_log, "_STEPS", (20, 60, 180, 540, None))
+    text = ORDINARY * before + ATTEMPT + ORDINARY * after
+    log = read_container(_start(clean_engine, tmp_path, text))
+    source = log.sources[0]
+    assert source.problem == "" and log.newest is not None
+    assert (log.newest.outcome, log.newest.speakers, log.newest.current) == (Outcome.SUCCEEDED, 3, True)
+    first = ATTEMPT.split("\n").index(next(line for line in ATTEMPT.split("\n") if "Loading PyAnnote" in line)) + 1
+    assert log.newest.lines[0] == before + first - (text.count("\n") - source.lines_read)
+
+
+@pytest.mark.engine
+def test_a_terminal_and_a_very_long_line(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+    long = "[2026-11-21 01:37:28,804: ERROR/MainProcess] It broke " + "x" * 100_000 + "\n"
+    worker = _start(clean_engine, tmp_path, ATTEMPT.replace("\nEND", "") + long, "-t")
+    log = read_container(worker)
+    assert log.newest is not None and log.newest.outcome is Outcome.SUCCEEDED
+    plain = _start(clean_engine, tmp_path, ATTEMPT + long, name="plain")
+    source = read_container(plain).sources[0]
+    assert source.whole and source.lines_read == ATTEMPT.count("\n") + 1
+
+
+@pytest.mark.engine
+def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+    worker = _start(clean_engine, tmp_path, (LOGS / "v4-disk-full.log").read_text())
+    assert read_container(worker).newest is not None
+    (tmp_path / "recorded.log").write_text(ORDINARY)
+    clean_engine.docker("restart", "-t", "0", worker.name)
+    time.sleep(0.5)
+    log = read_container(_described(clean_engine, worker.name))
+    assert log.newest is None
+    assert [(attempt.current, attempt.outcome) for attempt in log.attempts] == [(False, Outcome.FAILED)]
+    assert log.sources[0].since is not None
+
+
+@pytest.mark.engine
+def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+    worker = _start(clean_engine, tmp_path, "".join(ATTEMPT.splitlines(keepends=True)[:4]))
+    (tmp_path / "recorded.log").write_text(" -------------- celery@gpu v5.5.3 (immunity)\n")
+    clean_engine.docker("restart", "-t", "0", worker.name)
+    time.sleep(0.5)
+    newest = read_container(_described(clean_engine, worker.name)).newest
+    assert newest is not None and (newest.outcome, newest.cause) == (Outcome.FAILED, "unrecognised")
+
+
+@pytest.mark.engine
+def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+    worker = _start(clean_engine, tmp_path, ATTEMPT)
+    clean_engine.docker("kill", worker.name)
+    stopped = _described(clean_engine, worker.name)
+    newest = read_container(stopped).newest
+    assert stopped.status == "exited" and newest is not None and newest.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.engine
+def test_a_driver_that_cannot_be_read(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+    clean_engine.docker("run", "-d", "--name", "mute", "--log-driver", "none", "busybox:latest", "sleep", "3600")
+    source = read_container(_described(clean_engine, "mute")).sources[0]
+    assert "docker inspect -f '{{.HostConfig.LogConfig.Type}}' mute" in source.problem
+    assert "'none'" in source.problem and not source.whole
+
+
+@pytest.mark.engine
+def test_when_the_time_is_up_it_says_how_far_it_looked(
+    clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    monkeypatch.setattr(worker_log, "_STEPS", (100, None))
+    worker = _start(clean_engine, tmp_path, ATTEMPT + ORDINARY * 100_000)
+    log = read_container(worker, timeout=0.25)
+    assert log.newest is None
+    assert "no attempt in the last 100 lines of worker; --timeout 120 looks further back" in log.sources[0].problem
+    assert not log.sources[0].whole
+
+
+@pytest.mark.engine
+def test_the_sdk_reads_the_same(clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    worker = _start(clean_engine, tmp_path, ORDINARY * 20 + ATTEMPT)
+    request = Request(environ={"DOCKER_HOST": clean_engine.host})
+    straight = b"".join(worker_log.container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))
+    assert b"".join(worker_log.sdk_lines(worker.engine, worker.id, 15, request, time.monotonic() + 10)) == straight
+
+
+def test_io_is_not_touched() -> None:
+    """Nobody prints while reading."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        read_files(LOGS / "v4-success.log")
+    assert out.getvalue() == ""

@@ -1,0 +1,64 @@
+"""Remedies whose steps are commands: run exactly as printed, from another folder, and the next run is healthy."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.parts import hub
+from tests.scenarios import logs
+from tests.scenarios.scenario import Scenario, World
+
+pytestmark = pytest.mark.engine
+
+FAILED_401 = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
+
+
+def _token(value: str) -> Scenario:
+    return Scenario(env=f"HUGGINGFACE_TOKEN={value}\nMAX_SPEAKERS=20\n", cache="absent", log=FAILED_401)
+
+
+def _in_utf16(world: World) -> None:
+    world.env_path.write_bytes(world.env_path.read_text().encode("utf-16"))
+
+
+def _as_a_folder(world: World) -> None:
+    (world.folder / ".env.example").write_text(world.env_path.read_text())
+    world.env_path.unlink()
+    world.env_path.mkdir()
+
+
+def _in_git(world: World) -> None:
+    world.engine.run("git", "init", "-q", cwd=world.folder)
+    world.engine.run("git", "add", "-f", ".env", cwd=world.folder)
+
+
+@pytest.mark.parametrize(
+    "scenario, cause",
+    [
+        (Scenario(env="HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"), "speakers-config"),
+        (Scenario(env="HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"), "speakers-config"),
+        (_token("“{token}”"), "token-malformed"),
+        (_token("{token}\u200b"), "token-malformed"),
+        (_token("HUGGINGFACE_TOKEN={token}"), "token-malformed"),
+        (_token("{token}\t# mine"), "token-malformed"),
+        (Scenario(env="HF_TOKEN={token}\n", cache="absent", log=FAILED_401), "token-missing"),
+        (Scenario(environment="      - HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401), "env-shadowed"),
+        (Scenario(environment="      HUGGINGFACE_TOKEN: ''\n      A: b\n", cache="absent", log=FAILED_401), "env-shadowed"),
+        (Scenario(env="HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\n"), "token-exposed"),
+        (Scenario(prepare=_in_git), "token-exposed"),
+        (Scenario(after=_in_utf16), "env-unreadable"),
+        (Scenario(after=_as_a_folder), "env-unreadable"),
+    ],
+    ids=[
+        "MIN above MAX", "comment in MAX", "curly quotes", "zero-width space", "pasted twice", "tab before a comment",
+        "HF_TOKEN", "the only environment entry", "an environment entry", "VITE_HF_TOKEN", "tracked by git", "UTF-16", "a folder",
+    ],
+)  # fmt: skip
+def test_obeyed_as_printed(bring_up, scenario, cause):
+    world = bring_up(scenario)
+    report = world.report()
+    assert report.causes == [cause], report.summary()
+    (world.folder / "recorded.log").write_text("")
+    assert world.obey(report), "the remedy has no command"
+    again = world.report()
+    assert again.causes == [] and again.exit_code == 0, again.summary()

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import random
+import string
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+
+import pytest
+
+from ot_doctor.secrets import Secret, is_secret, keep, printable, redact
+
+TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
+LETTERS = string.ascii_letters + string.digits
+
+
+@pytest.fixture(autouse=True)
+def no_value_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ot_doctor.secrets._KNOWN", set())
+
+
+@dataclass(frozen=True)
+class Holder:
+    token: Secret
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        str(Secret(TOKEN)),
+        repr(Secret(TOKEN)),
+        f"{Secret(TOKEN)}",
+        f"{Secret(TOKEN)!r:>60}",
+        "{}".format(Secret(TOKEN)),  # noqa: UP032
+        "%s %r" % (Secret(TOKEN), Secret(TOKEN)),  # noqa: UP031
+        repr(Holder(Secret(TOKEN))),
+        repr({"a": [Secret(TOKEN)]}),
+        repr(vars(type("Bag", (), {"token": Secret(TOKEN)}))),
+        str(ValueError(Secret(TOKEN))),
+        json.dumps({"token": Secret(TOKEN)}, default=str),
+        json.dumps({"token": Secret(TOKEN)}, default=repr),
+    ],
+)
+def test_a_secret_never_shows_itself(shown: str) -> None:
+    assert TOKEN not in shown and TOKEN[3:11] not in shown
+    assert "hf_…(37)" in shown or "hf_\\u2026(37)" in shown
+
+
+def test_a_format_width_does_not_bring_it_out() -> None:
+    with pytest.raises(TypeError):
+        f"{Secret(TOKEN):>60}"
+
+
+def test_a_traceback_does_not_show_it() -> None:
+    try:
+        raise RuntimeError("refused", Secret(TOKEN))
+    except RuntimeError as error:
+        text = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "refused" in text and TOKEN not in text.replace(f"TOKEN = {TOKEN!r}", "")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_it_cannot_be_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(Secret(TOKEN), protocol)
+
+
+def test_json_does_not_take_it_by_itself() -> None:
+    with pytest.raises(TypeError):
+        json.dumps(Secret(TOKEN))
+
+
+def test_it_has_no_attributes_to_walk_through() -> None:
+    assert not hasattr(Secret(TOKEN), "__dict__")
+    with pytest.raises(TypeError):
+        copy.deepcopy(Secret(TOKEN))
+
+
+def test_logging_shows_the_shape(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("anything").info("token %s", Secret(TOKEN))
+    assert caplog.text.strip().endswith("token hf_…(37)")
+
+
+def test_equality_is_that_of_the_values() -> None:
+    assert Secret(TOKEN) == Secret(TOKEN)
+    assert hash(Secret(TOKEN)) == hash(Secret(TOKEN))
+    assert Secret(TOKEN) != Secret(TOKEN + "x")
+    assert Secret(TOKEN) != TOKEN
+    assert bool(Secret("")) is False and Secret("").blank and Secret(" \t").blank
+    assert len(Secret("abc")) == 3 and Secret("abc").reveal() == "abc"
+
+
+def test_fingerprints_compare_values_within_one_process_only() -> None:
+    assert Secret(TOKEN).fingerprint == Secret(TOKEN).fingerprint != Secret(TOKEN + "x").fingerprint
+    assert len(Secret(TOKEN).fingerprint) == 8
+    assert Secret("\ud800").fingerprint  # what a file name or a .env with stray bytes may hold
+    code = f"from ot_doctor.secrets import Secret; print(Secret({TOKEN!r}).fingerprint, hash(Secret({TOKEN!r})))"
+    runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    assert len(runs) == 2
+
+
+def test_a_good_token_is_well_formed() -> None:
+    shape = Secret(TOKEN).shape
+    assert shape.well_formed and not shape.placeholder and not shape.odd and not shape.repeated and not shape.comment
+    assert (shape.length, shape.prefix, shape.pasted_name) == (37, "hf_", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "position", "code_point", "name"),
+    [
+        (f'"{TOKEN}', 1, "U+0022", "QUOTATION MARK"),
+        (f"\u201c{TOKEN}", 1, "U+201C", "LEFT DOUBLE QUOTATION MARK"),
+        (f"{TOKEN} ", 38, "U+0020", "SPACE"),
+        (f"{TOKEN}\u00a0", 38, "U+00A0", "NO-BREAK SPACE"),
+        (f"{TOKEN[:10]}\u200b{TOKEN[10:]}", 11, "U+200B", "ZERO WIDTH SPACE"),
+        (f"\ufeff{TOKEN}", 1, "U+FEFF", "ZERO WIDTH NO-BREAK SPACE"),
+        (f"{TOKEN}\r", 38, "U+000D", "CARRIAGE RETURN"),
+        (f"{TOKEN}\t", 38, "U+0009", "TAB"),
+        (f"{TOKEN}\x00", 38, "U+0000", "NULL"),
+        (f"{TOKEN}\x07", 38, "U+0007", "CONTROL CHARACTER"),
+        ("hf_\u0430bc", 4, "U+0430", "CYRILLIC SMALL LETTER A"),  # looks like a Latin one
+        ("hf-abc", 3, "U+002D", "HYPHEN-MINUS"),
+    ],
+)
+def test_odd_characters_are_named(value: str, position: int, code_point: str, name: str) -> None:
+    shape = Secret(value).shape
+    assert not shape.well_formed
+    assert (shape.odd[0].position, shape.odd[0].code_point, shape.odd[0].name) == (position, code_point, name)
+
+
+def test_at_most_eight_odd_characters_are_named() -> None:
+    assert [odd.position for odd in Secret("-" * 5000).shape.odd] == list(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<your_token>", "<your_huggingface_token>", "hf_your_token_here", "hf_xxxx", "hf_" + "x" * 34, "hf_XXXXXXXXXXXX", "xxxx",
+        "your_huggingface_token_here", "your-token", "YOUR_HUGGINGFACE_TOKEN", "hf_...", "hf_…", "...", "hf_", "hf_****",
+        "changeme", "change_me", "replace_me", "${HF_TOKEN}", "$HUGGINGFACE_TOKEN", "[token]", "{{ token }}", "hf_token", "token",
+        "hf_1234567890", "hf_" + "0" * 34, "hf_abc123example", "none", "null", "TODO", "'hf_your_token_here'", ' "<token>" ',
+        "hf_" + "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "paste-your-token", "insert_token",
+    ],
+)  # fmt: skip
+def test_example_values_are_placeholders(value: str) -> None:
+    assert Secret(value).shape.placeholder
+
+
+@pytest.mark.parametrize("value", ["", "hf_abc", "hf_abcdefghijklmnopqrs", "api_org_abcdefghijklmnopqrst", "sk-proj-12345678901234567890"])
+def test_other_values_are_none(value: str) -> None:
+    assert not Secret(value).shape.placeholder
+
+
+def test_no_well_formed_token_is_ever_taken_for_a_placeholder() -> None:
+    chance = random.Random(20261121)
+    for _ in range(20_000):
+        value = "hf_" + "".join(chance.choices(LETTERS, k=34))
+        shape = Secret(value).shape
+        assert shape.well_formed and not shape.placeholder, value
+    for word in ("your", "example", "token", "xxx", "1234", "000000", "paste", "none"):  # chance may write a word
+        rest = "".join(chance.choices(LETTERS, k=34 - len(word)))
+        assert not Secret(f"hf_{word}{rest}").shape.placeholder
+        assert not Secret(f"hf_{rest}{word}").shape.placeholder
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "comment", "repeated"),
+    [
+        (f"HUGGINGFACE_TOKEN={TOKEN}", "HUGGINGFACE_TOKEN", False, False),
+        (f"export HF_TOKEN = {TOKEN}", "HF_TOKEN", False, False),
+        (f"{TOKEN} # mine", None, True, False),
+        (TOKEN * 2, None, False, True),
+        (f"{TOKEN}\n{TOKEN}", None, False, True),
+    ],
+)
+def test_what_was_pasted_too_much_is_told(value: str, name: str | None, comment: bool, repeated: bool) -> None:
+    shape = Secret(value).shape
+    assert (shape.pasted_name, shape.comment, shape.repeated) == (name, comment, repeated)
+
+
+@pytest.mark.parametrize(("value", "prefix"), [("api_org_abc", "api_org_"), ("api_abc", "api_"), ("abc", ""), ("", "")])
+def test_the_prefix_is_told(value: str, prefix: str) -> None:
+    assert Secret(value).shape.prefix == prefix
+    assert str(Secret(value)) == f"{prefix}…({len(value)})"
+
+
+def test_redaction_by_value_takes_what_was_met_anywhere() -> None:
+    odd = "Pa55: word/with?strange&signs"
+    assert odd in redact(f"before it is met: {odd}")
+    Secret(odd)
+    assert redact(f"after: {odd}.") == "after: …(29)."
+    assert redact("nothing here") == "nothing here"
+
+
+def test_redaction_takes_the_longer_of_two_values_first() -> None:
+    Secret("kA9-first-part")
+    Secret("kA9-first-part-and-more")
+    assert "more" not in redact("x kA9-first-part-and-more x")
+
+
+def test_a_value_with_a_line_end_is_redacted_without_it() -> None:
+    Secret("s3cr3t-value-9\r\n")
+    assert redact("[s3cr3t-value-9]") == "[…(14)]"
+
+
+def test_the_rest_of_a_token_that_was_met_cut_off_goes_with_it() -> None:
+    Secret("hf_CutOffTok")
+    assert redact("hf_CutOffTokenAndAllTheRestOfIt99.") == "hf_…(33)."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("token hf_abcdefGHIJ123 used", "token hf_…(16) used"),
+        ("'hf_aaaaaaaaaaaaaaaaaaaaaaaaa'", "'hf_…(28)'"),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer …"),
+        ("authorization: bearer api_org_abcdefgh", "authorization: bearer api_org_…(16)"),
+        ("http://user:pa55word@proxy:3128/", "http://user:…@proxy:3128/"),
+        ("redis://:topsecret1@redis:6379", "redis://:…@redis:6379"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "eyJ…"),
+    ],
+)
+def test_redaction_by_shape(text: str, shown: str) -> None:
+    assert redact(text) == shown
+    assert redact(redact(text)) == shown  # what left once may leave again
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hf_hub_download", "HF_TOKEN", "models--pyannote--x", "http://localhost:8080/a@b", "docker.sock:/var/run", "user@host:22"],
+)
+def test_redaction_leaves_the_rest_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_the_words_of_a_default_password_stay_words() -> None:
+    Secret("opentranscribe")
+    assert redact("docker compose -p opentranscribe up") == "docker compose -p opentranscribe up"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[38;5;196mred\x1b[m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]0;never closed", ""),
+        ("\x1bMup", "up"),
+        ("a\x9bb\x85c\x7fd", "abcd"),
+        ("a\x00b\x07c\x08d\re\x1f", "abcde"),
+        ("\u202egnp.exe\u202c", "gnp.exe"),
+        ("\u2066a\u2069\u200eb\u200f", "ab"),
+        ("a\u2028b\u2029", "ab"),
+        ("line\n\ttabbed\n", "line\n\ttabbed\n"),
+        ("Grüße, 話者 ✓ 👍", "Grüße, 話者 ✓ 👍"),
+        ("[31m no escape", "[31m no escape"),
+        ("", ""),
+    ],
+)
+def test_printable_takes_control_away_and_keeps_the_text(text: str, left: str) -> None:
+    assert printable(text) == left
+
+
+def test_printable_never_leaves_an_escape_whatever_the_bytes() -> None:
+    chance = random.Random(7)
+    for _ in range(300):
+        text = bytes(chance.randrange(256) for _ in range(200)).decode("latin-1")
+        assert not set(printable(text)) & {chr(c) for c in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("HUGGINGFACE_TOKEN", "", True), ("POSTGRES_PASSWORD", "x", True), ("MINIO_ROOT_USER", "minio", False),
+        ("JWT_SECRET_KEY", "x", True), ("ENCRYPTION_KEY", "x", True), ("OPENAI_API_KEY", "x", True), ("SENTRY_DSN", "x", True),
+        ("MAX_SPEAKERS", "20", False), ("MODEL_CACHE_DIR", "./models", False), ("COMPUTE_TYPE", "float16", False),
+        ("NOTE", TOKEN, True), ("ANYTHING", "sk-abcdefghijklmnopqrst", True), ("VITE_X", "ghp_abcdefghijklmnopqrstuvwx", True),
+        ("PEM", "-----BEGIN RSA PRIVATE KEY-----", True),
+    ],
+)  # fmt: skip
+def test_what_is_kept_is_told_by_name_or_value(name: str, value: str, secret: bool) -> None:
+    assert is_secret(name, value) is secret
+    assert isinstance(keep(name, value), Secret) is secret
