@@ -35,7 +35,11 @@ def token_exposure(
     servers only. A token that was exposed is mended by a new one: delete the old one in the account's settings.
     """
     findings = [*_file(env, workers, deployment), *_browser_side(env, workers, compose, deployment), *_logged(log)]
-    yield from findings or [passed("nothing shows the token to others: file permissions, git, browser-side variables, log")]
+    looked_at = {".env": env, "containers": workers, "Compose files": compose, "worker's log": log}
+    seen = [name for name, value in looked_at.items() if not isinstance(value, Unavailable)]
+    if not seen and isinstance(env, Unavailable):
+        raise env
+    yield from findings or [passed(f"nothing shows the token to others (looked at: {', '.join(seen)})")]
 
 
 def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:

@@ -48,7 +48,14 @@ def _log_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
     return value
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if value != value:  # not a number, and so in every range
+        raise click.BadParameter(f"{value} is no number of seconds", ctx, param)
+    return value
+
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _checks_dir = click.option("--checks-dir", multiple=True, type=_FOLDER, help="A folder of extra check modules. Repeatable.")
 _ascii = click.option("--ascii", is_flag=True, help="Use ASCII characters only.")
 
@@ -65,9 +72,13 @@ def cli() -> None:
 
 @cli.command(context_settings=_SETTINGS)
 @click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder.")
-@click.option("--env-file", type=click.Path(exists=True, path_type=Path), help="The .env file, if it is not the folder's own.")
+@click.option("--env-file", type=_FILE, help="The .env file, if it is not the folder's own.")
 @click.option(
-    "--logs", multiple=True, metavar="FILE", callback=_log_file, help="A log instead of Docker's; '-' is standard input. Repeatable."
+    "--logs",
+    multiple=True,
+    metavar="FILE",
+    callback=_log_file,
+    help="A log instead of Docker's; '-' is standard input. Repeatable.",
 )
 @click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable.")
 @click.option("--select", multiple=True, metavar="NAME", help="Only this check or family. Repeatable.")
@@ -75,7 +86,15 @@ def cli() -> None:
 @click.option("--offline", is_flag=True, help="Ask nothing of the Hugging Face Hub.")
 @click.option("--no-docker", is_flag=True, help="Ask nothing of Docker.")
 @click.option("--no-exec", is_flag=True, help="Run nothing inside containers.")
-@click.option("--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", help="For all of it.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86400),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    callback=_seconds,
+    help="For all of it.",
+)
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--fail-on",
@@ -256,22 +275,28 @@ def _run_cli() -> int:
     except click.ClickException as error:
         error.show()
         return 2
+    except OSError as error:  # a full disk under standard output, for instance
+        click.echo(f"ot-doctor: the result could not be written: {error.strerror or error}", err=True)
+        return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("ot-doctor: interrupted", err=True)
         return 130
+    except Exception as error:  # a fault of ot-doctor itself: a sentence all the same
+        return _usage_error(click.UsageError(f"the run broke off, which is a fault of ot-doctor: {type(error).__name__}: {error}"))
     return code if isinstance(code, int) else 0
 
 
 def _usage_error(error: click.UsageError) -> int:
+    from ot_doctor.secrets import printable, redact
+
     message = error.format_message()
     if _json_wanted(sys.argv[1:]):
         from ot_doctor.report.json import render_error
         from ot_doctor.report.model import UsageError
-        from ot_doctor.secrets import printable, redact
 
         write(render_error(UsageError(redact(printable(message)))))
     else:
-        click.echo(f"ot-doctor: {message}", err=True)
+        click.echo(f"ot-doctor: {redact(printable(message))}", err=True)
         if error.ctx is not None and isinstance(error, (click.BadParameter, click.NoSuchOption)):
             click.echo(f"'{error.ctx.command_path} --help' shows the options.", err=True)
     return 2

@@ -116,7 +116,7 @@ def _must_be_installed(store: Store) -> None:
         return
     deployment = store.get(Deployment)
     if isinstance(deployment, Unavailable) and not deployment.switched_off:
-        raise WrongUsage(f"{deployment.reason} {deployment.hint}".strip())
+        raise WrongUsage(f"{deployment.reason.rstrip('.')}. {deployment.hint}".strip())
 
 
 def _had(store: Store, kind: type[E]) -> E | None:

@@ -55,8 +55,8 @@ def test_only_what_fails_is_a_cause() -> None:
 def test_one_cause_and_subject_is_one_entry_with_all_that_was_seen_of_it() -> None:
     hub, log = Seen("hub", "pyannote/x", "403"), Seen("log", "worker:12", "gated")
     root = only(
-        result("last-attempt", fails(Cause.GATED_NOT_ACCEPTED, "pyannote/x", "the log says so", log, confidence=Confidence.LIKELY)),
-        result("model-access", fails(Cause.GATED_NOT_ACCEPTED, "pyannote/x", "the Hub says so", hub, log)),
+        result("last-attempt", fails(Cause.GATED_NOT_ACCEPTED, "p/x", "the log says so", log, confidence=Confidence.LIKELY)),
+        result("model-access", fails(Cause.GATED_NOT_ACCEPTED, "p/x", "the Hub says so", hub, log)),
     )
     assert (root.message, root.confidence) == ("the Hub says so", Confidence.CERTAIN)
     assert root.evidence == (log, hub)
@@ -111,12 +111,12 @@ def test_a_warning_explains_nothing_away() -> None:
     assert causes(found) == [(Cause.TOKEN_MISSING, None)]
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(Cause, 2)))
-def test_something_is_always_left_to_mend_and_every_failing_check_is_accounted_for(first: Cause, second: Cause) -> None:
-    roots = diagnose([result("a", fails(first, "s")), result("b", fails(second, "s"))])
-    assert roots
-    assert {name for root in roots for name in root.explains} == {"a", "b"}
-    assert [root.cause.rank for root in roots] == sorted(root.cause.rank for root in roots)
+@pytest.mark.parametrize("first", Cause)
+def test_something_is_always_left_to_mend_and_every_failing_check_is_accounted_for(first: Cause) -> None:
+    for second in Cause:
+        roots = diagnose([result("a", fails(first, "s")), result("b", fails(second, "s"))])
+        assert {name for root in roots for name in root.explains} == {"a", "b"}, second
+        assert [root.cause.rank for root in roots] == sorted(root.cause.rank for root in roots), second
 
 
 def test_all_causes_at_once_leave_no_check_without_a_root_cause() -> None:

@@ -170,7 +170,7 @@ def test_a_folder_without_modules_is_said_to_have_none(tmp_path: Path) -> None:
     assert broken.owner == str(tmp_path / "my checks") and "no module" in broken.reason
 
 
-def test_a_folder_that_is_given_twice_is_loaded_once_and_named_absolutely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_given_twice_is_loaded_once_by_its_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_of(tmp_path, good=GOOD.format(name="my-good", family="ENV"))
     monkeypatch.chdir(tmp_path)
     found = discover([Path("my checks"), folder, Path("./my checks/../my checks")])

@@ -63,7 +63,6 @@ def no_message() -> Iterable[Finding]:
         (raising(RuntimeError("hf_" + "AbCdEfGhIjKlMnOpQrSt")), "hf_…(23)"),
         (raising(RecursionError()), "RecursionError"),
         (raising(TimeoutError("its own")), "TimeoutError: its own"),
-        (raising(NO_ENGINE), "no Docker engine answers"),
         (lambda: sys.exit(0), "SystemExit: 0"),
         (raising(KeyboardInterrupt()), "KeyboardInterrupt"),
         (raising(StopIteration("x")), "StopIteration"),
@@ -162,7 +161,7 @@ def test_a_dependant_that_is_listed_first_is_run_last() -> None:
 
 
 def test_a_circle_ends() -> None:
-    circle = [giving(passed("x"), "a", after=("c",)), giving(passed("x"), "b", after=("a",)), giving(passed("x"), "c", after=("b",))]
+    circle = [giving(passed("x"), name, after=(before,)) for name, before in ("ac", "ba", "cb")]
     assert [check.name for check in in_order({check.name: check for check in circle})] == ["b", "c", "a"]
     assert {result.status for result in results_of(*circle).values()} == {Status.PASS}
     assert results_of(giving(passed("x"), "self", after=("self",)))["self"].status is Status.PASS
@@ -194,6 +193,17 @@ def test_evidence_that_was_switched_off_is_a_skip() -> None:
 def test_a_check_that_takes_unavailable_gets_it() -> None:
     assert result_of(taking, {Workers: NO_ENGINE}).message == "got no Docker engine answers"
     assert result_of(taking, {Workers: "workers"}).message == "got workers"
+
+
+def test_a_check_that_takes_unavailable_may_pass_it_on() -> None:
+    def passing_on(workers: Workers | Unavailable) -> Iterator[Finding]:
+        if isinstance(workers, Unavailable):
+            raise workers
+        yield passed("had")
+
+    assert result_of(passing_on, {Workers: NO_ENGINE}) == result_of(needing, {Workers: NO_ENGINE})
+    assert result_of(passing_on, {Workers: LEFT_OUT}).status is Status.SKIP
+    assert result_of(passing_on, {Workers: "workers"}).status is Status.PASS
 
 
 def test_a_check_gets_the_evidence_by_type_and_the_request() -> None:

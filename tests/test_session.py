@@ -51,7 +51,7 @@ def test_checks_are_chosen_by_name_and_family(select: list[str], ignore: list[st
 @pytest.mark.parametrize("option", ["select", "ignore"])
 def test_a_name_that_is_nothing_is_refused_with_what_was_meant(option: str) -> None:
     given: dict[str, Iterable[str]] = {"select": [], "ignore": [], option: ["tokn-a"]}
-    with pytest.raises(WrongUsage, match="There is no check or family 'tokn-a'. Did you mean token-a"):
+    with pytest.raises(WrongUsage, match=r"There is no check or family 'tokn-a'\. Did you mean token-a"):
         chosen(THREE, **given)
 
 

@@ -42,10 +42,15 @@ def never() -> Iterator[threading.Event]:
     event.set()
 
 
+def got(store: Store, kind: type) -> Any:
+    """What the store gives, which here is whatever the test's gatherer made."""
+    return store.get(kind)
+
+
 def test_what_nobody_asks_for_is_not_gathered(sources: Sources) -> None:
     sources.put(Host, lambda: "the host")
     store = Store(Request())
-    assert store.get(Host) == "the host"
+    assert got(store, Host) == "the host"
     assert sources.asked == [SOURCES[Host].label]
     assert store.asked(Host) and not store.asked(Workers)
 
@@ -58,7 +63,7 @@ def test_what_is_asked_for_brings_what_it_needs(sources: Sources) -> None:
     sources.put(Host, lambda: "host")
     sources.put(Deployment, deployment)
     store = Store(Request())
-    assert store.get(Deployment) == "deployment of workers on host"
+    assert got(store, Deployment) == "deployment of workers on host"
     assert store.asked(Workers) and store.asked(Host) and not store.asked(Hub)
 
 
@@ -72,13 +77,13 @@ def test_it_is_gathered_once_however_many_ask(sources: Sources) -> None:
 
     sources.put(Host, slow)
     store = Store(Request())
-    got: list[object] = []
-    threads = [threading.Thread(target=lambda: got.append(store.get(Host))) for _ in range(8)]
+    answers: list[object] = []
+    threads = [threading.Thread(target=lambda: answers.append(store.get(Host))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert got == ["host"] * 8 and len(calls) == 1
+    assert answers == ["host"] * 8 and len(calls) == 1
 
 
 def test_slow_sources_are_gathered_side_by_side(sources: Sources) -> None:
@@ -109,7 +114,7 @@ def test_needs_are_gathered_side_by_side_too(sources: Sources) -> None:
     sources.put(Workers, wait)
     sources.put(EnvFile, wait)
     sources.put(WorkerLog, log)
-    assert Store(Request(timeout=10)).get(WorkerLog) == ("had", "had")
+    assert got(Store(Request(timeout=10)), WorkerLog) == ("had", "had")
 
 
 def test_a_hanging_source_is_abandoned_and_named(sources: Sources, never: threading.Event) -> None:
@@ -123,7 +128,7 @@ def test_a_hanging_source_is_abandoned_and_named(sources: Sources, never: thread
     assert isinstance(late, Unavailable) and not late.switched_off
     assert late.reason == "the Docker engine did not answer within the 0.3 s of this run"
     assert "--timeout" in late.hint
-    assert store.get(Host) == "host"  # what came in time is not lost with it
+    assert got(store, Host) == "host"  # what came in time is not lost with it
     assert store.waiting_for() == ["the Docker engine"]
 
 
@@ -156,7 +161,7 @@ def test_the_sources_at_work_are_told_the_longest_first(sources: Sources, never:
             time.sleep(0.005)
     assert store.waiting_for() == [SOURCES[Hub].label, SOURCES[Workers].label]
     never.set()
-    assert store.get(Hub) is True and store.get(Workers) is True
+    assert got(store, Hub) is True and got(store, Workers) is True
     assert store.waiting_for() == []
 
 
@@ -176,9 +181,9 @@ def test_unavailable_goes_through_to_whoever_does_not_take_it(sources: Sources) 
     sources.put(Deployment, deployment)
     sources.put(WorkerLog, log)
     store = Store(Request())
-    assert store.get(Workers) is reason
-    assert store.get(Deployment) is reason
-    assert store.get(WorkerLog) == ("log without", reason)
+    assert got(store, Workers) is reason
+    assert got(store, Deployment) is reason
+    assert got(store, WorkerLog) == ("log without", reason)
 
 
 def test_a_source_that_crashes_is_unavailable_with_its_name_and_no_secret(sources: Sources) -> None:
@@ -200,7 +205,7 @@ def test_a_long_error_is_cut() -> None:
 
 def test_planted_evidence_is_taken_as_it_is(sources: Sources) -> None:
     store = Store(Request(), {Host: "planted", Workers: Unavailable("left out", switched_off=True)})
-    assert store.get(Host) == "planted"
+    assert got(store, Host) == "planted"
     assert isinstance(store.get(Workers), Unavailable)
     assert sources.asked == []
 
@@ -211,7 +216,7 @@ def test_the_request_is_given_to_a_source_that_asks_for_it(sources: Sources) -> 
 
     sources.put(Host, host)
     request = Request(timeout=7)
-    assert Store(request).get(Host) is request
+    assert got(Store(request), Host) is request
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from ot_doctor import __version__
-from ot_doctor.causes import explains, title
+from ot_doctor.causes import title
 from ot_doctor.check import Confidence, Finding, Seen, Status, Step
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result
@@ -18,6 +18,9 @@ _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.
 _COLOURS = {Status.PASS: "32", Status.WARN: "33", Status.FAIL: "31", Status.SKIP: "2", Status.UNKNOWN: "35"}
 _WORDS = {Status.PASS: "passed", Status.WARN: "warned", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
 _SHOWN = 4  # pieces of evidence that the diagnosis shows without -v
+_LONG = 400  # characters of one piece of evidence without -v
+_NAMED = 4  # checks that are named where they could not be run for one reason; more are counted
+_Entry = tuple[str, Status, str, tuple[str, ...]]  # a row: the check's name, status and text, and the lines below it
 _PLAIN = str.maketrans({"…": "...", "—": "-", "–": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "·": "-", "≤": "<=", "→": "->"})
 
 
@@ -52,12 +55,15 @@ def as_ascii(text: str) -> str:
 def _lines(report: Report, style: Style) -> Iterator[str]:
     yield from _head(report, style)
     yield from _diagnosis(report, style)
+    yield from _not_known(report, style)
     rows = [r for r in report.results if not (style.quiet and r.status is Status.PASS)]
     told: dict[str, str] = {}
     for family, results in groupby(rows, key=lambda result: result.check.family):
         yield style.paint(family.value, "1")
-        for result in results:
-            yield from _result(result, report, told, style)
+        entries = [entry for result in results for entry in _entries(result, report, told, style)]
+        for (status, text, details), alike in groupby(entries, key=lambda entry: entry[1:]):
+            yield from _row(status, ", ".join(dict.fromkeys(name for name, *_ in alike)), text, style)
+            yield from details
         yield ""
     for notice in report.notices:
         yield from _wrap(notice, style, hanging=2, head=style.mark(Status.UNKNOWN), code=_COLOURS[Status.UNKNOWN])
@@ -82,66 +88,96 @@ def _diagnosis(report: Report, style: Style) -> Iterator[str]:
     for number, root in enumerate(report.diagnosis, 1):
         first = "Root cause" if count == 1 else f"Mend first (1 of {count})"
         label = first if number == 1 else f"Then ({number} of {count})"
-        sureness = f" ({root.confidence.value})" if root.confidence is not Confidence.CERTAIN else ""
-        yield style.paint(f"{label}: {root.cause.value}{sureness}", "1;31")
-        yield from _wrap(title(root.cause), style, indent=2)
+        sureness = f", {root.confidence.value}" if root.confidence is not Confidence.CERTAIN else ""
+        yield from _wrap(f"{title(root.cause)} ({root.cause.value}{sureness})", style, hanging=2, head=f"{label}:", code="1;31")
         yield from _wrap(root.message, style, indent=2)
         yield from _seen(root.evidence if style.verbose else root.evidence[:_SHOWN], style, indent=2)
         if not style.verbose and len(root.evidence) > _SHOWN:
             yield f"    and {len(root.evidence) - _SHOWN} more: -v shows all"
         yield "  To mend it:"
-        yield from _steps(root.remedy, style, indent=4)
+        yield from _steps(root.remedy, style, indent=4, numbered=True)
         yield ""
+
+
+def _not_known(report: Report, style: Style) -> Iterator[str]:
+    """What could not be checked: each reason once, with what would make it known."""
+    groups: list[tuple[Finding, list[str]]] = []
+    found = [(f, r.check.name) for r in report.results for f in r.findings if f.status is Status.UNKNOWN]
+    for finding, name in sorted(found, key=lambda item: len(item[0].message)):
+        names = next((names for reason, names in groups if _says(finding.message, reason.message)), None)
+        if names is None:
+            groups.append((finding, names := []))
+        if name not in names:
+            names.append(name)
+    for reason, names in sorted(groups, key=lambda group: -len(group[1])):
+        which = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} checks"
+        cause = f" ({reason.cause.value})" if reason.cause else ""
+        yield from _wrap(f"{which}{cause}", style, hanging=2, head="Could not be checked:", code=f"1;{_COLOURS[Status.UNKNOWN]}")
+        yield from _wrap(reason.message, style, indent=2)
+        if style.verbose:
+            yield from _seen(reason.evidence, style, indent=2)
+        yield from _steps(reason.remedy, style, indent=2)
+        yield ""
+
+
+def _says(message: str, reason: str) -> bool:
+    """Whether a message gives that reason, alone or behind words of its own."""
+    return message == reason or (len(reason) > 20 and reason.rstrip(".") in message)
 
 
 def _seen(evidence: Iterable[Seen], style: Style, indent: int) -> Iterator[str]:
     for item in evidence:
-        yield from _wrap(f"Seen in {item.where}: {item.text}", style, indent=indent, hanging=indent + 2)
+        text = item.text if style.verbose or len(item.text) <= _LONG else f"{item.text[:_LONG]} … (-v shows all)"
+        yield from _wrap(f"Seen in {item.where}: {text}", style, indent=indent, hanging=indent + 2)
 
 
-def _steps(steps: Iterable[Step], style: Style, indent: int) -> Iterator[str]:
+def _steps(steps: Sequence[Step], style: Style, indent: int, *, numbered: bool = False) -> Iterator[str]:
+    """Steps in their order; a single one needs no number outside the diagnosis."""
     for number, step in enumerate(steps, 1):
-        yield from _wrap(f"{number}. {step.text}", style, indent=indent, hanging=indent + 3)
+        mark = f"{number}." if numbered or len(steps) > 1 else "→"
+        within = " " * (indent + len(mark) + 1)
+        yield from _wrap(f"{mark} {step.text}", style, indent=indent, hanging=len(within))
         if step.command:
-            yield " " * (indent + 3) + style.paint(step.command, "1")
+            yield within + style.paint(step.command, "1")
         if step.url:
-            yield " " * (indent + 3) + style.paint(step.url, "4")
+            yield within + style.paint(step.url, "4")
 
 
-def _result(result: Result, report: Report, told: dict[str, str], style: Style) -> Iterator[str]:
-    """A check's rows. What the diagnosis tells already, and a reason that was given above, is not told again."""
-    findings = result.findings
+def _entries(result: Result, report: Report, told: dict[str, str], style: Style) -> Iterator[_Entry]:
+    """A check's rows. What stands above already, and a reason that was given for another check, is not told again."""
+    name, findings = result.check.name, result.findings
     if len(findings) > 1 and not style.verbose:
         findings = tuple(f for f in findings if f.status is not Status.PASS)
     if not findings:
-        yield from _row(result.status, result.check.name, result.check.title, style)
+        yield name, Status.PASS, result.check.title, ()
     for finding in findings:
-        quiet = finding.status in (Status.UNKNOWN, Status.SKIP)
-        if quiet and finding.message in told:
-            yield from _row(finding.status, result.check.name, f"as {told[finding.message]}", style)
-            continue
-        yield from _row(finding.status, result.check.name, finding.message, style)
-        if quiet:
-            told[finding.message] = result.check.name
-        if any((root.cause, root.subject) == (finding.cause, finding.subject) for root in report.diagnosis):
-            continue
-        if finding.status is Status.FAIL and (reason := _reason(finding, report)):  # its own remedy would mislead
-            yield from _wrap(f"This follows from {reason} above.", style, indent=6)
-            continue
-        if style.verbose or finding.status in (Status.WARN, Status.FAIL):
-            yield from _seen(finding.evidence, style, indent=6)
-        if finding.status is not Status.PASS:
-            yield from _steps(finding.remedy, style, indent=6)
+        if finding.status is Status.UNKNOWN:
+            yield name, finding.status, "could not be checked, see above", ()
+        elif finding.status is Status.SKIP:
+            like = next((other for reason, other in told.items() if other != name and _says(finding.message, reason)), None)
+            told.setdefault(finding.message, name)
+            yield name, finding.status, f"for the same reason as {like}" if like else finding.message, ()
+        elif finding.status is Status.FAIL:
+            yield name, finding.status, *_failure(name, finding, report, style)
+        else:
+            shown = style.verbose or finding.status is Status.WARN
+            seen = _seen(finding.evidence, style, indent=6) if shown else ()
+            yield name, finding.status, finding.message, (*seen, *_steps(finding.remedy, style, indent=6))
 
 
-def _reason(finding: Finding, report: Report) -> str | None:
-    """The root cause that a failure without an entry of its own in the diagnosis follows from."""
-    roots = (root.cause for root in report.diagnosis)
-    return next((cause.value for cause in roots if finding.cause and explains(cause, finding.cause)), None)
+def _failure(name: str, finding: Finding, report: Report, style: Style) -> tuple[str, tuple[str, ...]]:
+    """A failure's row: in short where the diagnosis tells it."""
+    roots = [root for root in report.diagnosis if name in root.explains]
+    if any(root.cause is finding.cause and finding.subject in (None, root.subject) for root in roots):
+        about = f" ({finding.subject})" if sum(root.cause is finding.cause for root in roots) > 1 else ""
+        return f"see {finding.cause.value if finding.cause else ''} above{about}", ()
+    if roots:  # its own remedy would mislead
+        return finding.message, tuple(_wrap(f"This follows from {roots[0].cause.value} above.", style, indent=6))
+    return finding.message, (*_seen(finding.evidence, style, indent=6), *_steps(finding.remedy, style, indent=6))
 
 
-def _row(status: Status, name: str, text: str, style: Style) -> list[str]:
-    return _wrap(text, style, indent=2, hanging=4, head=f"{style.mark(status)} {name}:", code=_COLOURS[status])
+def _row(status: Status, names: str, text: str, style: Style) -> list[str]:
+    return _wrap(text, style, indent=2, hanging=4, head=f"{style.mark(status)} {names}:", code=_COLOURS[status])
 
 
 def _summary(report: Report, style: Style) -> str:
@@ -154,6 +190,8 @@ def _summary(report: Report, style: Style) -> str:
 
 def _wrap(text: str, style: Style, *, indent: int = 0, hanging: int = 0, head: str = "", code: str = "") -> list[str]:
     """``text`` in lines of the style's width; ``head`` goes before it and is painted, with no effect on the width."""
+    if style.ascii:  # before the lines are measured: an ellipsis becomes three dots
+        text, head = as_ascii(text), as_ascii(head)
     lines = textwrap.wrap(
         f"{head} {text}" if head else text,
         max(style.width, 40),
@@ -162,6 +200,8 @@ def _wrap(text: str, style: Style, *, indent: int = 0, hanging: int = 0, head: s
         break_long_words=False,
         break_on_hyphens=False,
     )
-    if head and lines:
-        lines[0] = lines[0].replace(head, style.paint(head, code), 1)
+    if head:  # one that is longer than the line is painted as far as the line goes
+        first = lines[0][indent:]
+        painted = min(len(head), len(first))
+        lines[0] = " " * indent + style.paint(first[:painted], code) + first[painted:]
     return lines

@@ -42,7 +42,7 @@ V3_STATUS_ERROR = line(
 GATED_403 = """403 Client Error. (Request ID: Root=1-6920b0c5-1a2b)
 
 Cannot access gated repo for url https://huggingface.co/{repo}/resolve/main/config.yaml.
-Access to model {repo} is restricted and you are not in the authorized list. Visit https://huggingface.co/{repo} to ask for access."""
+Access to model {repo} is restricted and you are not in the authorized list. Visit https://hf.co/{repo} to ask for access."""
 GATED_401 = """401 Client Error. (Request ID: Root=1-6920b0c5-1a2b)
 
 Cannot access gated repo for url https://huggingface.co/{repo}/resolve/main/config.yaml.
@@ -59,7 +59,7 @@ def fails(exception: str, *before: str) -> list[str]:
         line(f"GPU transcription failed for file {OTHER}: {last}", "ERROR", second=3),
         "Traceback (most recent call last):",
         '  File "/usr/lib/python3.13/site-packages/huggingface_hub/utils/_http.py", line 409, in hf_raise_for_status',
-        "    raise _format(GatedRepoError, f\"Cannot access gated repo for url {response.url}\", response)",
+        '    raise _format(GatedRepoError, f"Cannot access gated repo for url {response.url}", response)',
         exception,
         "",
         "The above exception was the direct cause of the following exception:",
@@ -68,7 +68,11 @@ def fails(exception: str, *before: str) -> list[str]:
         '  File "/app/app/tasks/core.py", line 88, in transcribe_gpu_task',
         "    raise RuntimeError(message)",
         "RuntimeError: Cannot access PyAnnote speaker diarization models. Accept the agreements.",
-        line(f"Task transcription.gpu_transcribe[{TASK}] raised unexpected: RuntimeError('Cannot access PyAnnote…')", "ERROR", second=4),
+        line(
+            f"Task transcription.gpu_transcribe[{TASK}] raised unexpected: RuntimeError('Cannot access PyAnnote…')",
+            "ERROR",
+            second=4,
+        ),
     ]
 
 
@@ -89,7 +93,9 @@ def test_a_warm_worker_runs_without_loading(tmp_path: Path) -> None:
 
 
 def test_a_v3_success(tmp_path: Path) -> None:
-    limits = line("Performing speaker diarization with min_speakers=1, max_speakers=20, num_speakers=None", process="ForkPoolWorker-1")
+    limits = line(
+        "Performing speaker diarization with min_speakers=1, max_speakers=20, num_speakers=None", process="ForkPoolWorker-1"
+    )
     loading = line("Loading diarization model: pyannote/speaker-diarization-3.1", process="ForkPoolWorker-1")
     log = read(tmp_path, V3_BEGINS, limits, loading, V3_DONE, line("Speaker identification completed: 2 speakers processed"))
     attempt = only(log)
@@ -159,11 +165,15 @@ def test_the_first_exception_of_a_chain_decides(tmp_path: Path, exception: str, 
 
 def test_the_retry_lines_name_the_cause_behind_the_generic_sentence(tmp_path: Path) -> None:
     retried = (
-        "'(MaxRetryError('HTTPSConnectionPool(host=\\'huggingface.co\\', port=443): Max retries exceeded with url: /x (Caused by "
-        "NameResolutionError(\"<object>: Failed to resolve \\'huggingface.co\\' ([Errno -3] Temporary failure in name resolution)\"))'), "
+        "'(MaxRetryError('HTTPSConnectionPool(host=\\'huggingface.co\\', port=443): Max retries exceeded with url: /x ("
+        "Caused by "
+        "NameResolutionError(\"<object>: Failed to resolve \\'huggingface.co\\' ([Errno -3] Temporary failure in name "
+        "resolution)\"))'), "
         "'(Request ID: 5f)')' thrown while requesting HEAD https://huggingface.co/pyannote/speaker-diarization-community-1/resolve/main/x"
     )
-    generic = "huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate the file on the Hub and we"
+    generic = (
+        "huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate the file on the Hub and we"
+    )
     for before in ([retried, "Retrying in 1s [Retry 1/5]."], [line(retried, "WARNING")]):
         attempt = only(read(tmp_path, *fails(generic, *before)))
         assert attempt.cause == "network-dns"
@@ -171,13 +181,15 @@ def test_the_retry_lines_name_the_cause_behind_the_generic_sentence(tmp_path: Pa
 
 
 def test_a_request_that_was_tried_again_does_not_outweigh_the_answer(tmp_path: Path) -> None:
-    retried = line("'[Errno 111] Connection refused' thrown while requesting HEAD https://huggingface.co/pyannote/x", "WARNING")
+    retried = line("'[Errno 111] Connection refused' thrown while requesting HEAD https://hf.co/p/x", "WARNING")
     attempt = only(read(tmp_path, *fails("x.GatedRepoError: " + GATED_403.format(repo=COMMUNITY), retried)))
     assert attempt.cause == "gated-not-accepted"
 
 
 def test_a_file_system_error_beats_the_gated_wording(tmp_path: Path) -> None:
-    denied = "PyAnnote model access error: [Errno 13] Permission denied: '/home/appuser/.cache/torch/pyannote/models--pyannote--x'"
+    denied = (
+        "PyAnnote model access error: [Errno 13] Permission denied: '/home/appuser/.cache/torch/pyannote/models--pyannote--x'"
+    )
     prints = line("\nCould not download 'pyannote/speaker-diarization-3.1' pipeline.\nIt might be because … gated", "WARNING")
     attempt = only(read(tmp_path, V3_BEGINS, prints, line(denied, "ERROR", "ForkPoolWorker-1"), V3_STATUS_ERROR))
     assert attempt.cause == "cache-permission"
@@ -187,7 +199,7 @@ def test_a_file_system_error_beats_the_gated_wording(tmp_path: Path) -> None:
 
 
 def test_a_number_of_bytes_is_no_status_code(tmp_path: Path) -> None:
-    trap = "HuggingFace authentication error: CUDA out of memory. Tried to allocate 401.00 MiB. GPU 0 has a total capacity of 7.78 GiB"
+    trap = "HuggingFace authentication error: CUDA out of memory. Tried to allocate 401.00 MiB. GPU 0 has 7.78 GiB"
     attempt = only(read(tmp_path, V3_BEGINS, line(trap, "ERROR", "ForkPoolWorker-1"), V3_STATUS_ERROR))
     assert attempt.cause == "gpu-out-of-memory"
 
@@ -201,7 +213,10 @@ def test_the_primary_model_decides_and_not_the_fallback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sub_model", ["to", "eval"])
 def test_v3s_nonetype_does_not_decide_and_names_the_repository(tmp_path: Path, sub_model: str) -> None:
-    printed = line("", "WARNING", "ForkPoolWorker-1") + "\nCould not download 'pyannote/segmentation-3.0' model.\nIt might be private or gated"
+    printed = (
+        line("", "WARNING", "ForkPoolWorker-1")
+        + "\nCould not download 'pyannote/segmentation-3.0' model.\nIt might be private or gated"
+    )
     crashed = line(f"Error in WhisperX processing: 'NoneType' object has no attribute '{sub_model}'", "ERROR", "ForkPoolWorker-1")
     attempt = only(read(tmp_path, V3_BEGINS, printed, crashed, V3_STATUS_ERROR))
     assert attempt.cause == "unrecognised"
@@ -242,7 +257,9 @@ def test_two_children_of_a_pool_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_another_tasks_failure_is_not_diarizations(tmp_path: Path) -> None:
-    thumbnails = line(f"Task media.thumbnails[{OTHER}] raised unexpected: OSError(28, '[Errno 28] No space left on device')", "ERROR")
+    thumbnails = line(
+        f"Task media.thumbnails[{OTHER}] raised unexpected: OSError(28, '[Errno 28] No space left on device')", "ERROR"
+    )
     assert only(read(tmp_path, LOADS, RUNS, thumbnails, DONE, ENDED)).outcome is Outcome.SUCCEEDED
     assert read(tmp_path, thumbnails).attempts == ()
 

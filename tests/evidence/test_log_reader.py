@@ -56,7 +56,9 @@ def test_an_empty_file(tmp_path: Path) -> None:
     assert list(file_lines(str(tmp_path / "log"), soon())) == []
 
 
-@pytest.mark.parametrize("name, says", [("", "is a folder"), ("missing", "cannot be read: No such file"), ("a\0b", "is no file name")])
+@pytest.mark.parametrize(
+    "name, says", [("", "is a folder"), ("missing", "cannot be read: No such file"), ("a\0b", "is no file name")]
+)
 def test_what_is_no_log_is_said_so(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(LogProblem, match=says):
         list(file_lines(str(tmp_path / name), soon()))

@@ -29,7 +29,9 @@ def scan(text: str | bytes, *, block: int = 1 << 20, words: tuple[bytes, ...] = 
 
 
 def test_a_record_and_its_continuation_lines() -> None:
-    (record,) = scan(f"{HEAD}first telling\nTraceback (most recent call last):\n  File x\nOops: end\n{HEAD.replace('ERROR', 'INFO')}next\n")
+    (record,) = scan(
+        f"{HEAD}first telling\nTraceback (most recent call last):\n  File x\nOops: end\n{HEAD.replace('ERROR', 'INFO')}next\n"
+    )
     assert record.text == "first telling\nTraceback (most recent call last):\n  File x\nOops: end"
     assert record.lines == (1, 4)
     assert (record.level, record.process) == ("ERROR", "ForkPoolWorker-1")
@@ -112,8 +114,12 @@ def test_an_information_is_not_joined_with_a_librarys_line() -> None:
 
 
 def test_unprefixed_lines_stand_alone_and_a_traceback_stays_whole() -> None:
-    text = "telling one\ntelling two\nTraceback (most recent call last):\n  File \"x\", line 1\n    code\ntelling.Error: three\n"
-    assert [record.text.split("\n")[0] for record in scan(text)] == ["telling one", "telling two", "Traceback (most recent call last):"]
+    text = 'telling one\ntelling two\nTraceback (most recent call last):\n  File "x", line 1\n    code\ntelling.Error: three\n'
+    assert [record.text.split("\n")[0] for record in scan(text)] == [
+        "telling one",
+        "telling two",
+        "Traceback (most recent call last):",
+    ]
     assert scan(text)[2].text.endswith("telling.Error: three")
 
 
@@ -133,6 +139,6 @@ def test_random_bytes_do_no_harm(seed: int) -> None:
 
 
 def test_source_lines_of_a_traceback_are_no_evidence() -> None:
-    text = 'Traceback (most recent call last):\n  File "x", line 1, in f\n    raise E("Cannot access")\n    ^^^^^\nE: real\n  indented'
-    assert without_frames(text) == "Traceback (most recent call last):\nE: real\n  indented"
+    text = 'Traceback (most recent call last):\n  File "x", line 1, in f\n    raise E("no")\n    ^^^^^\nE: real\n  on'
+    assert without_frames(text) == "Traceback (most recent call last):\nE: real\n  on"
     assert evidence(Record((1, 1), None, "INFO", "E: real")) == ""

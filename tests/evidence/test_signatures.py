@@ -71,7 +71,7 @@ def test_what_the_guide_lists_is_there() -> None:
         (MINIMAL + 'kinds = "cause"', "unknown key 'kinds'"),
         (MINIMAL + 'excludes = "one"', "excludes must be a list of strings"),
         (MINIMAL + 'certain = "yes"', "certain has the wrong type"),
-        (MINIMAL + 'stage = true', "stage has the wrong type"),
+        (MINIMAL + "stage = true", "stage has the wrong type"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(text: str, says: str) -> None:

@@ -28,12 +28,13 @@ from ot_doctor.evidence.sources import worker_log
 from ot_doctor.evidence.sources.log_records import parse_stamp
 from ot_doctor.evidence.sources.worker_log import gather, present_run
 from tests.parts.engine import Engine
-from tests.parts.fixtures import clean_engine, engine  # noqa: F401
 
 LOGS = Path(__file__).parent / "logs"
 NO_ENGINE = Unavailable("no engine")
 CREATED = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
-ORDINARY = "[2026-11-21 01:37:28,804: INFO/MainProcess] Task core.progress: chunk {} of the file is done, and another one follows it\n"
+ORDINARY = (
+    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task core.progress: chunk {} of the file is done, and another one follows it\n"
+)
 ATTEMPT = (LOGS / "v4-success.log").read_text()
 
 
@@ -147,7 +148,7 @@ def test_where_the_present_run_begins(changes: dict[str, object], since: datetim
 # -- with a real engine --------------------------------------------------------------------------
 
 
-def _start(engine: Engine, tmp_path: Path, text: str, *options: str, name: str = "worker") -> Worker:  # noqa: F811
+def _start(engine: Engine, tmp_path: Path, text: str, *options: str, name: str = "worker") -> Worker:
     log = tmp_path / "recorded.log"
     log.write_text(text)
     command = "cat /recorded.log >&2; exec sleep 3600"
@@ -155,10 +156,11 @@ def _start(engine: Engine, tmp_path: Path, text: str, *options: str, name: str =
     return _described(engine, name, text.count("\n"))
 
 
-def _described(engine: Engine, name: str, lines: int = 0) -> Worker:  # noqa: F811
+def _described(engine: Engine, name: str, lines: int = 0) -> Worker:
     form = "{{.Id}} {{.Created}} {{.State.StartedAt}} {{.State.FinishedAt}} {{.State.Status}} {{.HostConfig.LogConfig.Type}}"
-    for _ in range(100):
-        if not lines or len(engine.run("docker", "logs", "--tail", str(lines), name).stderr.splitlines()) >= lines:
+    for _ in range(100 if lines else 0):
+        shown = engine.run("docker", "logs", name)
+        if (shown.stdout + shown.stderr).count("\n") >= lines:
             break
         time.sleep(0.1)
     ident, created, started, finished, status, driver = engine.docker("inspect", "-f", form, name).split()
@@ -176,7 +178,11 @@ def read_container(worker: Worker, timeout: float = 30.0) -> WorkerLog:
 @pytest.mark.engine
 @pytest.mark.parametrize("before, after", [(50, 40), (5, 700), (700, 5), (0, 0)])
 def test_the_attempt_is_found_wherever_it_lies(
-    clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, after: int  # noqa: F811
+    clean_engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    after: int,
 ) -> None:
     monkeypatch.setattr(worker_log, "_STEPS", (20, 60, 180, 540, None))
     text = ORDINARY * before + ATTEMPT + ORDINARY * after
@@ -189,9 +195,9 @@ def test_the_attempt_is_found_wherever_it_lies(
 
 
 @pytest.mark.engine
-def test_a_terminal_and_a_very_long_line(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_terminal_and_a_very_long_line(clean_engine: Engine, tmp_path: Path) -> None:
     long = "[2026-11-21 01:37:28,804: ERROR/MainProcess] It broke " + "x" * 100_000 + "\n"
-    worker = _start(clean_engine, tmp_path, ATTEMPT.replace("\nEND", "") + long, "-t")
+    worker = _start(clean_engine, tmp_path, ATTEMPT + long, "-t")
     log = read_container(worker)
     assert log.newest is not None and log.newest.outcome is Outcome.SUCCEEDED
     plain = _start(clean_engine, tmp_path, ATTEMPT + long, name="plain")
@@ -200,7 +206,7 @@ def test_a_terminal_and_a_very_long_line(clean_engine: Engine, tmp_path: Path) -
 
 
 @pytest.mark.engine
-def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Path) -> None:
     worker = _start(clean_engine, tmp_path, (LOGS / "v4-disk-full.log").read_text())
     assert read_container(worker).newest is not None
     (tmp_path / "recorded.log").write_text(ORDINARY)
@@ -213,7 +219,7 @@ def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Pat
 
 
 @pytest.mark.engine
-def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> None:
     worker = _start(clean_engine, tmp_path, "".join(ATTEMPT.splitlines(keepends=True)[:4]))
     (tmp_path / "recorded.log").write_text(" -------------- celery@gpu v5.5.3 (immunity)\n")
     clean_engine.docker("restart", "-t", "0", worker.name)
@@ -223,7 +229,7 @@ def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> 
 
 
 @pytest.mark.engine
-def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -> None:
     worker = _start(clean_engine, tmp_path, ATTEMPT)
     clean_engine.docker("kill", worker.name)
     stopped = _described(clean_engine, worker.name)
@@ -232,7 +238,7 @@ def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -
 
 
 @pytest.mark.engine
-def test_a_driver_that_cannot_be_read(clean_engine: Engine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_driver_that_cannot_be_read(clean_engine: Engine, tmp_path: Path) -> None:
     clean_engine.docker("run", "-d", "--name", "mute", "--log-driver", "none", "busybox:latest", "sleep", "3600")
     source = read_container(_described(clean_engine, "mute")).sources[0]
     assert "docker inspect -f '{{.HostConfig.LogConfig.Type}}' mute" in source.problem
@@ -241,7 +247,9 @@ def test_a_driver_that_cannot_be_read(clean_engine: Engine, tmp_path: Path) -> N
 
 @pytest.mark.engine
 def test_when_the_time_is_up_it_says_how_far_it_looked(
-    clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    clean_engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker_log, "_STEPS", (100, None))
     worker = _start(clean_engine, tmp_path, ATTEMPT + ORDINARY * 100_000)
@@ -252,7 +260,7 @@ def test_when_the_time_is_up_it_says_how_far_it_looked(
 
 
 @pytest.mark.engine
-def test_the_sdk_reads_the_same(clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_sdk_reads_the_same(clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = _start(clean_engine, tmp_path, ORDINARY * 20 + ATTEMPT)
     request = Request(environ={"DOCKER_HOST": clean_engine.host})
     straight = b"".join(worker_log.container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))

@@ -107,5 +107,6 @@ def test_three_different_messages_for_docker(folder, tmp_path):
 
 def test_no_docker_is_no_unknown(folder, tmp_path):
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
-    done = subprocess.run([str(DOCTOR), "--offline", "--no-docker"], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    command = [str(DOCTOR), "--offline", "--no-docker"]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout

@@ -202,9 +202,9 @@ class _File:
     def _service(self, before: ComposeService, entries: Mapping[str, tuple[yaml.Node, yaml.Node]]) -> ComposeService:
         fields = {key: value for key, (_, value) in entries.items()}
         if "environment" in fields:
-            name_node, node = entries["environment"]
-            self._settings(before.name, node)
-            self._note_only_entry(before.name, name_node.start_mark.line + 1, node)
+            name_node, block = entries["environment"]
+            self._settings(before.name, block)
+            self._note_only_entry(before.name, name_node.start_mark.line + 1, block)
         replicas = before.replicas
         for node in (fields.get("scale"), self._tree.get(fields.get("deploy"), "replicas")):
             if node is not None:

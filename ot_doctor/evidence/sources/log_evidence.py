@@ -8,15 +8,16 @@ from ot_doctor.evidence.worker_log import Record
 
 _QUIET = ("INFO", "DEBUG")
 _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's text
-    r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error: | Error\ in\ (?:WhisperX|speaker)\ 
-      | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for | Failed\ to\ (?:load\ v4\ model|register\ HuggingFace)
-      | Error\ initializing\ pyannote | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised
+    r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error:
+      | Error\ in\ (?:WhisperX|speaker)\b | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for
+      | Failed\ to\ (?:load\ v4\ model|register\ HuggingFace) | Error\ initializing\ pyannote
+      | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised
       | .{0,400}\ thrown\ while\ requesting\  | (?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b""",
     re.VERBOSE,
 )
 _QUOTES_PEOPLE = re.compile(
-    r"""\b(?:transcript|transcription\ text|subtitles?|captions?|segment|utterance|quote[sd]?|LLM|summary|prompt|completion|chat|answer
-          |response|reply|comment|title|topic|file\ ?name|upload(?:ed)?|said|says|asked|text|words?|speaker[ _]?\d+)\b""",
+    r"""\b(?:transcript|transcription\ text|subtitles?|captions?|segment|utterance|quote[sd]?|LLM|summary|prompt|completion|chat
+          |answer|response|reply|comment|title|topic|file\ ?name|upload(?:ed)?|said|says|asked|text|words?|speaker[ _]?\d+)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 _MEDIA_NAME = re.compile(

@@ -26,7 +26,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 _CHUNKS_AHEAD = 4
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
 _STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
@@ -251,7 +251,7 @@ def sdk_lines(engine: Engine, container: str, tail: int | None, request: Request
     try:
         client = reconnect(engine, request)
         with contextlib.closing(client), asking(client, engine, request):
-            stream = client.api.logs(container, stream=True, timestamps=True, tail="all" if tail is None else tail)
+            stream = client.api.logs(container, stream=True, follow=False, timestamps=True, tail="all" if tail is None else tail)
             yield from whole_lines(_in_time(stream, until))
     except Unavailable as error:
         raise LogProblem(error.reason) from error

@@ -16,7 +16,8 @@ from ot_doctor.evidence.sources.log_records import RecordScan, parse_stamp, shif
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 
-_STEPS = (12_000, 36_000, 108_000, 324_000, 972_000, 2_916_000, None)  # lines from the end; none is read twice
+_STEPS = (6_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
+_LONGEST_ENTRY = 16_384  # bytes
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
@@ -122,7 +123,7 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     problem = ""
     whole = False
     for tail in _STEPS:
-        window = _Window(_cutter(worker, since))
+        window = _Window(_cutter(worker, since), windows[0].entries if windows else 0)
         try:
             window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
         except LogProblem as error:
@@ -130,7 +131,7 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
             break
         windows.insert(0, window)
         cutter = window.followed_by(windows[1:])
-        whole = tail is None or _lines_in(windows) < tail or (since is not None and window.began_before(since))
+        whole = tail is None or window.entries < tail or (since is not None and window.began_before(since))
         if whole or _newest_is_whole(cutter):
             break
     read = _lines_in(windows)
@@ -173,8 +174,10 @@ def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> 
 class _Window:
     """The lines between two places of a container's log."""
 
-    def __init__(self, cutter: Cutter) -> None:
+    def __init__(self, cutter: Cutter, entries_after: int) -> None:
         self.first_stamp = b""
+        self._after = entries_after
+        self._bytes = 0
         self._cutter = cutter
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
@@ -189,6 +192,7 @@ class _Window:
         for block in blocks:
             if not self.first_stamp:
                 self.first_stamp = block[:30]
+            self._bytes += len(block)
             last_line = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
             if before and last_line[:30] >= before:
                 self.scan.feed(b"".join(line for line in block.splitlines(keepends=True) if line[:30] < before))
@@ -203,6 +207,11 @@ class _Window:
             for record in (*window._first, *window._last):
                 self._cutter.add(shifted(record, offset))
         return self._cutter
+
+    @property
+    def entries(self) -> int:
+        """How many entries of the engine's log they can be at most: it keeps a long line in several."""
+        return self._after + self.scan.lines + self._bytes // _LONGEST_ENTRY + 1
 
     def began_before(self, moment: datetime) -> bool:
         stamp = parse_stamp(self.first_stamp.decode("ascii", "replace"))
