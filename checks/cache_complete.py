@@ -101,16 +101,14 @@ def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Find
 
 
 def _not_there_yet(cache: ModelCache, model: CachedModel) -> Finding:
-    if cache.access.writable is False or cache.root.read_only:
-        outlook = "and cannot be stored: see the check cache-permissions"
-    else:
-        outlook = "it will be downloaded by the next job, if token and access are right"
+    stuck = cache.access.writable is False or cache.root.read_only
+    outlook = ", and cannot be stored: see the check cache-permissions" if stuck else "; the next job downloads it"
     return warned(
-        f"{model.repo} is not cached yet: {outlook}.",
+        f"{model.repo} is not cached yet{outlook}.",
         cause=Cause.CACHE_MISSING,
         subject=model.repo,
         evidence=[seen_at(model, "not there")],
-        remedy=[run_again()],
+        remedy=[] if stuck else [run_again()],
     )
 
 

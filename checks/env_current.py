@@ -63,8 +63,8 @@ def env_current(
             evidence=_evidence(group, env), remedy=remedy,
         )  # fmt: skip
     if not drifts:
-        count = len(live(workers))
-        yield passed(f"{'one container has' if count == 1 else f'{count} containers have'} what {env.path} says now" if count else "there is no celery container yet")
+        names = ", ".join(worker.name for worker in live(workers))
+        yield passed(f"what {env.path} says now is what they have: {names}" if names else "there is no celery container yet")
 
 
 def _grouped(drifts: Iterable[Drift]) -> dict[str, list[Drift]]:

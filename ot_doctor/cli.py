@@ -282,7 +282,8 @@ def _run_cli() -> int:
         click.echo("ot-doctor: interrupted", err=True)
         return 130
     except Exception as error:  # a fault of ot-doctor itself: a sentence all the same
-        return _usage_error(click.UsageError(f"the run broke off, which is a fault of ot-doctor: {type(error).__name__}: {error}"))
+        said = f"{type(error).__name__}: {error}"
+        return _usage_error(click.UsageError(f"the run broke off, which is a fault of ot-doctor: {said}"))
     return code if isinstance(code, int) else 0
 
 

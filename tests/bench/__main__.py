@@ -99,7 +99,7 @@ def _log() -> None:
             grep = f"docker logs --tail 200000 {_CONTAINER} 2>&1 | grep -i pyannote"
             a, b, ratio = _in_turn(
                 lambda env=env, at=world.folder: _run([str(DOCTOR), "--offline"], env=env, cwd=at),  # type: ignore[misc]
-                lambda env=env: _run(["sh", "-c", grep], env=env),  # type: ignore[misc]
+                lambda env=env, grep=grep: _run(["sh", "-c", grep], env=env),  # type: ignore[misc]
                 5,
             )
             name = f"run --offline, 200,000 lines, attempt at the {place} / docker logs | grep"

@@ -31,7 +31,7 @@ def test_a_complete_model_passes_with_path_and_size() -> None:
 def test_an_absent_model_that_the_next_job_downloads_is_a_warning() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, present=False))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_MISSING)
-    assert "will be downloaded by the next job" in finding.message
+    assert "the next job downloads it" in finding.message
 
 
 def test_an_absent_model_that_cannot_be_stored_points_at_the_permissions() -> None:

@@ -217,6 +217,18 @@ class Engine:
         """The small public image that remedies such as `docker run --rm -v … busybox chown …` want."""
         return self._import(tag, images.plain_rootfs(self._root / "busybox"), images.changes(command=["sh"]))
 
+    def until_oom_killed(self, container: str) -> None:
+        """Starts a container that eats its memory again until the engine has noted why it died.
+
+        The kernel's notice and the container's exit race each other, and the engine forgets a notice that comes second.
+        """
+        for _ in range(10):
+            self.docker("wait", container)
+            if self.docker("inspect", "--format={{.State.OOMKilled}}", container) == "true":
+                return
+            self.docker("start", container)
+        raise EngineError(f"{container} was never noted as killed for memory")
+
     def clear(self) -> None:
         """Removes every container, volume and network that a test made; the images stay."""
         if containers := self.docker("ps", "--all", "--quiet").split():

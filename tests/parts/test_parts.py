@@ -30,8 +30,6 @@ from tests.parts.hub import (
     pyannote_hub,
 )
 
-pytest_plugins = ["tests.parts.fixtures"]
-
 TOKEN = "hf_" + "Ab3dEf7hIj" * 3 + "Kl9m"  # the one of pyannote_hub
 
 COMPOSE = """
@@ -79,6 +77,7 @@ class TestEngine:
         image = f"{images.BACKEND}:v0.4.1"
         limits = ("--network=none", "--memory=16m")
         clean_engine.run("docker", "run", "--name=oom", *limits, image, "sh", "-c", images.EAT_MEMORY, check=False)
+        clean_engine.until_oom_killed("oom")
         state = json.loads(clean_engine.docker("inspect", "--format={{json .State}}", "oom"))
         assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
 

@@ -68,9 +68,11 @@ class World:
     def doctor(self, *arguments: str, cwd: Path | None = None, format: str = "json") -> subprocess.CompletedProcess[str]:
         """Run the installed ot-doctor as a user would, in the scenario's folder."""
         command = [str(DOCTOR), "--format", format, *arguments]
-        return subprocess.run(
-            command, cwd=cwd or self.folder, env=self.shell(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-        )
+        return self._run(command, cwd or self.folder)
+
+    def _run(self, command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        return subprocess.run(command, cwd=cwd, env=self.shell(), timeout=120, **streams)
 
     def report(self, *arguments: str, cwd: Path | None = None) -> Report:
         done = self.doctor(*arguments, cwd=cwd)
@@ -86,9 +88,7 @@ class World:
         """Run the commands of a remedy exactly as printed, from another folder; returns them."""
         commands = [step["command"] for step in report.diagnosis[index]["remedy"]["steps"] if step["command"]]
         for command in commands:
-            done = subprocess.run(
-                ["sh", "-c", command], cwd="/", env=self.shell(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-            )
+            done = self._run(["sh", "-c", command], Path("/"))
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return commands
 

@@ -12,13 +12,8 @@ from tests.scenarios.scenario import Scenario, World
 pytestmark = pytest.mark.engine
 
 
-def _wait_for(world: World, state: str) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if world.engine.docker("inspect", "-f", "{{.State.Status}}", "opentranscribe-celery-worker") == state:
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"the worker is not {state}")
+def _until_killed(world: World) -> None:
+    world.engine.until_oom_killed("opentranscribe-celery-worker")
 
 
 def test_no_worker(bring_up):
@@ -40,7 +35,7 @@ def test_stopped_by_hand_is_not_out_of_memory(bring_up):
 
 def test_out_of_memory(bring_up):
     command = f'["sh", "-c", {images.EAT_MEMORY!r}]'.replace("'", '"')
-    scenario = Scenario(command=command, extra="    mem_limit: 16m\n", after=lambda w: _wait_for(w, "exited"))
+    scenario = Scenario(command=command, extra="    mem_limit: 16m\n", after=_until_killed)
     report = bring_up(scenario).report()
     assert report.causes == ["out-of-memory"] and report.exit_code == 1, report.summary()
     assert "worker-running" in report.diagnosis[0]["explains"]

@@ -1,0 +1,55 @@
+"""The README says what is so. OT_DOCTOR_UPDATE_GOLDEN=1 writes its generated parts anew."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.discovery import discover
+from tests.parts.engine import Engine
+from tests.scenarios import logs
+from tests.scenarios.scenario import Scenario, hub_for
+
+README = Path(__file__).parents[1] / "README.md"
+_DENIED = "/home/appuser/.cache/huggingface/hub/models--pyannote--speaker-diarization-community-1"
+
+
+def _holds(begin: str, end: str, wanted: str) -> None:
+    """The text between two marks of the README is ``wanted``."""
+    text = README.read_text()
+    before, mark, rest = text.partition(begin)
+    assert mark, f"{begin!r} is not in the README"
+    present, mark, after = rest.partition(end)
+    assert mark, f"{end!r} is not in the README"
+    if os.environ.get("OT_DOCTOR_UPDATE_GOLDEN") == "1" and present != wanted:
+        README.write_text(before + begin + wanted + end + after)
+        present = wanted
+    assert present == wanted
+
+
+def test_table_of_checks():
+    families: dict[str, list[str]] = {}
+    for found in discover().checks.values():
+        if found.owner.startswith("ot-doctor "):
+            families.setdefault(found.check.family.value, []).append(f"`{found.check.name}`")
+    rows = "".join(f"| {family} | {', '.join(names)} |\n" for family, names in families.items())
+    _holds("|---|---|\n<!-- checks -->\n", "<!-- end -->", rows)
+
+
+@pytest.mark.engine
+def test_report(clean_engine: Engine, tmp_path: Path):
+    """The report in the README is that of a run; only the folder, the moments and the time taken are made alike."""
+    log = logs.v04_failure(*logs.permission_denied(_DENIED))
+    with hub_for(None) as hub:
+        world = Scenario(cache="none", log=log, endpoint=False).build(clean_engine, hub, tmp_path)
+        done = world.doctor("--offline", "-q", format="text")
+        assert done.returncode == 1
+    # Lines break elsewhere in a longer path, so white space does not count.
+    text = " ".join(done.stdout.replace(str(world.folder), "/srv/opentranscribe").split())
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-11-21 01:37:04 UTC", text)
+    text = re.sub(r"in \d+\.\d s$", "in 0.3 s", text)
+    shown = README.read_text().partition("```text\n")[2].partition("```")[0]
+    assert " ".join(shown.split()) == text
