@@ -390,7 +390,7 @@ def test_a_script_that_hangs_is_given_up(clean_engine: Engine, folder: Path) -> 
     began = time.monotonic()
     with pytest.raises(Unavailable, match="did not answer within"):
         container_exec.run_in(request, one, "sleep 60", [])
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 20
     assert threading.active_count() < 20
 
 

@@ -110,7 +110,7 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         within(0.2, lambda: os.read(read, 1))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     os.write(write, b"x")
     with pytest.raises(ZeroDivisionError):
         within(5, lambda: 1 // 0)

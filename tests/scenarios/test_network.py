@@ -36,7 +36,7 @@ def test_hub_that_does_not_answer_properly(bring_up, fault, cause):
     world.hub.fault = fault
     began = time.monotonic()
     report = world.report("--timeout", "12")
-    assert time.monotonic() - began < 16
+    assert time.monotonic() - began < 40
     assert report.causes == [] and report.exit_code == 3, report.summary()
     assert cause in report.text_of("hub-reachable"), report.summary()
     assert report.status("model-access") == "unknown"
