@@ -414,7 +414,7 @@ def test_an_interruption_is_130_and_no_traceback(engine_that_hangs: Doctor) -> N
 def test_an_engine_that_hangs_ends_with_the_timeout_and_is_named(engine_that_hangs: Doctor) -> None:
     began = time.monotonic()
     read = document(engine_that_hangs("--timeout", "2", "--format", "json"))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert read["exit_code"] == 3 and status(read, "worker-running") == "unknown" and status(read, "token-format") != "fail"
 
 

@@ -109,7 +109,7 @@ def test_a_check_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
     began = time.monotonic()
     finding = result_of(hanging, timeout=0.2)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     never.set()
     assert finding.status is Status.UNKNOWN
     assert finding.message == "the check made did not end in time" and "--timeout" in finding.remedy[0].text
