@@ -57,5 +57,4 @@ def weighed(
 
 def seen_answer(answer: FileAnswer) -> Seen:
     """The Hub's answer as evidence, in its own words."""
-    status = f"HTTP {answer.status}: " if answer.status else ""
-    return Seen("hub", f"{answer.repo}/{answer.file}", f"{status}{answer.text or answer.answer.value}")
+    return Seen("hub", f"{answer.repo}/{answer.file}", answer.text or answer.answer.value)

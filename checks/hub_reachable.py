@@ -26,8 +26,7 @@ def hub_reachable(
     """
     answer = hub.public.answer
     name = hub.endpoint if hub.is_default else f"{hub.endpoint} (set by {hub.endpoint_from})"
-    status = f"HTTP {hub.public.status}: " if hub.public.status else ""
-    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", f"{status}{hub.public.text or answer.value}")]
+    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.value)]
     if answer.unreachable:
         message = f"{name} could not be reached: {answer.value}"
         remedy = tries(hub, answer, workers, deployment)

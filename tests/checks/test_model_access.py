@@ -179,7 +179,7 @@ def test_a_model_that_was_not_asked_for_is_skipped():
 def test_the_hubs_own_words_are_the_evidence():
     words = FileAnswer(COMMUNITY_1, "plda/plda.npz", Answer.NOT_ACCEPTED, 403, "you are not in the authorized list")
     finding = judge(files=(words,))[0]
-    assert finding.evidence[0].text == "HTTP 403: you are not in the authorized list"
+    assert finding.evidence[0].text == "you are not in the authorized list"
     assert finding.evidence[0].where == f"{COMMUNITY_1}/plda/plda.npz"
 
 
