@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ot_doctor.check import Cause, Confidence, Finding, Seen, failed, warned
-from ot_doctor.evidence import Record
+from ot_doctor.evidence import Attempt, Record
 
-from ._log_remedies import WORDS, remedy
-from ._log_verdict import ACCESS, NETWORK, judge
+from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
+from ._log_verdict import ACCESS, NETWORK, Verdict, judge, judge_unnamed
 from ._present import Present
 from ._remedies import run_again
 
 PROVEN = "Token and agreements are proven good: do not create another token."
-_MISTAKEN_FOR_ACCESS = frozenset({Cause.LIB_MISMATCH, Cause.UNRECOGNISED, Cause.CACHE_PERMISSION, Cause.GPU_OUT_OF_MEMORY})
+_NOT_HAD = "a model could not be had, and the log does not say why"
 _LINES_SHOWN = 8
 _LINE_LENGTH = 300
 
@@ -24,23 +24,56 @@ def finding(
 ) -> Finding:
     """What failed (a clause), and why: a failure, or a warning where it has been mended since."""
     seen = [seen_record(worker, record) for worker, record in records]
-    verdict = judge(known_cause(cause), subject, certain, now)
+    return _of(what, judge(known_cause(cause), subject, certain, now), certain, seen, now)
+
+
+def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
+    """The same for an attempt whose lines name no cause."""
+    seen = [seen_record(attempt.worker, record) for record in attempt.decisive]
+    verdict = judge_unnamed(attempt, now)
+    if attempt.cut_off and verdict.cause is Cause.UNRECOGNISED and not verdict.mended:
+        how = "the worker was told to stop" if attempt.stopped else "the worker stopped or was started anew, with no error before"
+        return failed(
+            Cause.UNRECOGNISED,
+            f"{what}: it was cut off, since {how} while it ran.",
+            expected="a diarization that succeeds",
+            evidence=seen,
+            remedy=cut_off_remedy(attempt.worker, attempt.stopped, now),
+            confidence=Confidence.POSSIBLE,
+        )
+    if attempt.about_the_hub and verdict.cause is Cause.UNRECOGNISED and not verdict.mended:
+        proven = f" Access is fine now. {PROVEN}" if now.access_proven else ""
+        return failed(
+            Cause.UNRECOGNISED,
+            f"{what}: {_NOT_HAD}.{proven}",
+            expected="a diarization that succeeds",
+            evidence=seen,
+            remedy=not_had_remedy(now),
+            confidence=Confidence.POSSIBLE,
+        )
+    return _of(what, verdict, False, seen, now)
+
+
+def _of(what: str, verdict: Verdict, certain: bool, seen: list[Seen], now: Present) -> Finding:
     words = WORDS.get(verdict.cause, verdict.cause.value)
     about = f" ({verdict.subject})" if verdict.subject else ""
     if verdict.mended:
-        proven = f" {PROVEN}" if now.access_proven and verdict.cause in ACCESS else ""
+        known = words if verdict.cause is not Cause.UNRECOGNISED else _NOT_HAD
+        proven = f" {PROVEN}" if now.access_proven and verdict.cause in ACCESS | {Cause.UNRECOGNISED} else ""
         return warned(
-            f"{what}: {words}{about}. {verdict.mended} Run the job again.{proven}",
+            f"{what}: {known}{about}. {verdict.mended} Run the job again.{proven}",
             cause=verdict.cause,
             subject=verdict.subject,
             evidence=seen,
             remedy=[run_again()],
         )
     notes = ""
-    if now.access_proven and verdict.cause in _MISTAKEN_FOR_ACCESS:
-        notes = f" {PROVEN}"
-    elif now.hub_reachable and verdict.cause in NETWORK:
-        notes = " This machine reaches the Hub now; the container may have another way out."
+    if verdict.inferred:
+        notes = " The log's own words could mean many things; this is what is wrong now."
+    if now.hub_reachable and verdict.cause in NETWORK:
+        notes += " This machine reaches the Hub now; the container may have another way out."
+    if now.access_proven and verdict.cause not in ACCESS:
+        notes += f" {PROVEN}"
     confidence = Confidence.CERTAIN if certain or verdict.confirmed else Confidence.LIKELY
     if verdict.cause is Cause.UNRECOGNISED:
         confidence = Confidence.POSSIBLE

@@ -62,6 +62,7 @@ _LOCAL_ADVICE: Mapping[Cause, str] = {
     Cause.GPU_UNAVAILABLE: "Set GPU_DEVICE_ID in the .env to a GPU that 'nvidia-smi -L' lists, or configure the CPU.",
     Cause.SPEAKERS_CONFIG: "Write bare whole numbers for MIN_, MAX_ and NUM_SPEAKERS in the .env, MIN not above MAX.",
 }
+_STATE = "{{json .State}}"
 _BOX = "Read access to contents of all public gated repos you can access"
 _REPORTS = "https://github.com/davidamacey/OpenTranscribe/issues"
 
@@ -70,6 +71,23 @@ def remedy(cause: Cause, subject: str | None, now: Present) -> list[Step]:
     """Steps against a cause that was seen in the log."""
     steps = _steps(cause, subject, now)
     return steps if steps and steps[-1] == run_again() else [*steps, run_again()]
+
+
+def cut_off_remedy(worker: str, stopped: bool, now: Present) -> list[Step]:
+    """Steps after an attempt that the worker's own end cut off."""
+    if stopped:
+        return [Step("Nothing needs mending if you stopped or restarted the stack yourself."), run_again()]
+    look = None
+    if isinstance(now.deployment, Deployment):
+        look = now.deployment.docker(f"inspect -f {quote(_STATE)} {quote(worker)}")
+    return [Step("See how the container ended the last time (OOMKilled: its memory ran out).", command=look), run_again()]
+
+
+def not_had_remedy(now: Present) -> list[Step]:
+    """Steps after a failure that says only that a model could not be had."""
+    check = container_check(now)
+    lines = Step("If it fails again, search for the lines that are shown, or report them there without your token.", url=_REPORTS)
+    return [*([check] if check else []), run_again(), lines]
 
 
 def container_check(now: Present) -> Step | None:

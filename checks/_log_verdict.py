@@ -6,11 +6,12 @@ it, or say more exactly what it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import Answer, CachedModel, Hub, ModelCache, Unavailable, WorkerToken
+from ot_doctor.evidence import Answer, Attempt, CachedModel, Host, Hub, ModelCache, Unavailable, WorkerToken
 from ot_doctor.secrets import TOKEN_NAME
 
 from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
@@ -21,6 +22,7 @@ ACCESS = TOKEN | {Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDI
 SERVER = frozenset({Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE})
 NETWORK = frozenset({Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT})
 _CONTENT = frozenset({Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.OFFLINE_CACHE_MISSING})
+_ONLY_ACCESS = re.compile(r"Could not download '|'NoneType' object has no attribute '(?:to|eval|instantiate)'")  # pyannote 3
 _ANSWERS: Mapping[Answer, Cause] = {
     Answer.NO_TOKEN: Cause.TOKEN_INVALID,
     Answer.BAD_TOKEN: Cause.TOKEN_INVALID,
@@ -39,6 +41,7 @@ class Verdict:
     subject: str | None
     mended: str = ""  # why it does not count any more
     confirmed: bool = False  # present evidence says the same
+    inferred: bool = False  # present evidence names it, where the log's own text could mean many things
 
 
 def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Verdict:
@@ -56,6 +59,47 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
         return _permission(verdict, now)
     if cause in _CONTENT or cause is Cause.MODEL_CORRUPT:
         return _content(verdict, now)
+    return verdict
+
+
+def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
+    """What a failure amounts to whose lines name no cause: what is there now and can look like it decides.
+
+    Generic texts say only that a model could not be had. An attempt that the worker's own end cut off may have run out of
+    memory, without a word.
+    """
+    verdict = Verdict(Cause.UNRECOGNISED, None)
+    if attempt.about_the_hub:
+        return _unnamed_of_the_hub(verdict, attempt, now)
+    if attempt.cut_off and not attempt.stopped and not isinstance(now.workers, Unavailable):
+        killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed), None)
+        if killed:
+            return Verdict(Cause.OUT_OF_MEMORY, killed.name, inferred=True)
+    return verdict
+
+
+def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Verdict:
+    if now.suffices:
+        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+    if bad := _bad_token(now):
+        return Verdict(bad, TOKEN_NAME, inferred=True)
+    storing = replace(_permission(Verdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
+    if storing.confirmed:
+        return replace(storing, confirmed=False)
+    if isinstance(now.cache, ModelCache) and isinstance(now.host, Host) and download_needed(now.cache):
+        disk = _disk(Verdict(Cause.DISK_FULL, None), now)
+        if not disk.mended and any(space.purpose == MODEL_CACHE for space in now.host.spaces):
+            return replace(disk, inferred=True)
+    repos = [hit.subject for hit in attempt.hits if hit.generic and hit.subject]
+    named = next((repo for repo in reversed(repos) if any(a.repo == repo for a in now.answers(repo))), None)
+    access = _access(Verdict(Cause.GATED_NOT_ACCEPTED, named), False, now)
+    if access.confirmed:
+        return replace(access, confirmed=False, inferred=True)
+    content = _content(Verdict(Cause.OFFLINE_CACHE_MISSING, named), now)
+    if content.confirmed:
+        return replace(content, confirmed=False, inferred=True)
+    if access.mended and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
+        return replace(verdict, mended="Access is fine now.")
     return verdict
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 from ot_doctor.secrets import TOKEN_NAME
 
@@ -43,6 +43,7 @@ def env_shadowed(
         *(finding for key in (*SETTINGS, ONLY_COMPOSE) for finding in _other_lines(env, key)),
         *shadowing_entries(env, compose, workers, deployment),
         *_shell(env),
+        *_unread(env, compose, deployment),
     ]
     yield from findings or [passed(f"nothing wins over the settings in {env.path}")]
 
@@ -101,3 +102,15 @@ def _shell(env: EnvFile) -> Iterator[Finding]:
                   Seen(".env", env.where(entry.line), f"{ONLY_COMPOSE} is {entry.value or 'empty'}")],
         remedy=[Step("Take it out of this shell, or open a new one.", command=f"unset {ONLY_COMPOSE}")],
     )  # fmt: skip
+
+
+def _unread(env: EnvFile, compose: ComposeConfig | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
+    """A Compose file that could not be read may hold an entry that wins."""
+    if isinstance(compose, Unavailable) or not compose.problems:
+        return
+    command = None if isinstance(deployment, Unavailable) else deployment.compose("config --quiet")
+    yield unknown(
+        f"whether a Compose file wins over {env.path} is not known. {compose.problems[0]}",
+        evidence=[Seen("compose", problem.partition(": ")[0], problem) for problem in compose.problems],
+        remedy=[Step("Mend the Compose file; Compose itself says where it stumbles.", command=command)],
+    )

@@ -19,7 +19,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
-from ._log_finding import finding, known_cause, moment, seen_record
+from ._log_finding import finding, known_cause, moment, seen_record, unnamed
 from ._log_remedies import WORDS
 from ._present import Present
 from ._remedies import run_again
@@ -48,8 +48,13 @@ def last_attempt(
 
     What the log says is held against what is there now. Where the Hub gives the
     models to the token by now, or the folder has the right owner, the failure is
-    a warning: run the job again. An attempt whose error is not known here is
-    shown with its decisive lines.
+    a warning: run the job again. Where the log's own words could mean many
+    things ('locate the file on the Hub', 'private or gated', 'NoneType'), what
+    is wrong now decides. An attempt whose error is not known here is shown with
+    its decisive lines.
+
+    Where the Hub gives the models to the worker's token, no new token helps,
+    and none is advised.
 
     Where there is no attempt yet, upload a short file with two voices.
     """
@@ -67,6 +72,8 @@ def last_attempt(
 
 def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
     when = f"{moment(attempt.ended_at or attempt.started_at)} in {attempt.worker}"
+    if attempt.outcome is Outcome.FAILED and known_cause(attempt.cause) is Cause.UNRECOGNISED:
+        return unnamed(f"The last diarization failed ({when})", attempt, now)
     if attempt.outcome is Outcome.FAILED:
         subject = attempt.subject or (attempt.worker if known_cause(attempt.cause) in _ABOUT_THE_CONTAINER else None)
         records = [(attempt.worker, record) for record in attempt.decisive]

@@ -61,6 +61,10 @@ _DOES_NOT_FAIL_A_JOB = frozenset(
     }
 )  # fmt: skip
 
+BREAKS_NO_JOB = frozenset(
+    {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.CACHE_NOT_MOUNTED, Cause.DIARIZATION_DISABLED}
+)  # each is worth mending, and no diarization ever failed for it
+
 LINKS = (
     Link(
         Cause.WRONG_FOLDER,

@@ -111,6 +111,12 @@ class Confidence(enum.Enum):
     POSSIBLE = "possible"
 
 
+def _texts(owner: object, *texts: object) -> None:
+    """A plug-in may hand over anything: what is no text is to fail here, where the plug-in is at work."""
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"a {type(owner).__name__} is made of texts")
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of a remedy: a sentence, and the command or the link that carries it out.
@@ -123,6 +129,9 @@ class Step:
     url: str | None = None
     risk: Risk = Risk.SAFE
 
+    def __post_init__(self) -> None:
+        _texts(self, self.text, self.command or "", self.url or "")
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -131,6 +140,9 @@ class Seen:
     source: str  # ".env", "container", "hub", "cache", "log", "host", "compose"
     where: str
     text: str
+
+    def __post_init__(self) -> None:
+        _texts(self, self.source, self.where, self.text)
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,12 @@ class Finding:
     confidence: Confidence = Confidence.CERTAIN
 
     def __post_init__(self) -> None:
+        _texts(self, self.message, self.subject or "", self.expected or "")
+        members = isinstance(self.status, Status) and isinstance(self.cause, Cause | None)
+        if not members or not isinstance(self.confidence, Confidence):
+            raise TypeError("the status, the cause or the confidence of a finding is none of those that there are")
+        if not all(isinstance(s, Seen) for s in self.evidence) or not all(isinstance(s, Step) for s in self.remedy):
+            raise TypeError("a finding's evidence is made of Seen, and its remedy of Step")
         if not self.message:
             raise ValueError("a finding needs a message")
         if self.status is Status.FAIL and (self.cause is None or not self.remedy):
@@ -239,6 +257,9 @@ def check(
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise ValueError(f"check name {name!r} is not lower-case words joined by hyphens")
+
+    if not isinstance(title, str) or not isinstance(family, Family):
+        raise TypeError(f"check {name} needs a text for its title and a Family")
 
     def declare(function: CheckFunction) -> Check:
         explanation = inspect.getdoc(function) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -258,13 +259,31 @@ class Progress:
 
 def main() -> NoReturn:
     """The console script. It ends the process at once: a thread that hangs in an outside call must not hold it."""
+    _keep_stdout_for_the_report()
     code = _run_cli()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            code = code or 1
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        code = code or 1
     os._exit(code)
+
+
+def _keep_stdout_for_the_report() -> None:
+    """Lead what else is written there, by a command that a plug-in runs for instance, to standard error.
+
+    A stream that is closed (``>&-``) leads nowhere, instead of into a file that got its number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+    encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "backslashreplace")
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stdout = open(os.dup(1), "w", encoding=encoding, errors=errors)  # noqa: SIM115
+    os.dup2(2, 1)
 
 
 def _run_cli() -> int:
@@ -276,10 +295,10 @@ def _run_cli() -> int:
         error.show()
         return 2
     except OSError as error:  # a full disk under standard output, for instance
-        click.echo(f"ot-doctor: the result could not be written: {error.strerror or error}", err=True)
+        _complain(f"the result could not be written: {error.strerror or error}")
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("ot-doctor: interrupted", err=True)
+        _complain("interrupted")
         return 130
     except Exception as error:  # a fault of ot-doctor itself: a sentence all the same
         said = f"{type(error).__name__}: {error}"
@@ -297,10 +316,16 @@ def _usage_error(error: click.UsageError) -> int:
 
         write(render_error(UsageError(redact(printable(message)))))
     else:
-        click.echo(f"ot-doctor: {redact(printable(message))}", err=True)
-        if error.ctx is not None and isinstance(error, (click.BadParameter, click.NoSuchOption)):
-            click.echo(f"'{error.ctx.command_path} --help' shows the options.", err=True)
+        known = error.ctx is not None and isinstance(error, (click.BadParameter, click.NoSuchOption))
+        hint = f"\n'{error.ctx.command_path} --help' shows the options." if known and error.ctx else ""
+        _complain(redact(printable(message)) + hint)
     return 2
+
+
+def _complain(text: str) -> None:
+    """A sentence on standard error, where anybody can read it."""
+    with contextlib.suppress(OSError):
+        click.echo(f"ot-doctor: {text}", err=True)
 
 
 def _json_wanted(arguments: list[str]) -> bool:

@@ -8,14 +8,17 @@ import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 from ot_doctor.check import Check
+from ot_doctor.deadline import within
 from ot_doctor.secrets import printable, redact
 
 GROUP = "ot_doctor.checks"
+_LONGEST_IMPORT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def _load_folder(folder: Path, catalogue: Catalogue) -> None:
                 raise ImportError("not a Python module")
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+            within(_LONGEST_IMPORT, partial(spec.loader.exec_module, module))
+        except Exception as error:
             sys.modules.pop(name, None)
             catalogue.broken.append(Broken(str(path), _reason(error)))
         else:
@@ -103,8 +106,8 @@ def _load_folder(folder: Path, catalogue: Catalogue) -> None:
 
 def _import(name: str, owner: str, catalogue: Catalogue) -> ModuleType | None:
     try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+        return within(_LONGEST_IMPORT, partial(importlib.import_module, name))
+    except Exception as error:
         catalogue.broken.append(Broken(owner, _reason(error)))
         return None
 

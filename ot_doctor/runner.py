@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from itertools import islice
 
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
+from ot_doctor.deadline import TookTooLong, within
 from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.evidence.store import Store, parameters
 from ot_doctor.secrets import printable, redact
 
 _MOST = 1000  # findings of one check: a plug-in that never stops to report must not fill the memory
+_AT_LEAST = 0.5  # seconds that a check always has: evidence may come late
 
 
 @dataclass(frozen=True)
@@ -91,45 +90,39 @@ def _blocked(check: Check, results: Mapping[str, Result]) -> list[Finding]:
 
 def _run_one(check: Check, store: Store) -> list[Finding]:
     try:
-        arguments: dict[str, object] = {}
-        for name, (kind, takes_unavailable) in parameters(check.function).items():
-            value = store.request if kind is Request else store.get(kind)
-            if isinstance(value, Unavailable) and not takes_unavailable:
-                return [not_had(value)]
-            arguments[name] = value
-        findings = _within(store.request.remaining(), check, arguments)
-        if findings is None:
-            more = Step("Give it more time with --timeout 120.")
-            return [unknown(f"the check {check.name} did not end in time", remedy=[more])]
-        if any(not isinstance(finding, Finding) for finding in findings):
-            raise TypeError("it returned something that is not a Finding")
-        if not findings:
-            raise ValueError("it returned no finding")
-        return findings
-    except Unavailable as reason:  # a check that takes it passes it on where nothing else is left to look at
-        return [not_had(reason)]
+        return _findings(check, store)
+    except TookTooLong:
+        more = Step("Give it more time with --timeout 120.")
+        return [unknown(f"the check {check.name} did not end in time", remedy=[more])]
     except Exception as error:
-        text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
+        text = redact(printable(_words(error)))[:300]
         return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Tell the author of the check.")])]
 
 
-def _within(seconds: float, check: Check, arguments: Mapping[str, object]) -> list[Finding] | None:
-    """The check's findings; ``None`` when a plug-in does not come back. Half a second is always there: evidence may be late."""
-    future: Future[list[Finding]] = Future()
-
-    def call() -> None:
-        try:
-            future.set_result(list(islice(check.function(**arguments) or (), _MOST)))
-        except BaseException as error:  # a plug-in's sys.exit() too
-            future.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}"))
-
-    threading.Thread(target=call, name=check.name, daemon=True).start()
+def _findings(check: Check, store: Store) -> list[Finding]:
+    arguments: dict[str, object] = {}
+    for name, (kind, takes_unavailable) in parameters(check.function).items():
+        value = store.request if kind is Request else store.get(kind)
+        if isinstance(value, Unavailable) and not takes_unavailable:
+            return [not_had(value)]
+        arguments[name] = value
+    seconds = max(_AT_LEAST, store.request.remaining())
     try:
-        return future.result(timeout=max(0.5, seconds))
-    except FutureTimeout:
-        if future.done():  # the check's own TimeoutError
-            raise
-        return None
+        findings = within(seconds, lambda: list(islice(check.function(**arguments) or (), _MOST)))
+    except Unavailable as reason:  # a check that takes it passes it on where nothing else is left to look at
+        return [not_had(reason)]
+    if any(not isinstance(finding, Finding) for finding in findings):
+        raise TypeError("it returned something that is not a Finding")
+    if not findings:
+        raise ValueError("it returned no finding")
+    return findings
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # a plug-in's own exception may fail even at that
+        return type(error).__name__
 
 
 def not_had(reason: Unavailable) -> Finding:

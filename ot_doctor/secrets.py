@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
 _KNOWN: set[str] = set()  # every secret value met in this process, for redaction by value
+_PIECES: set[str] = set()  # every _PIECE characters in a row of the tokens among them: a log may hold one cut in two
+_PIECE = 10
+_USUAL_LENGTH = 37
 
 TOKEN_NAME = "HUGGINGFACE_TOKEN"
 _PREFIXES = ("hf_", "api_org_", "api_")
@@ -33,12 +36,17 @@ _SECRET_SHAPE = re.compile(
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+_TOKEN_BODY = re.compile(r"hf_([A-Za-z0-9]{20,64})")
+_RUN = re.compile(rf"[A-Za-z0-9]{{{_PIECE},}}")
 _SHAPES_ON_THE_WAY_OUT = (
-    (re.compile(r"hf_[A-Za-z0-9]{6,}"), lambda m: f"hf_…({len(m[0])})"),
+    (re.compile(r"(hf_[A-Za-z0-9]{6,33})\s*\n\s*([A-Za-z0-9]{1,28})(?![A-Za-z0-9])"), lambda m: _wrapped(m)),
+    (re.compile(r"hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,}"), lambda m: f"hf_…({len(m[0])})"),
     (re.compile(r"api_org_[A-Za-z0-9]{6,}"), lambda m: f"api_org_…({len(m[0])})"),
     (re.compile(r"(?i)(bearer\s+)(?!(?:hf_|api_(?:org_)?)…)[^\s'\",…]{6,}"), lambda m: f"{m[1]}…"),
-    (re.compile(r"(\w[\w+.-]*://[^\s/:@]*):[^\s/@]+@"), lambda m: f"{m[1]}:…@"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), lambda m: "eyJ…"),
+    (re.compile(r"(?i)(authorization\W{1,5}basic\s+)[\w+/=-]+"), lambda m: f"{m[1]}…"),
+    (re.compile(r"(?i)(passw(?:or)?d[\"']?\s*[=:]\s*[\"']?)(?![<$])[^\s\"',;…]{6,}"), lambda m: f"{m[1]}…"),
+    (re.compile(r"(://[^\s/:@]{0,255}):[^\s/@]+@"), lambda m: f"{m[1]}:…@"),
+    (re.compile(r"\beyJ[\w-]{8,2048}\.[\w-]{8,}\.[\w-]*"), lambda m: "eyJ…"),
 )
 _CONTROL = re.compile(
     r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -85,6 +93,9 @@ class Secret:
         self._value = value
         if len(value.strip()) >= 8:
             _KNOWN.add(value.strip())
+        for body in _TOKEN_BODY.findall(value):
+            if not _is_placeholder(f"hf_{body}"):
+                _PIECES.update(body[at : at + _PIECE] for at in range(len(body) - _PIECE + 1))
 
     def reveal(self) -> str:
         """The value itself."""
@@ -176,7 +187,16 @@ def redact(text: str) -> str:
             text = re.sub(re.escape(value) + rest, lambda m: str(Secret(m[0])), text)
     for pattern, stand_in in _SHAPES_ON_THE_WAY_OUT:
         text = pattern.sub(stand_in, text)
-    return text
+    return _RUN.sub(lambda m: f"…({len(m[0])})" if _of_a_token(m[0]) else m[0], text) if _PIECES else text
+
+
+def _wrapped(match: re.Match[str]) -> str:
+    """A token that a terminal broke over two lines: told by its length from one that ends where the line does."""
+    return f"hf_…({_USUAL_LENGTH})" if len(match[1]) + len(match[2]) == _USUAL_LENGTH else match[0]
+
+
+def _of_a_token(run: str) -> bool:
+    return any(run[at : at + _PIECE] in _PIECES for at in range(len(run) - _PIECE + 1))
 
 
 def _too_plain(value: str) -> bool:

@@ -22,6 +22,7 @@ from ot_doctor.runner import Result, run
 from ot_doctor.secrets import printable, redact
 
 E = TypeVar("E")
+_LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
 
 
 class WrongUsage(Exception):
@@ -75,8 +76,10 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     catalogue = catalogue_of(plan.checks_dirs)
     checks = chosen(catalogue, plan.select, plan.ignore)
     if not checks:
+        if not catalogue.checks and catalogue.broken:
+            raise WrongUsage(f"No check could be loaded. {catalogue.broken[0].owner}: {catalogue.broken[0].reason}")
         raise WrongUsage("No check is left to run: --select and --ignore leave nothing.")
-    notices = tuple(f"The plug-in {b.owner} could not be loaded: {b.reason}" for b in catalogue.broken)
+    notices = tuple(_text(f"The plug-in {b.owner} could not be loaded: {b.reason}") for b in catalogue.broken)
     return checks, Store(_log_alone(plan.request)), notices
 
 
@@ -101,7 +104,7 @@ def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tupl
         duration=time.monotonic() - began,
         results=results,
         diagnosis=diagnose(results),
-        deployment=_had(store, Deployment),
+        deployment=_clean_deployment(_had(store, Deployment)),
         workers=_had(store, Workers),
         hub=_had(store, Hub),
         log=_had(store, WorkerLog),
@@ -125,6 +128,14 @@ def _had(store: Store, kind: type[E]) -> E | None:
     return None if isinstance(value, Unavailable) else value
 
 
+def _clean_deployment(deployment: Deployment | None) -> Deployment | None:
+    """The deployment with a folder and a project that may be shown."""
+    if deployment is None:
+        return None
+    project = _text(deployment.project) if deployment.project else deployment.project
+    return replace(deployment, directory=Path(_text(str(deployment.directory))), project=project)
+
+
 def _clean(result: Result) -> Result:
     """The result as it may leave: no secret, no control character, whatever a plug-in put into its texts."""
     return replace(result, findings=tuple(_clean_finding(finding) for finding in result.findings))
@@ -137,12 +148,26 @@ def _clean_finding(finding: Finding) -> Finding:
         subject=_text(finding.subject) if finding.subject else finding.subject,
         expected=_text(finding.expected) if finding.expected else finding.expected,
         evidence=tuple(Seen(_text(s.source), _text(s.where), _text(s.text)) for s in finding.evidence),
-        remedy=tuple(
-            Step(_text(s.text), _text(s.command) if s.command else None, _text(s.url) if s.url else None, s.risk)
-            for s in finding.remedy
-        ),
+        remedy=tuple(_clean_step(step) for step in finding.remedy),
     )
 
 
+def _clean_step(step: Step) -> Step:
+    text, command = _text(step.text), step.command
+    if command and not _can_be_printed(command):
+        command, text = None, f"{text} (Its command is left out: a name in it cannot be printed.)"
+    return Step(text, command or None, _text(step.url) if step.url else None, step.risk)
+
+
+def _can_be_printed(command: str) -> bool:
+    """Whether the command as it is shown still means the same files."""
+    try:
+        command.encode()
+    except UnicodeEncodeError:  # a name that is no UTF-8
+        return False
+    return _text(command) == command
+
+
 def _text(text: str) -> str:
-    return redact(printable(text))
+    text = redact(printable(text[:_LONGEST_TEXT]))
+    return text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} […]"

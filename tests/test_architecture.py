@@ -20,11 +20,12 @@ PACKAGES = {module for module, path in FILES.items() if path.name == "__init__.p
 # What may be imported by whom, of ours; a room names itself and everything below it. "ot_doctor" is its version alone.
 MAY_IMPORT = {
     "ot_doctor.secrets": (),
+    "ot_doctor.deadline": (),
     "ot_doctor.check": ("ot_doctor.secrets",),
     "ot_doctor.causes": ("ot_doctor.check",),
-    "ot_doctor.evidence": ("ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets"),
-    "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets"),
-    "ot_doctor.runner": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets"),
+    "ot_doctor.evidence": ("ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline"),
+    "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets", "ot_doctor.deadline"),
+    "ot_doctor.runner": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline"),
     "ot_doctor.diagnosis": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.runner"),
     "ot_doctor.report": (
         "ot_doctor", "ot_doctor.check", "ot_doctor.causes", "ot_doctor.diagnosis", "ot_doctor.runner", "ot_doctor.evidence",

@@ -186,3 +186,10 @@ def test_two_checks_of_one_name_name_both_owners(tmp_path: Path, elsewhere: Else
     assert all("two checks are named 'token-format'" in d for d in duplicates)
     assert all("(ot_doctor_checks.token_format)" in d for d in duplicates)
     assert any("rival 2.1 (rival)" in d for d in duplicates) and any(f"{folder}/mine.py" in d for d in duplicates)
+
+
+def test_a_module_that_never_ends_its_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setattr("ot_doctor.discovery._LONGEST_IMPORT", 0.5)
+    (broken,) = [b for b in discover([tmp_path]).broken if b.owner.endswith("endless.py")]
+    assert "no answer within 0.5 s" in broken.reason

@@ -21,6 +21,14 @@ class Unavailable(Exception):
         return self.reason
 
 
+def _working_folder() -> Path:
+    """The working folder; the root where it has been deleted under the shell."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
 @dataclass(frozen=True)
 class Request:
     """Where to look and what to leave out: the options of ``run``."""
@@ -34,7 +42,7 @@ class Request:
     no_exec: bool = False
     log_alone: bool = False  # --logs where no installation was named or found: no Docker, no network
     timeout: float = 30.0  # seconds, the whole run
-    cwd: Path = field(default_factory=Path.cwd)
+    cwd: Path = field(default_factory=_working_folder)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # the doctor's own
     started: float = field(default_factory=time.monotonic)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,15 @@ class Outcome(enum.Enum):
     DISABLED = "disabled"  # the job ran with diarization switched off: not an attempt in the JSON report
 
 
+_ABOUT_THE_HUB = re.compile(
+    r"""private\ or\ gated|Could\ not\ download\ |locate\ the\ file\ on\ the\ Hub|cannot\ find\ the\ requested\ files
+      |gated\ repositor|'NoneType'\ object\ has\ no\ attribute\ '(?:to|eval|instantiate)'
+      |Cannot\ (?:access|download)\ PyAnnote|Access\ forbidden\ to\ PyAnnote|Could\ not\ load\ PyAnnote
+      |(?:HuggingFace\ (?:authentication|permission|model\ access)|PyAnnote\ model\ access)\ error""",
+    re.VERBOSE,
+)
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One diarization attempt, from its first telling line to its end."""
@@ -57,6 +67,13 @@ class Attempt:
     speakers: int | None = None  # found, where the log says so
     settings: str = ""  # the speaker limits of the attempt, as logged
     current: bool = True  # False: before the container's present run
+    cut_off: bool = False  # it ended because the worker did: by a new start, or because the container stopped
+    stopped: bool = False  # the worker was told to stop while it ran
+
+    @property
+    def about_the_hub(self) -> bool:
+        """Whether generic texts say that a model could not be had, whatever the reason."""
+        return any(hit.generic and _ABOUT_THE_HUB.search(hit.record.text) for hit in self.hits)
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,12 @@ class WorkerLog:
     sources: tuple[LogSource, ...]
     attempts: tuple[Attempt, ...]
     stray: tuple[Hit, ...] = ()  # telling hits outside attempts: "Failed to register HuggingFace token", start-up failures
+
+    @property
+    def newest_ended(self) -> Attempt | None:
+        """The newest attempt of the present run that came to an end, good or bad."""
+        telling = (a for a in self.attempts if a.current and a.outcome not in (Outcome.DISABLED, Outcome.UNFINISHED))
+        return next(telling, None)
 
     @property
     def newest(self) -> Attempt | None:

@@ -12,7 +12,9 @@ from ot_doctor.check import Finding, Seen, Status, Step
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
+from ot_doctor.secrets import redact
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}
@@ -21,6 +23,7 @@ _TOOL = {"name": "ot-doctor", "version": __version__}
 def render(report: Report) -> str:
     """One valid document with all keys of the schema."""
     deployment = report.deployment
+    relations = Relations(report)
     return _dump(
         {
             "schema": SCHEMA,
@@ -40,7 +43,7 @@ def render(report: Report) -> str:
             "summary": {status.value: count for status, count in report.summary.items()},
             "attempts": [_attempt(a) for a in report.attempts if a.outcome is not Outcome.DISABLED],
             "diagnosis": [_root_cause(root) for root in report.diagnosis],
-            "checks": [_check(result) for result in report.results],
+            "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
         }
     )
@@ -69,8 +72,17 @@ def render_error(error: UsageError) -> str:
 
 def _dump(document: dict[str, Any]) -> str:
     # Lone surrogates (file names that are no UTF-8) would make the document unreadable elsewhere.
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    text = json.dumps(_redacted(document), indent=2, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _redacted(value: Any) -> Any:
+    """The same without any secret: names of containers and files may be made of anything."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list) else value
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -104,18 +116,19 @@ def _root_cause(root: RootCause) -> dict[str, Any]:
     }
 
 
-def _check(result: Result) -> dict[str, Any]:
+def _check(result: Result, relations: Relations) -> dict[str, Any]:
     return {
         "name": result.check.name,
         "family": result.check.family.value,
         "title": result.check.title,
         "status": result.status.value,
         "duration_ms": round(result.duration * 1000),
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [_finding(finding, relations) for finding in result.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, relations: Relations) -> dict[str, Any]:
+    relation = relations.of(finding)
     return {
         "status": finding.status.value,
         "cause": finding.cause.value if finding.cause else None,
@@ -124,7 +137,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected,
         "evidence": _evidence(finding.evidence),
         "remedy": _remedy(finding.remedy),
-        "relation": None,
+        "relation": relation.value if relation else None,
     }
 
 

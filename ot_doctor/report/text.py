@@ -9,9 +9,12 @@ from itertools import groupby
 
 from ot_doctor import __version__
 from ot_doctor.causes import title
-from ot_doctor.check import Confidence, Finding, Seen, Status, Step
+from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step
+from ot_doctor.diagnosis import Relation, RootCause
 from ot_doctor.report.model import Report
+from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
+from ot_doctor.secrets import redact
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}
@@ -43,7 +46,7 @@ class Style:
 
 def render(report: Report, style: Style = Style()) -> str:
     """The whole report, ending with a line end."""
-    text = "\n".join(_lines(report, style)) + "\n"
+    text = redact("\n".join(_lines(report, style))) + "\n"
     return as_ascii(text) if style.ascii else text
 
 
@@ -85,18 +88,32 @@ def _head(report: Report, style: Style) -> Iterator[str]:
 
 def _diagnosis(report: Report, style: Style) -> Iterator[str]:
     count = len(report.diagnosis)
+    relations = Relations(report)
     for number, root in enumerate(report.diagnosis, 1):
         first = "Root cause" if count == 1 else f"Mend first (1 of {count})"
         label = first if number == 1 else f"Then ({number} of {count})"
         sureness = f", {root.confidence.value}" if root.confidence is not Confidence.CERTAIN else ""
         yield from _wrap(f"{title(root.cause)} ({root.cause.value}{sureness})", style, hanging=2, head=f"{label}:", code="1;31")
         yield from _wrap(root.message, style, indent=2)
+        yield from _relation(root, relations, style, alone=count == 1)
         yield from _seen(root.evidence if style.verbose else root.evidence[:_SHOWN], style, indent=2)
         if not style.verbose and len(root.evidence) > _SHOWN:
             yield f"    and {len(root.evidence) - _SHOWN} more: -v shows all"
         yield "  To mend it:"
         yield from _steps(root.remedy, style, indent=4, numbered=True)
         yield ""
+
+
+def _relation(root: RootCause, relations: Relations, style: Style, *, alone: bool) -> Iterator[str]:
+    """What the cause has to do with the last failure: said where it is not what a reader takes for granted."""
+    kind = relations.of_root(root)
+    if kind is Relation.EXPLAINS and (style.verbose or not alone) and root.cause is not Cause.UNRECOGNISED:
+        at = f" ({relations.failed_at:%Y-%m-%d %H:%M:%S} UTC)" if relations.failed_at else ""
+        yield from _wrap(f"It explains the last failure{at}.", style, indent=2)
+    elif kind is Relation.WOULD_BREAK and relations.any_failure:
+        yield from _wrap("The last failure did not come from it; it would break the next run too.", style, indent=2)
+    elif kind is Relation.UNRELATED and relations.any_failure:
+        yield from _wrap("It has nothing to do with the last failure.", style, indent=2)
 
 
 def _not_known(report: Report, style: Style) -> Iterator[str]:

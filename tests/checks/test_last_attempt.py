@@ -32,6 +32,7 @@ from tests.checks.evidence import (
     deployment,
     env_file,
     everything_said,
+    hit,
     host,
     hub,
     identity,
@@ -39,6 +40,7 @@ from tests.checks.evidence import (
     record,
     statuses,
     token,
+    worker,
     worker_log,
     workers,
 )
@@ -343,3 +345,103 @@ def test_the_newest_of_several_workers_attempts_counts() -> None:
     other: Attempt = attempt(worker="opentranscribe-celery-worker-gpu-scaled")
     finding = only(last_attempt, worker_log(other, *failure(Cause.DISK_FULL).attempts), GONE, GONE, GONE, GONE, GONE, GONE, GONE)
     assert finding.status is Status.PASS
+
+
+# -- failures whose lines name no cause --------------------------------------------------------------
+
+LOCATE = "LocalEntryNotFoundError: An error happened while trying to locate the file on the Hub and we cannot find …"
+NONE_TO = "Error in WhisperX processing: 'NoneType' object has no attribute 'to'"
+PRINTED = "Could not download Pipeline from pyannote/speaker-diarization-community-1.\nIt might be because it is private or gated"
+
+
+def generic(text: str, subject: str | None = None, **changes: object) -> WorkerLog:
+    said = hit("some-generic", "gated-not-accepted", text, generic=True, subject=subject)
+    return worker_log(attempt(Outcome.FAILED, cause="unrecognised", hits=(said,), decisive=(record(text),), **changes))
+
+
+@pytest.mark.parametrize("text", [LOCATE, NONE_TO, PRINTED])
+@pytest.mark.parametrize(
+    ("present", "cause", "subject"),
+    [
+        ({"hub": hub({COMMUNITY_1: Answer.NOT_ACCEPTED})}, Cause.GATED_NOT_ACCEPTED, COMMUNITY_1),
+        ({"hub": hub({COMMUNITY_1: Answer.PENDING})}, Cause.GATED_PENDING, COMMUNITY_1),
+        ({"hub": hub({COMMUNITY_1: Answer.SCOPE})}, Cause.TOKEN_SCOPE, "OpenTranscribe"),
+        ({"hub": hub(whoami=identity(Answer.BAD_TOKEN))}, Cause.TOKEN_INVALID, TOKEN_NAME),
+        ({"hub": GONE, "token": token(None)}, Cause.TOKEN_MISSING, TOKEN_NAME),
+        ({"cache": cache(False, writable=False)}, Cause.CACHE_PERMISSION, HUB_FOLDER),
+        ({"host": Host((replace(host().spaces[0], free=0),))}, Cause.DISK_FULL, MODELS),
+        ({"hub": GONE, "cache": cache(False, offline="HF_HUB_OFFLINE=1")}, Cause.OFFLINE_CACHE_MISSING, COMMUNITY_1),
+    ],
+)
+def test_what_is_wrong_now_decides_where_the_log_is_generic(
+    text: str, present: dict[str, object], cause: Cause, subject: str
+) -> None:
+    finding = verdict(generic(text), **present)
+    assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, cause, subject)
+    assert finding.confidence is Confidence.LIKELY
+    assert text.split("\n")[0] in everything_said(finding)
+
+
+def test_a_folder_that_may_not_be_used_comes_before_the_agreement() -> None:
+    finding = verdict(generic(PRINTED), cache=cache(False, writable=False), hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED}))
+    assert finding.cause is Cause.CACHE_PERMISSION
+
+
+def test_the_repository_that_the_text_names_is_asked_about() -> None:
+    line = ReleaseLine.V0_3
+    refused = hub({SEGMENTATION_3_0: Answer.NOT_ACCEPTED}, line=line)
+    finding = verdict(generic("Could not download 'pyannote/segmentation-3.0' model.", SEGMENTATION_3_0), line, hub=refused)
+    assert (finding.cause, finding.subject) == (Cause.GATED_NOT_ACCEPTED, SEGMENTATION_3_0)
+
+
+def test_a_generic_failure_that_only_access_can_bring_about_is_mended_by_access() -> None:
+    finding = verdict(generic(NONE_TO), ReleaseLine.V0_3)
+    assert finding.status is Status.WARN
+    assert "Access is fine now. Run the job again." in finding.message and PROVEN in finding.message
+
+
+def test_a_generic_failure_that_nothing_explains_is_shown_and_no_token_is_advised() -> None:
+    finding = verdict(generic(LOCATE))
+    assert (finding.status, finding.cause, finding.confidence) == (Status.FAIL, Cause.UNRECOGNISED, Confidence.POSSIBLE)
+    assert LOCATE in everything_said(finding)
+    assert PROVEN in finding.message and "Access is fine now" in finding.message
+    assert any("Run the transcription again" in step.text for step in finding.remedy)
+    assert not any("settings/tokens" in (step.url or "") for step in finding.remedy)
+    sources = ("hub", "token", "cache", "host", "workers", "deployment", "env_file")
+    alone = verdict(generic(LOCATE), **dict.fromkeys(sources, GONE))
+    assert alone.cause is Cause.UNRECOGNISED and PROVEN not in alone.message
+
+
+def test_a_generic_failure_is_over_when_the_cache_is_complete() -> None:
+    finding = verdict(generic(LOCATE), cache=cache())
+    assert (finding.status, finding.cause) == (Status.WARN, Cause.UNRECOGNISED)
+
+
+def test_a_failure_of_another_kind_is_not_laid_on_the_hub() -> None:
+    log = worker_log(attempt(Outcome.FAILED, cause="unrecognised", decisive=(record("KeyError: 'segments'"),)))
+    assert verdict(log, hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED})).cause is Cause.UNRECOGNISED
+
+
+def test_an_attempt_that_a_new_start_cut_off() -> None:
+    def cut_off(**changes: object) -> WorkerLog:
+        return worker_log(
+            attempt(Outcome.FAILED, cause="unrecognised", cut_off=True, decisive=(record("celery@x v5"),), **changes)
+        )
+
+    finding = verdict(cut_off())
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.UNRECOGNISED)
+    assert "started anew" in finding.message
+    assert "inspect" in (finding.remedy[0].command or "") and WORKER in (finding.remedy[0].command or "")
+    stopped = verdict(cut_off(stopped=True))
+    assert "told to stop" in stopped.message and "Nothing needs mending" in stopped.remedy[0].text
+    killed = verdict(cut_off(), workers=workers(worker(oom_killed=True)))
+    assert (killed.cause, killed.subject, killed.confidence) == (Cause.OUT_OF_MEMORY, WORKER, Confidence.LIKELY)
+    by_hand = verdict(cut_off(stopped=True), workers=workers(worker(oom_killed=True)))
+    assert by_hand.cause is Cause.UNRECOGNISED
+
+
+@pytest.mark.parametrize("cause", [Cause.GPU_OUT_OF_MEMORY, Cause.CACHE_PERMISSION, Cause.NETWORK_DNS, Cause.LIB_MISMATCH])
+def test_what_is_not_about_access_says_that_the_token_is_good(cause: Cause) -> None:
+    log = failure(cause, "/tmp/elsewhere" if cause is Cause.CACHE_PERMISSION else None)
+    assert PROVEN in verdict(log).message
+    assert PROVEN not in verdict(log, hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED})).message

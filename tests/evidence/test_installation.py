@@ -44,7 +44,7 @@ def test_the_nearest_one_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [OTHER, "", "celery-worker", "services: [celery-worker", "celery-worker: \0", "# celery-worker\n"]
+    "content", [OTHER, "", "celery-worker", "services: [celery-worker]", "celery-worker: \0", "# celery-worker\n"]
 )
 def test_a_compose_file_without_that_service_is_another_applications(tmp_path: Path, content: str) -> None:
     (tmp_path / "compose.yml").write_text(content)

@@ -85,7 +85,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(text: str, says: str) -> None:
     [
         ('kind = "odd"', "kind 'odd'"),
         ('marks = "middle"', "marks 'middle'"),
-        ('kind = "cause"', "names no cause"),
+        ('kind = "cause"', "cause missing"),
         (MINIMAL, "two signatures are named 'x'"),
     ],
 )
@@ -98,5 +98,5 @@ def test_a_bad_pattern_and_an_unknown_cause_are_found() -> None:
     signature = parse(MINIMAL, "f.toml")[0]
     with pytest.raises(ValueError, match="not a regular expression"):
         verify(replace(signature, patterns=("(",)), CAUSES)
-    with pytest.raises(ValueError, match="no cause of the contract"):
+    with pytest.raises(ValueError, match="none that 'ot-doctor explain' knows"):
         verify(replace(signature, cause="bad-luck"), CAUSES)

@@ -5,89 +5,29 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from ot_doctor.evidence.signatures import Catalogue, Signature
-from ot_doctor.evidence.sources.log_evidence import evidence, said, shown
+from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
+from ot_doctor.evidence.sources.log_evidence import evidence, result_failed, result_message, said, traceback_of, without_frames
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 
-TASK_WORDS = (b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[")
+TASK_WORDS = (
+    b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (", b"-------------- [queues]"
+)  # fmt: skip
 ERROR_WORDS = (b": ERROR/", b": CRITICAL/", b"- ERROR -", b"- CRITICAL -", b"Traceback (most recent call last)")
-_MAX_KEPT = 50  # attempts, stray hits, hits of one attempt: what a log repeats without end is not all kept
 _MAX_OPEN = 8
+_NEAR = 200  # lines before an attempt's first understood one that may already tell of it
 _TASK = re.compile(
     r"Task (?P<name>[\w.]+)\[(?P<id>[0-9a-fA-F-]{8,40})\] "
     r"(?P<what>received|succeeded in|raised unexpected:|retry:|rejected|revoked)(?P<rest>.*)",
     re.DOTALL,
 )
 _DIARIZING = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|rediarize\w*)$")
-_BAD_RESULT = re.compile(r"""['"]status['"]: ['"](?:error|failed)['"]""")
 _SPEAKS_OF_IT = re.compile(r"pyannote|diari[sz]|speaker", re.IGNORECASE)
-_RETRIED = re.compile(r"thrown while requesting |Retrying in [\d.]+s ")
-_FILE_SYSTEM = ("cache-permission", "cache-readonly", "disk-full")
-_LOUD = ("ERROR", "CRITICAL")
-UNRECOGNISED = "unrecognised"
-
-
-@dataclass
-class _Draft:
-    """An attempt whose end is not known yet."""
-
-    first: Record
-    last: Record
-    began: bool  # its first telling line was seen
-    present: bool  # it began in the container's present run
-    stage: int = 0
-    task: str = ""
-    process: str = ""
-    hits: list[Hit] = field(default_factory=list)
-    loud: deque[Record] = field(default_factory=lambda: deque(maxlen=5))
-    verdict: Outcome | None = None  # what the newest success or failure line says
-    task_ended: bool = False
-    disabled: bool = False
-    cut_off: bool = False
-    speakers: int | None = None
-    settings: str = ""
-
-    def take(self, record: Record, hits: Iterable[Hit]) -> None:
-        self.last = record
-        self.hits.extend(hits)
-        if len(self.hits) > _MAX_KEPT:  # the cause is among the first, the end among the last
-            del self.hits[_MAX_KEPT // 2 : -_MAX_KEPT // 2 + 1]
-        if record.level in _LOUD or "Traceback (most recent call last)" in record.text:
-            self.loud.append(record)
-
-    @property
-    def decided_by(self) -> Hit | None:
-        return deciding(self.hits)
-
-    def outcome(self) -> Outcome:
-        if self.cut_off:
-            return Outcome.FAILED
-        if self.disabled and self.verdict is not Outcome.FAILED:
-            return Outcome.DISABLED
-        if self.verdict is Outcome.SUCCEEDED:
-            return Outcome.RECOVERED if any(hit.cause for hit in self.hits) else Outcome.SUCCEEDED
-        if self.verdict is Outcome.FAILED or self.loud:
-            return Outcome.FAILED
-        plain = any(hit.cause and not hit.record.level and not _RETRIED.search(hit.record.text) for hit in self.hits)
-        return Outcome.FAILED if plain else Outcome.UNFINISHED
-
-
-def deciding(hits: Iterable[Hit]) -> Hit | None:
-    """The hit that names the cause, or ``None``: generic texts never decide.
-
-    A file-system error beats everything that the Hub's client made of it. Else the first error counts, since what follows
-    is its consequence; a failed request that was tried again counts only where nothing else does.
-    """
-    able = [hit for hit in hits if hit.cause is not None and not hit.generic]
-    if not able:
-        return None
-    return min(
-        enumerate(able),
-        key=lambda item: (item[1].cause not in _FILE_SYSTEM, _RETRIED.search(item[1].record.text) is not None, item[0]),
-    )[1]
+_STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
+_BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
+_CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
 
 class Cutter:
@@ -99,9 +39,10 @@ class Cutter:
         self._since = since  # what is older is history
         self._running = running
         self._present = since is None
-        self._open: list[_Draft] = []
-        self._closed: deque[tuple[Attempt, bool]] = deque(maxlen=_MAX_KEPT)
-        self._stray: deque[Hit] = deque(maxlen=_MAX_KEPT)
+        self._stopping = False  # the worker was told to stop
+        self._open: list[Draft] = []
+        self._closed: deque[tuple[Attempt, bool]] = deque(maxlen=MAX_KEPT)
+        self._stray: deque[Hit] = deque(maxlen=MAX_KEPT)
         self._waiting: dict[str, None] = {}  # tasks that were received and have not ended
         self.release_signs: dict[str, None] = {}
         self.device = ""
@@ -111,16 +52,21 @@ class Cutter:
         if not self._present and record.at is not None and self._since is not None and record.at >= self._since:
             self._present = True
             self._cut_off(record)
-        hits = tuple(
-            hit
-            for hit in self._signatures.hits(record, said(record), evidence(record))
-            if self._signatures.named[hit.signature].kind != "noise"
-        )
-        task = _TASK.match(said(record))
+        started = _BANNER.search(record.text) is not None
+        told = self._add(record)
+        if started:
+            self._cut_off(record)
+        return told or started
+
+    def _add(self, record: Record) -> bool:
+        hits = self._telling(record, said(record), evidence(record))
         for hit in hits:
             self._note(self._signatures.named[hit.signature], record)
+        stops = _STOPS.search(record.text) is not None
+        self._stopping = self._stopping or stops
+        task = _TASK.match(said(record))
         if task is not None and not _DIARIZING.search(task["name"]):
-            self._stray.extend(hit for hit in hits if hit.cause and _SPEAKS_OF_IT.search(record.text))
+            self._stray.extend(hit for hit in self._telling(record, "", traceback_of(record)) if self._of_another_task(hit))
             return bool(hits)
         marking = next((s for hit in hits if (s := self._signatures.named[hit.signature]).marks), None)
         if marking is not None and marking.marks == "restart":
@@ -133,7 +79,7 @@ class Cutter:
             self._end(marking, record, hits)
         else:
             self._middle(marking, record, hits)
-        return bool(hits) or task is not None
+        return bool(hits) or task is not None or stops
 
     def attempts(self) -> list[tuple[Attempt, bool]]:
         """The attempts so far, the newest first, each with whether its beginning was seen."""
@@ -166,10 +112,11 @@ class Cutter:
             draft = self._new(record, began=False)
         if draft is None or (draft.verdict is Outcome.SUCCEEDED and hits and not about_it):
             self._stray.extend(hit for hit in hits if hit.cause)
-        elif hits or record.level in _LOUD:
+        elif hits or record.level in LOUD:
             draft.take(record, hits)
             if mark is not None and mark.marks == "retry":
                 draft.stage = min(draft.stage, 1)
+                draft.retried = True
 
     def _end(self, mark: Signature, record: Record, hits: tuple[Hit, ...]) -> None:
         failed = mark.marks == "failure"
@@ -178,7 +125,10 @@ class Cutter:
         if draft is None:
             draft = self._new(record, began=False)
         draft.take(record, hits)
+        if not failed and draft.verdict is not Outcome.SUCCEEDED:
+            draft.done_at = record.lines
         draft.verdict = Outcome.FAILED if failed else Outcome.SUCCEEDED
+        draft.named = bool(record.task)
         match = mark.search(said(record))
         if match is not None and match.groupdict().get("speakers"):
             draft.speakers = int(match["speakers"])
@@ -186,43 +136,74 @@ class Cutter:
     def _task(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
         if task["what"] == "received":
             self._waiting[task["id"]] = None
-            if len(self._waiting) > _MAX_KEPT:
+            if len(self._waiting) > MAX_KEPT:
                 del self._waiting[next(iter(self._waiting))]
             return
         self._waiting.pop(task["id"], None)
-        failed = task["what"] != "succeeded in" or _BAD_RESULT.search(task["rest"].split("\n")[0]) is not None
-        draft = self._ended_by(task["id"], record)
+        result = task["rest"].split("\n")[0]
+        failed = task["what"] != "succeeded in" or result_failed(result)
+        verdict = Outcome.FAILED if failed else Outcome.SUCCEEDED
+        draft = self._ended_by(task["id"], record, verdict)
         if draft is None and failed and task["what"] != "revoked":
             draft = self._new(record, began=False)
         if draft is None:
             return
+        self._disentangle(draft, verdict)
         draft.take(record, hits)
+        if failed and task["what"] == "succeeded in":  # Celery calls it a success, so it is logged at INFO
+            draft.hits.extend(self._telling(record, "", result_message(result)))
         draft.task = task["id"]
         draft.task_ended = True
-        if failed:
-            draft.verdict = Outcome.FAILED
-        elif draft.verdict is not Outcome.SUCCEEDED:
-            draft.verdict = Outcome.SUCCEEDED
+        draft.verdict = verdict
         self._close(draft)
 
-    def _ended_by(self, task: str, record: Record) -> _Draft | None:
-        """The open attempt that a task's last line belongs to: its own, else one whose end was seen, else the oldest."""
+    def _ended_by(self, task: str, record: Record, verdict: Outcome) -> Draft | None:
+        """The open attempt that a task's last line belongs to.
+
+        Its own; else one without a task whose end was seen and agrees, or that is the oldest; else one whose task was guessed.
+        """
         own = [d for d in self._open if d.task == task]
         if own:
             return own[-1]
-        others = [d for d in self._open if not d.task and _same_child(d, record)]
-        return next((d for d in others if d.verdict is not None), others[0] if others else None)
+        others = [d for d in self._open if not d.task_named and same_child(d.process, record.process)]
+        return min(
+            others, key=lambda d: (bool(d.task), d.verdict is not verdict, d.verdict is None), default=None
+        )  # the first of those that are alike is the oldest
 
-    def _belonging(self, record: Record) -> list[_Draft]:
+    def _disentangle(self, draft: Draft, verdict: Outcome) -> None:
+        """A thread pool's lines name no task: what this task's last line disproves was another's."""
+        others = [d for d in self._open if d is not draft and not d.task_ended and same_child(d.process, draft.process)]
+        swapped = None
+        if draft.verdict is not verdict and not draft.named:
+            free = [d for d in others if not d.named]
+            swapped = next((d for d in free if d.verdict is verdict), None)
+            if swapped is None and draft.verdict is not None:
+                swapped = next((d for d in free if d.verdict is None), None)
+        if swapped is not None:
+            draft.swap_ends(swapped)
+        if verdict is Outcome.SUCCEEDED and others and not draft.retried:
+            draft.pass_errors_to(next((d for d in others if d.verdict is not Outcome.SUCCEEDED), others[0]))
+        elif swapped is not None and not swapped.retried:
+            swapped.pass_errors_to(draft)
+
+    def _belonging(self, record: Record) -> list[Draft]:
         """The open attempts that a record may be about, the newest first."""
         if record.task:
             own = [d for d in self._open if d.task == record.task]
             if own:
                 return own
-        return [d for d in reversed(self._open) if _same_child(d, record)]
+        return [d for d in reversed(self._open) if same_child(d.process, _process(record))]
+
+    def _telling(self, record: Record, said: str, proof: str) -> tuple[Hit, ...]:
+        hits = self._signatures.hits(record, said, proof)
+        return tuple(hit for hit in hits if self._signatures.named[hit.signature].kind != "noise")
 
     def _tells_of_it(self, hit: Hit) -> bool:
-        return self._signatures.named[hit.signature].opens or _SPEAKS_OF_IT.search(hit.record.text) is not None
+        return self._signatures.named[hit.signature].opens or _SPEAKS_OF_IT.search(without_frames(hit.record.text)) is not None
+
+    def _of_another_task(self, hit: Hit) -> bool:
+        """Whether another task's failure tells of diarization too."""
+        return hit.cause is not None and _SPEAKS_OF_IT.search(traceback_of(hit.record)) is not None
 
     def _note(self, signature: Signature, record: Record) -> None:
         if signature.release:
@@ -233,21 +214,31 @@ class Cutter:
 
     # -- their lives -----------------------------------------------------------------------------
 
-    def _new(self, record: Record, *, began: bool) -> _Draft:
-        draft = _Draft(record, record, began, self._present, task=record.task, process=record.process)
+    def _new(self, record: Record, *, began: bool) -> Draft:
+        process = _process(record)
+        draft = Draft(record, record, began, self._present, task=record.task, task_named=bool(record.task), process=process)
         taken = {d.task for d in self._open}
         free = [task for task in self._waiting if task not in taken]
         if not draft.task and len(free) == 1:
             draft.task = free[0]
         if not began:  # what stood just before the first line that was understood
-            near = [hit for hit in self._stray if record.lines[0] - hit.record.lines[1] <= 200 and _same_child(draft, hit.record)]
-            draft.hits.extend(near)
-            for hit in near:
+            for hit in self._near(draft, record):
+                draft.hits.append(hit)
                 self._stray.remove(hit)
+        for other in self._open:
+            if same_child(other.process, process):
+                draft.among_others = other.among_others = True
         self._open.append(draft)
         if len(self._open) > _MAX_OPEN:
             self._close(self._open[0])
         return draft
+
+    def _near(self, draft: Draft, record: Record) -> Iterable[Hit]:
+        return [
+            hit
+            for hit in self._stray
+            if record.lines[0] - hit.record.lines[1] <= _NEAR and same_child(draft.process, hit.record.process)
+        ]
 
     def _cut_off(self, record: Record) -> None:
         """The worker was started anew: whatever ran has ended."""
@@ -257,47 +248,18 @@ class Cutter:
                 draft.cut_off = True
                 draft.last = record
             self._close(draft)
+        self._stopping = False
 
-    def _close(self, draft: _Draft) -> None:
+    def _close(self, draft: Draft) -> None:
         self._open.remove(draft)
         self._closed.append(self._finished(draft))
 
-    def _finished(self, draft: _Draft, *, at_end: bool = False) -> tuple[Attempt, bool]:
-        if at_end and not self._running and draft.verdict is None and not draft.disabled:
-            draft.cut_off = True
-        outcome = draft.outcome()
-        decided = draft.decided_by
-        wrong = outcome in (Outcome.FAILED, Outcome.RECOVERED)
-        cause = decided.cause if decided and wrong else UNRECOGNISED if outcome is Outcome.FAILED else None
-        attempt = Attempt(
-            worker=self._worker,
-            outcome=outcome,
-            lines=(draft.first.lines[0], draft.last.lines[1]),
-            task=draft.task,
-            started_at=draft.first.at if draft.began else None,
-            ended_at=None if outcome is Outcome.UNFINISHED else draft.last.at,
-            cause=cause,
-            subject=decided.subject if decided and wrong else None,
-            certain=bool(decided and wrong and decided.certain),
-            hits=tuple(draft.hits),
-            decisive=_decisive(draft, decided) if wrong else (),
-            speakers=draft.speakers,
-            settings=draft.settings,
-            current=draft.present or (draft.cut_off and self._present),
-        )
-        return attempt, draft.began
+    def _finished(self, draft: Draft, *, at_end: bool = False) -> tuple[Attempt, bool]:
+        draft.stopped = draft.stopped or self._stopping
+        return draft.finished(self._worker, present=self._present, at_end=at_end, running=self._running), draft.began
 
 
-def _same_child(draft: _Draft, record: Record) -> bool:
-    """Whether both may stem from the same task: two children of a prefork pool never do."""
-    children = draft.process.startswith("ForkPool") and record.process.startswith("ForkPool")
-    return not children or draft.process == record.process
-
-
-def _decisive(draft: _Draft, decided: Hit | None) -> tuple[Record, ...]:
-    """At most five records to show: the one that decided, else what was logged as an error and generic texts."""
-    chosen = [decided.record] if decided else [hit.record for hit in draft.hits if hit.cause][:2] + list(draft.loud)
-    if not chosen:
-        chosen = [draft.last]
-    unique = {record.lines: record for record in sorted(chosen, key=lambda record: record.lines)}
-    return tuple(shown(record) for record in list(unique.values())[-5:])
+def _process(record: Record) -> str:
+    """The child that a record is about: the pool's parent names one that died."""
+    died = _CHILD.match(record.text)
+    return died[1] if died else record.process

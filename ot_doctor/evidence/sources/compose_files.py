@@ -54,8 +54,8 @@ def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavail
     return ComposeConfig(deployment.compose_files, services, tuple(environment), tuple(problems))
 
 
-def service_names(path: Path) -> frozenset[str]:
-    """The services of a Compose file; none where the file is no Compose file, whatever it is."""
+def service_names(path: Path) -> frozenset[str] | None:
+    """The services of a Compose file; ``None`` where the file cannot be read as one."""
     try:
         names: set[str] = set()
         for document in _documents(path):
@@ -63,7 +63,7 @@ def service_names(path: Path) -> frozenset[str]:
             names.update(key for key, _ in tree.pairs(tree.get(document, "services")))
         return frozenset(names)
     except _Unusable:
-        return frozenset()
+        return None
 
 
 def _documents(path: Path) -> list[yaml.Node]:

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.evidence.sources.deadline import within
+from ot_doctor.deadline import within
+from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 _LONGEST_ANSWER = 5.0  # seconds that one answer of the engine may take, however much time the run has
+_LARGEST_SETTINGS = 4 * 1024 * 1024  # bytes
 _SHORTEST_DEADLINE = 0.05  # the SDK takes 0 for "do not wait at all" and fails
 
 
@@ -181,8 +183,8 @@ def _local(request: Request) -> Endpoint:
 def _json(path: Path) -> dict[str, Any]:
     """A JSON object of the Docker CLI's; empty where the file is absent or is none: the CLI takes it so, too."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_small(path, _LARGEST_SETTINGS)[0])
+    except (OSError, TooLarge, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

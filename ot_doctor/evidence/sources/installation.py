@@ -84,7 +84,8 @@ def _has_worker(path: Path) -> bool:
         return False
     from ot_doctor.evidence.sources import compose_files as compose
 
-    return _WORKER in compose.service_names(path)
+    names = compose.service_names(path)
+    return names is None or _WORKER in names  # a file with a slip in it is an installation's all the same
 
 
 def _content(path: Path) -> bytes:

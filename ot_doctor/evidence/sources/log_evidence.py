@@ -11,8 +11,9 @@ _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's 
     r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error:
       | Error\ in\ (?:WhisperX|speaker)\b | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for
       | Failed\ to\ (?:load\ v4\ model|register\ HuggingFace) | Error\ initializing\ pyannote
-      | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised
-      | .{0,400}\ thrown\ while\ requesting\  | (?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b""",
+      | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised | Diarization\ OOM\ with
+      | \[Errno\ -?\d+\]\  | [45]\d\d\ (?:Client|Server)\ Error | HTTP\ Error\ \d | Rate\ limited\.\ Waiting
+      | /\S+\.py:\d+:\ \w+:      | .{0,400}\ thrown\ while\ requesting\  | (?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b""",
     re.VERBOSE,
 )
 _QUOTES_PEOPLE = re.compile(
@@ -20,9 +21,29 @@ _QUOTES_PEOPLE = re.compile(
           |answer|response|reply|comment|title|topic|file\ ?name|upload(?:ed)?|said|says|asked|text|words?|speaker[ _]?\d+)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
-_MEDIA_NAME = re.compile(
-    r"(['\"])(?:(?!\1)[^\n]){1,400}\.(?:mp[34]|m4[av]|wav|mkv|mov|avi|webm|flac|og[ga]|opus|aac|wma|wmv|3gp)\1", re.IGNORECASE
+_SAID = re.compile(  # said by people or by a language model, also inside an exception's own message
+    r"\b(?:transcript|subtitles?|captions?|utterances?|LLM|prompts?|completions?|summary|said|says|answered|replied|quote)\b",
+    re.IGNORECASE,
 )
+_SPOKEN_LINE = re.compile(  # subtitles and transcripts as they are printed
+    r"""^[ \t]*(?:\[?\d[\d:.,]*s?\ *-+>\ *\d | \[?SPEAKER_\d+\b | ['"]?text['"]?:\ | >>\ )[^\n]*""", re.VERBOSE | re.MULTILINE
+)
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Lost|Refused)\b")
+_EXTENSION = r"\.(?:mp[34]|m4[av]|wav|mkv|mov|avi|webm|flac|og[ga]|opus|aac|wma|wmv|3gp|docx?|pdf|txt|srt|vtt)"
+_MEDIA_NAME = re.compile(
+    rf"""(['"])(?:(?!\1)[^\n]){{1,400}}{_EXTENSION}\1 | (?<![\w/])/[^\n'":]{{1,400}}{_EXTENSION}\b
+      | \bfile(?:\ ?name)?[ =:]+[^\n'":/]{{1,300}}{_EXTENSION}\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_STATUS = re.compile(  # the first status of the outermost dictionary
+    r"""[^{\n]{0,40}\{(?:(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")(?<!'status')(?<!"status"):\s*
+        (?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|[\w.+-]+)\s*,\s*)*['"]status['"]:\s*['"](?P<status>\w+)""",
+    re.VERBOSE,
+)
+_MESSAGE = re.compile(
+    r"""['"](?:message|error|detail)['"]:\ (?P<text>'(?:[^'\\\n]|\\.){1,2000}'|"(?:[^"\\\n]|\\.){1,2000}")""", re.VERBOSE
+)
+_TRACEBACK = "Traceback (most recent call last):"
 _FALLBACK = re.compile(r", Fallback: .*?(?=\nTraceback|\n\nDuring handling|\n\nThe above exception|\Z)", re.DOTALL)
 _ENDS_FRAMES = re.compile(r"\S")
 
@@ -38,12 +59,61 @@ def evidence(record: Record) -> str:
         return ""
     text = without_frames(record.text)
     first = said(record)
-    if _QUOTES_PEOPLE.search(first) and not _CARRIES_A_CAUSE.match(first):
-        at = text.find("Traceback (most recent call last):")
+    quotes = _QUOTES_PEOPLE.search(first) and not _CARRIES_A_CAUSE.match(first)
+    if quotes or (_SAID.search(first) and not first.startswith(_TRACEBACK)):
+        at = text.find(_TRACEBACK)
         text = text[at:] if at >= 0 else ""
     if "\\n" in text:  # an exception's repr, in Celery's own line
         text = text.replace("\\n", "\n")
-    return _MEDIA_NAME.sub(r"\1…\1", _FALLBACK.sub("", text))
+    text = _SPOKEN_LINE.sub("", _without_speech(text))
+    return _MEDIA_NAME.sub("…", _FALLBACK.sub("", text))
+
+
+def has_traceback(record: Record) -> bool:
+    return _TRACEBACK in record.text
+
+
+def states_an_error(record: Record) -> bool:
+    """Whether the record has the shape of an error or of a warning about one, and is no mere print."""
+    return (
+        record.level in ("ERROR", "CRITICAL", "")
+        or has_traceback(record)
+        or _CARRIES_A_CAUSE.match(said(record)) is not None
+    )
+
+
+def traceback_of(record: Record) -> str:
+    """The exceptions of the record's traceback alone; empty where it has none."""
+    text = evidence(record)
+    at = text.find(_TRACEBACK)
+    return text[at:] if at >= 0 else ""
+
+
+def result_failed(result: str) -> bool:
+    """Whether a task that Celery calls a success returned an error; a status deeper in the result, or in a text, is not its."""
+    status = _STATUS.match(result)
+    return status is not None and status["status"] in ("error", "failed")
+
+
+def result_message(result: str) -> str:
+    """The error's text in the result that a task returned; ``result`` is what Celery logs of it."""
+    match = _MESSAGE.search(result)
+    return "" if match is None or _SAID.search(match["text"]) else match["text"][1:-1].replace("\\n", "\n")
+
+
+def _without_speech(text: str) -> str:
+    """``text`` without the messages of exceptions that quote what somebody said."""
+    if _SAID.search(text) is None:
+        return text
+    kept, dropping = [], False
+    for line in text.split("\n"):
+        if line.startswith((_TRACEBACK, "During handling of", "The above exception")):
+            dropping = False
+        elif _EXCEPTION.match(line):
+            dropping = _SAID.search(line) is not None
+        if not dropping:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def without_frames(text: str) -> str:
@@ -51,7 +121,7 @@ def without_frames(text: str) -> str:
     kept = []
     in_frames = False
     for line in text.split("\n"):
-        if line.startswith("Traceback (most recent call last):"):
+        if line.startswith(_TRACEBACK):
             in_frames = True
             kept.append(line)
             continue

@@ -63,6 +63,8 @@ def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
 def file_lines(name: str, until: float) -> Iterator[bytes]:
     """The lines of a file, or of standard input for ``-``. Raises ``LogProblem``."""
     if name == "-":
+        if sys.stdin is None:  # closed; its number may be another file's by now
+            raise LogProblem("standard input is closed")
         yield from whole_lines(_blocks(sys.stdin.fileno(), until, "standard input", limit=None))
         return
     path = Path(name)

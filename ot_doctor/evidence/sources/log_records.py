@@ -6,10 +6,11 @@ import bisect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ot_doctor.evidence.sources.log_words import ManyWords, fewest, places
 from ot_doctor.evidence.worker_log import Record
 from ot_doctor.secrets import Secret, printable, redact
 
@@ -19,11 +20,12 @@ MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
 _MAX_AFTER_HEAD = 1_000  # lines in which a record's end is looked for
 _MAX_UNPREFIXED = 40  # lines of a record without a prefix
 _MAX_TOKEN_LINES = 20
+_LOUD_KEPT = 8  # of the errors in a block that no word tells of: at both ends of each stretch between records that tell something
 
 # Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few.
 _NOT_QUIET = re.compile(rb"\n(?![^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/)[^\n]+")
 _QUIET = re.compile(rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/")
-_COARSE = (b"iariz", b"nnote")  # a search costs by the number of words: these two stand for many
+_COARSE = (b"iariz", b"nnote", b"uggingFace")  # a search costs by the number of words: these stand for many
 _JSON_LINE = b'{"log":"'
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 _WRAPPING = re.compile(
@@ -58,8 +60,9 @@ class Line:
 class RecordScan:
     """Takes a log in blocks of whole lines, and passes on the records that hold one of the words.
 
-    ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. What holds none is counted and
-    never parsed. ``on_record`` is called in the order of the log. Memory stays flat.
+    ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. Records that only hold one of
+    ``loud`` are passed on too, but of very many in a row only the first and the last. All else is counted and never parsed.
+    ``on_record`` is called in the order of the log. Memory stays flat.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class RecordScan:
         words: Sequence[bytes],
         on_record: Callable[[Record], object],
         *,
+        loud: Sequence[bytes] = (),
         begins: Callable[[str], bool] = lambda text: False,
     ) -> None:
         self._marks = tuple(marks)
-        self._coarse = _fewest([*marks, *_COARSE])
-        self._words = _fewest(words)
-        self._telling = tuple(word.decode() for word in _fewest([*marks, *words]))
+        self._coarse = fewest([*marks, *_COARSE])
+        self._words = ManyWords([*marks, *words])
+        self._telling = tuple(word.decode() for word in fewest([*marks, *words, *loud]))
+        self._loud = tuple(loud)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._carry = b""
@@ -132,19 +137,21 @@ class RecordScan:
             done = end
 
     def _places(self, text: bytes) -> list[int]:
-        """Where the words are, one place a line for each word at most."""
-        places = set()
-        for place in _find(text, self._coarse):
-            line_end = text.find(b"\n", place)
-            line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
-            if any(mark in line for mark in self._marks):
-                places.add(place)
-        begins, lines = _loud_lines(text)
-        offsets = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
-        for place in _find(b"\n".join(lines), self._words):
-            nth = bisect.bisect_right(offsets, place) - 1
-            places.add(begins[nth] + place - offsets[nth])
-        return sorted(places)
+        """Where to look closer."""
+        loud = _Loud.of(text)
+        if loud.is_all:
+            telling = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
+        else:
+            telling = {place for place in places(text, self._coarse) if self._marked(text, place)}
+            telling |= {loud.origin(place) for place in self._words.places(loud.text)}
+        ends = [0, *sorted(telling), len(text)]
+        stretches = (loud.ends_of(self._loud, begin, end) for begin, end in itertools.pairwise(ends) if end > begin)
+        return sorted(telling.union(*stretches))
+
+    def _marked(self, text: bytes, place: int) -> bool:
+        line_end = text.find(b"\n", place)
+        line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
+        return any(mark in line for mark in self._marks)
 
     def _pass_on(self, region: bytes, number: int) -> None:
         lines = [unwrap(raw, number + offset) for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n"))]
@@ -153,34 +160,53 @@ class RecordScan:
                 self._on_record(draft.record())
 
 
-def _fewest(words: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The words without those that hold another one: whoever finds the shorter has found the longer."""
-    kept: list[bytes] = []
-    for word in sorted(set(words), key=len):
-        if not any(shorter in word for shorter in kept):
-            kept.append(word)
-    return tuple(kept)
+def _is_quiet(text: bytes, place: int) -> bool:
+    return _QUIET.match(text, text.rfind(b"\n", 0, place) + 1) is not None
 
 
-def _find(text: bytes, words: Sequence[bytes]) -> Iterator[int]:
-    for word in words:
-        at = text.find(word)
-        while at >= 0:
-            yield at
-            line_end = text.find(b"\n", at)
-            at = text.find(word, line_end) if line_end >= 0 else -1
+@dataclass(frozen=True)
+class _Loud:
+    """The lines of a text that are not at INFO or DEBUG, and where each begins in it; all lines where that is cheaper."""
 
+    text: bytes
+    begins: Sequence[int] = ()  # in the text that they come from
+    offsets: Sequence[int] = ()  # in this one
+    is_all: bool = False
 
-def _loud_lines(text: bytes) -> tuple[list[int], list[bytes]]:
-    """The lines that are not at INFO or DEBUG, and where each begins."""
-    begins, lines = [], []
-    if text and _QUIET.match(text) is None:
-        begins.append(0)
-        lines.append(text[: text.find(b"\n")] if b"\n" in text else text)
-    for match in _NOT_QUIET.finditer(text):
-        begins.append(match.start() + 1)
-        lines.append(match[0][1:])
-    return begins, lines
+    @classmethod
+    def of(cls, text: bytes) -> _Loud:
+        if 2 * (text.count(b": INFO/") + text.count(b": DEBUG/")) < text.count(b"\n"):
+            return cls(text, is_all=True)
+        begins, lines = [], []
+        if text and _QUIET.match(text) is None:
+            begins.append(0)
+            lines.append(text[: text.find(b"\n")] if b"\n" in text else text)
+        for match in _NOT_QUIET.finditer(text):
+            begins.append(match.start() + 1)
+            lines.append(match[0][1:])
+        return cls(b"\n".join(lines), begins, list(itertools.accumulate((len(line) + 1 for line in lines), initial=0)))
+
+    def origin(self, place: int) -> int:
+        if self.is_all:
+            return place
+        nth = bisect.bisect_right(self.offsets, place) - 1
+        return self.begins[nth] + place - self.offsets[nth]
+
+    def ends_of(self, words: Sequence[bytes], begin: int, end: int) -> set[int]:
+        """Where the first and the last of the words are between two places."""
+        if not self.is_all:
+            begin, end = (self.offsets[bisect.bisect_left(self.begins, place)] for place in (begin, end))
+        found: set[int] = set()
+        for word in words:
+            first = itertools.islice(places(self.text, (word,), begin, end), _LOUD_KEPT)
+            found |= {self.origin(place) for place in first}
+            at = end
+            for _ in range(_LOUD_KEPT if len(found) >= _LOUD_KEPT else 0):
+                at = self.text.rfind(word, begin, at)
+                if at < 0:
+                    break
+                found.add(self.origin(at))
+        return found
 
 
 def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:

@@ -69,7 +69,7 @@ def _scan(on_record: Callable[[Record], object]) -> RecordScan:
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
-        marks, [*known.words(), *ERROR_WORDS], on_record, begins=lambda text: any(mark.search(text) for mark in marking)
+        marks, known.words(), on_record, loud=ERROR_WORDS, begins=lambda text: any(mark.search(text) for mark in marking)
     )
 
 
