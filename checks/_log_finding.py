@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
-from ot_doctor.check import Cause, Confidence, Finding, Seen, failed, warned
+from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step, failed, warned
 from ot_doctor.evidence import Attempt, Record
 
 from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
@@ -15,16 +16,29 @@ from ._remedies import run_again
 
 PROVEN = "Token and agreements are proven good: do not create another token."
 _NOT_HAD = "a model could not be had, and the log does not say why"
+_THE_HUB = "huggingface.co"  # so that a GPU's failure is not taken for what it comes from
 _LINES_SHOWN = 8
 _LINE_LENGTH = 300
 
 
 def finding(
-    what: str, cause: str | None, subject: str | None, certain: bool, records: Iterable[tuple[str, Record]], now: Present
+    what: str,
+    cause: str | None,
+    subject: str | None,
+    certain: bool,
+    records: Iterable[tuple[str, Record]],
+    now: Present,
+    special: str = "",
 ) -> Finding:
-    """What failed (a clause), and why: a failure, or a warning where it has been mended since."""
+    """What failed (a clause), and why: a failure, or a warning where it has been mended since.
+
+    ``special`` is what the deciding signature says to do, in place of what helps against its cause in general.
+    """
     seen = [seen_record(worker, record) for worker, record in records]
-    return _of(what, judge(known_cause(cause), subject, certain, now), certain, seen, now)
+    found = _of(what, judge(known_cause(cause), subject, certain, now), certain, seen, now)
+    if special and found.status is Status.FAIL and found.cause is known_cause(cause):
+        return replace(found, remedy=(Step(special), run_again()))
+    return found
 
 
 def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
@@ -32,10 +46,11 @@ def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
     seen = [seen_record(attempt.worker, record) for record in attempt.decisive]
     verdict = judge_unnamed(attempt, now)
     if attempt.cut_off and verdict.cause is Cause.UNRECOGNISED and not verdict.mended:
-        how = "the worker was told to stop" if attempt.stopped else "the worker stopped or was started anew, with no error before"
+        how = "was told to stop" if attempt.stopped else "stopped, or was started anew, without a line that says why,"
+        proven = f" {PROVEN}" if now.access_proven else ""
         return failed(
             Cause.UNRECOGNISED,
-            f"{what}: it was cut off, since {how} while it ran.",
+            f"{what}: it was cut off. The worker {how} while it ran.{proven}",
             expected="a diarization that succeeds",
             evidence=seen,
             remedy=cut_off_remedy(attempt.worker, attempt.stopped, now),
@@ -46,6 +61,7 @@ def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
         return failed(
             Cause.UNRECOGNISED,
             f"{what}: {_NOT_HAD}.{proven}",
+            subject=_THE_HUB,
             expected="a diarization that succeeds",
             evidence=seen,
             remedy=not_had_remedy(now),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, check, passed, skipped, unknown
+from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
 from ot_doctor.evidence import (
     Attempt,
     Deployment,
     EnvFile,
     Host,
     Hub,
+    LogSource,
     ModelCache,
     Outcome,
     Unavailable,
@@ -64,10 +65,21 @@ def last_attempt(
     ended = [a for a in current if a.outcome is not Outcome.UNFINISHED]
     if running and (not ended or running[0].lines > ended[0].lines or running[0].worker != ended[0].worker):
         yield skipped(f"A diarization is still running in {running[0].worker} since {moment(running[0].started_at)}.")
-    if ended:
+    unread = next((source for source in log.sources if source.end_unread), None)
+    if ended and unread:
+        yield _not_to_the_end(unread)
+    elif ended:
         yield _ended(ended[0], ended[1:], now)
     elif not running:
         yield _none(log)
+
+
+def _not_to_the_end(source: LogSource) -> Finding:
+    return unknown(
+        f"{source.name} was read for {source.lines_read} lines and not to its end, where a newer diarization may stand: "
+        f"{source.problem}",
+        remedy=[Step("Give ot-doctor the end of the log, or more time with --timeout 300.")],
+    )
 
 
 def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
@@ -77,7 +89,8 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
     if attempt.outcome is Outcome.FAILED:
         subject = attempt.subject or (attempt.worker if known_cause(attempt.cause) in _ABOUT_THE_CONTAINER else None)
         records = [(attempt.worker, record) for record in attempt.decisive]
-        return finding(f"The last diarization failed ({when})", attempt.cause, subject, attempt.certain, records, now)
+        special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
+        return finding(f"The last diarization failed ({when})", attempt.cause, subject, attempt.certain, records, now, special)
     speakers = "" if attempt.speakers is None else f", {attempt.speakers} speaker{'' if attempt.speakers == 1 else 's'}"
     settings = f" ({attempt.settings})" if attempt.settings else ""
     notes = ""

@@ -38,8 +38,10 @@ def explains(cause: Cause, other: Cause, subject: str | None = None, other_subje
     """Whether ``cause`` brings ``other`` about.
 
     A setting explains only what follows from that same setting: a stale MAX_SPEAKERS says nothing about the token. That is
-    looked at where both subjects are given.
+    looked at where both subjects are given. A failure that is not recognised, but is about the Hub, comes from nothing else.
     """
+    if other is Cause.UNRECOGNISED and other_subject == _THE_HUB and cause not in OF_THE_HUB:
+        return False
     if other not in EXPLAINS.get(cause, frozenset()):
         return False
     if cause not in _ABOUT_ONE_VARIABLE or subject is None:
@@ -48,22 +50,31 @@ def explains(cause: Cause, other: Cause, subject: str | None = None, other_subje
     return variable is None or variable == subject
 
 
+_THE_HUB = "huggingface.co"
 _TOKEN_VARIABLE = "HUGGINGFACE_TOKEN"
 _TOKEN_CAUSES = frozenset(
     {Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE}
 )
 _ABOUT_ONE_VARIABLE = frozenset({Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV})
 
-_DOES_NOT_FAIL_A_JOB = frozenset(
+# Each can look like a model that could not be had.
+OF_THE_HUB = frozenset(
     {
-        Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.CACHE_NOT_MOUNTED,
-        Cause.DIARIZATION_DISABLED, Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.UNRECOGNISED,
+        Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE,
+        Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND, Cause.CACHE_PERMISSION, Cause.CACHE_READONLY,
+        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.NETWORK_DNS,
+        Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.RATE_LIMITED,
+        Cause.HUB_UNAVAILABLE,
     }
 )  # fmt: skip
-
+# Each is worth mending, and no diarization ever failed for it.
 BREAKS_NO_JOB = frozenset(
     {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.CACHE_NOT_MOUNTED, Cause.DIARIZATION_DISABLED}
-)  # each is worth mending, and no diarization ever failed for it
+)
+# What follows from these fails a job, and they themselves do not.
+_DOES_NOT_FAIL_A_JOB = BREAKS_NO_JOB | {
+    Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.UNRECOGNISED
+}  # fmt: skip
 
 LINKS = (
     Link(

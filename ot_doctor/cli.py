@@ -17,7 +17,7 @@ from ot_doctor import __version__
 
 if TYPE_CHECKING:
     from ot_doctor.evidence.store import Store
-    from ot_doctor.session import Plan
+    from ot_doctor.examination import Plan
 
 _SETTINGS = {"auto_envvar_prefix": "OT_DOCTOR", "help_option_names": ["-h", "--help"]}
 _FAIL_ON = "ot_doctor.fail_on"
@@ -58,6 +58,9 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _checks_dir = click.option("--checks-dir", multiple=True, type=_FOLDER, help="A folder of extra check modules. Repeatable.")
+_signatures = click.option(
+    "--signatures", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help="More log signatures (TOML). Repeatable."
+)
 _ascii = click.option("--ascii", is_flag=True, help="Use ASCII characters only.")
 
 
@@ -106,6 +109,7 @@ def cli() -> None:
 )
 @click.option("--strict", is_flag=True, callback=_last_given_wins, expose_value=False, help="The same as --fail-on warn.")
 @_checks_dir
+@_signatures
 @click.option("-v", "--verbose", is_flag=True, help="Show evidence for passes too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what is not a pass.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
@@ -117,8 +121,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
     something could not be checked.
     """
+    from ot_doctor.examination import WrongUsage, examine, prepare
     from ot_doctor.report.model import exit_code
-    from ot_doctor.session import WrongUsage, examine, prepare
 
     plan = _plan(options, ctx.meta.get(_FAIL_ON, "fail"))
     try:
@@ -140,7 +144,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
 def _plan(options: dict[str, Any], fail_on: str) -> Plan:
     from ot_doctor.evidence import Request
-    from ot_doctor.session import Plan
+    from ot_doctor.examination import Plan
 
     def absolute(path: Path | None) -> Path | None:
         return Path(os.path.abspath(path)) if path else None
@@ -150,6 +154,7 @@ def _plan(options: dict[str, Any], fail_on: str) -> Plan:
         env_file=absolute(options["env_file"]),
         logs=options["logs"],
         workers=options["worker"],
+        signatures=_absolute(options["signatures"]),
         offline=options["offline"],
         no_docker=options["no_docker"],
         no_exec=options["no_exec"],
@@ -157,6 +162,10 @@ def _plan(options: dict[str, Any], fail_on: str) -> Plan:
         environ=dict(os.environ),
     )
     return Plan(request, options["select"], options["ignore"], options["checks_dir"], fail_on)
+
+
+def _absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(Path(os.path.abspath(path)) for path in paths)
 
 
 def _style(options: dict[str, Any]) -> Any:
@@ -185,7 +194,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
     """Show every check: name, family, title, where it comes from."""
     from tabulate import tabulate
 
-    from ot_doctor.session import WrongUsage, catalogue_of
+    from ot_doctor.examination import WrongUsage, catalogue_of
 
     try:
         catalogue = catalogue_of(checks_dir)
@@ -200,14 +209,15 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 @cli.command(context_settings=_SETTINGS)
 @click.argument("name")
 @_checks_dir
+@_signatures
 @_ascii
-def explain(name: str, checks_dir: tuple[Path, ...], ascii: bool) -> None:
-    """Tell what a check or a cause means, why it matters, how it is found out and mended."""
+def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
+    """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
+    from ot_doctor.examination import WrongUsage, catalogue_of, signatures_of
     from ot_doctor.explanation import explanation_of
-    from ot_doctor.session import WrongUsage, catalogue_of
 
     try:
-        _show(explanation_of(name, catalogue_of(checks_dir)), ascii)
+        _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(_absolute(signatures))), ascii)
     except WrongUsage as error:
         raise click.UsageError(str(error)) from None
 

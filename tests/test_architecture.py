@@ -31,10 +31,12 @@ MAY_IMPORT = {
         "ot_doctor", "ot_doctor.check", "ot_doctor.causes", "ot_doctor.diagnosis", "ot_doctor.runner", "ot_doctor.evidence",
         "ot_doctor.report", "ot_doctor.secrets",
     ),
-    "ot_doctor.explanation": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.discovery", "ot_doctor.session"),
+    "ot_doctor.explanation": (
+        "ot_doctor.check", "ot_doctor.causes", "ot_doctor.discovery", "ot_doctor.evidence", "ot_doctor.examination",
+    ),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor_checks"),
 }  # fmt: skip
-EVERYTHING = {"ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.session"}
+EVERYTHING = {"ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.examination"}
 REVEALERS = {"ot_doctor.secrets", "ot_doctor.evidence.sources.hub", "ot_doctor.evidence.sources.compose_files"}
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from ot_doctor.causes import EXPLAINS, LINKS, explains, explanation, title
+from ot_doctor.causes import BREAKS_NO_JOB, EXPLAINS, LINKS, explains, explanation, title
 from ot_doctor.check import Cause
 
 
@@ -82,6 +82,16 @@ def test_a_setting_explains_only_what_follows_from_the_same_setting(cause: Cause
     assert not explains(cause, Cause.TOKEN_MISSING, "MAX_SPEAKERS", None)
     assert explains(cause, Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS", "MAX_SPEAKERS")
     assert not explains(cause, Cause.SPEAKERS_CONFIG, "HUGGINGFACE_TOKEN", "MAX_SPEAKERS")
+
+
+def test_an_unrecognised_failure_about_the_hub_comes_from_nothing_else() -> None:
+    assert explains(Cause.GPU_UNAVAILABLE, Cause.UNRECOGNISED, "0", None)
+    assert not explains(Cause.GPU_UNAVAILABLE, Cause.UNRECOGNISED, "0", "huggingface.co")
+    assert explains(Cause.GATED_NOT_ACCEPTED, Cause.UNRECOGNISED, "pyannote/x", "huggingface.co")
+
+
+def test_what_breaks_no_job_explains_no_failure() -> None:
+    assert not any(explains(cause, Cause.UNRECOGNISED) for cause in BREAKS_NO_JOB)
 
 
 def test_the_relation_only_names_causes_of_the_vocabulary() -> None:

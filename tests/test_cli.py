@@ -168,7 +168,7 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["explain", "token-fromat"], "There is no check or cause 'token-fromat'. Did you mean token-format"),
+        (["explain", "token-fromat"], "There is no check, cause or signature 'token-fromat'. Did you mean token-format"),
         (["explain", "xyzzy"], "'ot-doctor list' shows what there is."),
         (["explain"], "Missing argument 'NAME'"),
         (["--select", "tokn-format"], "There is no check or family 'tokn-format'. Did you mean token-format"),

@@ -37,6 +37,7 @@ class Request:
     env_file: Path | None = None  # --env-file, absolute
     logs: tuple[str, ...] = ()  # --logs; "-" is standard input
     workers: tuple[str, ...] = ()  # --worker: container or Compose service names
+    signatures: tuple[Path, ...] = ()  # --signatures: files of more log signatures, absolute
     offline: bool = False
     no_docker: bool = False
     no_exec: bool = False

@@ -24,7 +24,7 @@ adds a user's own, which come first, and replace a built-in one of the same name
     release = ""
 
 ``name``         how reports and ``ot-doctor explain`` call it: lower-case words with hyphens.
-``patterns``     regular expressions, any of which finds it in a record's text (``^`` and ``$`` are the ends of lines). Named groups:
+``patterns``     regular expressions, any of which finds it in a record's text (``^`` and ``$`` are ends of lines). Named groups:
                  ``subject`` (the repository, path, device or variable that it is about), and for marks ``speakers``, ``device``,
                  ``settings``. Begin with a fixed text, and let no ``*`` or ``+`` stand beside another of the same characters.
 ``words``        fixed texts of four characters or more, one of which is in whatever a pattern finds: a log is searched for them.
@@ -133,14 +133,17 @@ class Catalogue:
     def hits(self, record: Record, said: str, evidence: str) -> tuple[Hit, ...]:
         """What a record tells: marks and notes by ``said``, its own message; causes by ``evidence``, what may prove one.
 
-        In the order in which they stand in the text, a user's own before the built-in ones.
+        In the order in which they stand in the text, a user's own before the built-in ones. Noise tells nothing.
         """
         found = []
         for order, signature in enumerate(self.signatures):
+            if signature.kind == "noise":
+                continue
             match = signature.search(evidence if signature.kind in ("cause", "generic") else said)
             if match is not None:
                 subject = match.groupdict().get("subject")
-                hit = Hit(signature.name, signature.cause, subject, signature.certain, signature.kind == "generic", record)
+                generic = signature.kind == "generic"
+                hit = Hit(signature.name, signature.cause, subject, signature.certain, generic, record, signature.remedy)
                 found.append((not signature.origin, match.start(), order, hit))
         return tuple(hit for *_, hit in sorted(found, key=lambda item: item[:3]))
 

@@ -30,6 +30,7 @@ class Hit:
     certain: bool
     generic: bool  # must not decide by itself
     record: Record
+    remedy: str = ""  # what the signature says to do, where that is more special than what helps against the cause
 
 
 class Outcome(enum.Enum):
@@ -85,6 +86,7 @@ class LogSource:
     whole: bool  # read from its beginning, or from the present run's
     since: datetime | None = None  # the present run's start
     problem: str = ""  # why it could not be read, or not to the end
+    end_unread: bool = False  # newer lines were not reached: what was found may not be the newest
     token_lines: tuple[int, ...] = ()  # lines that held a token
     release_signs: tuple[str, ...] = ()  # what the lines say about the release line: "v0.1", "v0.1-0.3", "v0.4", "v0.5"
     device: str = ""  # "cuda", "cpu": what the diarizer says it runs on

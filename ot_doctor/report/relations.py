@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ot_doctor.causes import OF_THE_HUB
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.diagnosis import Caused, Failure, Relation, RootCause, relation, relation_of
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report.model import Report
 
 _TELLS_OF_IT = "last-attempt"  # the check that judges the newest attempt by what is there now
-_OF_THE_HUB = frozenset(
-    {
-        Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE,
-        Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND, Cause.CACHE_PERMISSION, Cause.CACHE_READONLY,
-        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.NETWORK_DNS,
-        Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.RATE_LIMITED,
-        Cause.HUB_UNAVAILABLE,
-    }
-)  # fmt: skip
 _OF_THE_PROCESS = frozenset({Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_LIBRARY, Cause.GPU_UNAVAILABLE})
 
 
@@ -69,5 +61,5 @@ def _failure(attempt: Attempt, report: Report) -> Failure:
 def _able(attempt: Attempt) -> frozenset[Cause] | None:
     """What can look like a failure whose lines name no cause."""
     if attempt.about_the_hub:
-        return _OF_THE_HUB
-    return _OF_THE_PROCESS if attempt.cut_off and not attempt.hits else None
+        return OF_THE_HUB
+    return _OF_THE_PROCESS if attempt.cut_off and not any(hit.cause for hit in attempt.hits) else None

@@ -1,13 +1,16 @@
 """``make bench``: the figures of docs/performance.md, as ratios against what each is named against.
 
-Every pair is timed in turn, A B A B …, and the median of the ratios is printed. Nothing here fails on a figure.
+Every pair is timed in turn, A B A B …, and the median of the ratios is printed. Nothing here fails on a figure. Every grep writes
+into a pipe: one that writes to /dev/null ends with its first match.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ot_doctor.evidence.signatures import catalogue
 from tests.parts.engine import Engine, why_not
 from tests.parts.hub import Fault
 from tests.scenarios import logs
@@ -31,7 +35,16 @@ _NOISE = (
 
 def main() -> None:
     """Run all figures, or those named on the command line."""
-    figures: dict[str, Callable[[], None]] = {"help": _help, "log": _log, "memory": _memory, "hub": _hub}
+    figures: dict[str, Callable[[], None]] = {
+        "help": _help,
+        "log": _log,
+        "last-10000": _last_10000,
+        "whole-log": _whole_log,
+        "logs-file": _logs_file,
+        "logs-stdin": _logs_stdin,
+        "memory": _memory,
+        "hub": _hub,
+    }
     for name in sys.argv[1:] or figures:
         figures[name]()
 
@@ -96,7 +109,7 @@ def _log() -> None:
     for place, before in (("start", 1_000), ("middle", 100_000), ("end", 199_000)):
         with _deployment(logs.v04_success(), (before, 200_000 - before - 7)) as world:
             env = world.shell()
-            grep = f"docker logs --tail 200000 {_CONTAINER} 2>&1 | grep -i pyannote"
+            grep = f"docker logs --tail 200000 {_CONTAINER} 2>&1 | grep -i pyannote | cat"
             a, b, ratio = _in_turn(
                 lambda env=env, at=world.folder: _run([str(DOCTOR), "--offline"], env=env, cwd=at),  # type: ignore[misc]
                 lambda env=env, grep=grep: _run(["sh", "-c", grep], env=env),  # type: ignore[misc]
@@ -104,6 +117,89 @@ def _log() -> None:
             )
             name = f"run --offline, 200,000 lines, attempt at the {place} / docker logs | grep"
             _print(name, f"{ratio:.2f} ({a:.2f} s / {b:.2f} s)", "1.0")
+
+
+def _find(name: str, before: int, after: int, bound: str, rounds: int) -> None:
+    """How long it takes to find the last attempt in the log of a running container."""
+    with _deployment(logs.v04_success(), (before, after)) as world:
+        env = world.shell()
+        doctor = [str(DOCTOR), "--offline", "--select", "last-attempt", "--timeout", "300"]
+        grep = ["sh", "-c", f"docker logs {_CONTAINER} 2>&1 | grep -i pyannote | cat"]
+        a, b, ratio = _in_turn(lambda: _run(doctor, env=env, cwd=world.folder), lambda: _run(grep, env=env), rounds)
+    _print(f"the last attempt in 2,000,000 lines, {name} / docker logs | grep", f"{ratio:.3f} ({a:.2f} s / {b:.2f} s)", bound)
+
+
+def _last_10000() -> None:
+    _find("in the last 10,000 lines", 1_990_100, 9_893, "0.05", 3)
+
+
+def _whole_log() -> None:
+    _find("at its start", 500, 1_999_493, "0.7", 3)
+
+
+_OTHERS = (
+    "[2026-11-21 01:37:28,804: WARNING/MainProcess] consumer: the connection to redis:6379 was lost, attempt {0} of 100000\n",
+    "progress {0}: the chunk is done, and another one follows it\n",
+    "[2026-11-21 01:37:28,804: ERROR/ForkPoolWorker-2] Task media.thumbnail[{0:08d}-0c7f-4f0e-9f55-2f0f6a4c1b11] raised"
+    " unexpected: ValueError('bad frame {0}')\nTraceback (most recent call last):\n"
+    '  File "/app/tasks/media.py", line 40, in thumbnail\n'
+    "    raise ValueError(text)\nValueError: bad frame {0}\n",
+)
+
+
+@contextmanager
+def _log_file(others: Sequence[str], size: int = 300_000_000) -> Iterator[Path]:
+    """A log of that many bytes, its only attempt near its start; every fortieth of its lines is one of ``others``."""
+    with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
+        path = Path(folder) / "worker.log"
+        with path.open("w") as out:
+            out.writelines(f"{line}\n" for line in logs.v04_success())
+            for start in range(0, 100_000_000, 1_000):
+                lines = [_NOISE.format(number) for number in range(start, start + 1_000)]
+                if others:
+                    lines[::40] = [others[number // 40 % len(others)].format(start + number) for number in range(0, 1_000, 40)]
+                out.writelines(lines)
+                if out.tell() >= size:
+                    break
+        yield path
+
+
+def _alternatives() -> str:
+    """For grep: a fixed text of every signature."""
+    return "|".join(re.sub(r"[][\\.^$*+?(){}|]", r"\\\g<0>", signature.words[0]) for signature in catalogue().signatures)
+
+
+def _logs_file() -> None:
+    alternatives = _alternatives()
+    for kind, others in (("ordinary lines", ()), ("with errors in it", _OTHERS)):
+        with _log_file(others) as path:
+            doctor = [str(DOCTOR), "--logs", str(path), "--timeout", "120"]
+            _against_grep(f"--logs FILE of 300 MB, {kind}", doctor, path, alternatives)
+
+
+def _logs_stdin() -> None:
+    alternatives = _alternatives()
+    with _log_file(_OTHERS) as path:
+        doctor = f"'{DOCTOR}' --logs - --timeout 120"
+        _against_grep("--logs - < FILE of 300 MB", ["sh", "-c", f"{doctor} < '{path}'"], path, alternatives)
+        _against_grep("cat FILE of 300 MB | --logs -", ["sh", "-c", f"cat '{path}' | {doctor}"], path, alternatives)
+
+
+def _against_grep(name: str, doctor: Sequence[str], path: Path, alternatives: str) -> None:
+    used: list[float] = []
+
+    def timed() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = _run(doctor)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return took
+
+    grep = ["sh", "-c", 'grep -cE "$1" "$2" | cat', "sh", alternatives, str(path)]
+    a, b, ratio = _in_turn(timed, lambda: _run(grep), 5)
+    _print(f"{name} / grep -E", f"{ratio:.2f} ({a:.2f} s / {b:.2f} s)", "5")
+    speed = path.stat().st_size / statistics.median(used) / 1e6
+    _print(f"{name}, speed", f"{speed:.0f} MB/s per core", "100, ordinary lines")
 
 
 def _peak(world: World) -> int:
@@ -141,4 +237,5 @@ def _hub() -> None:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then too
     main()

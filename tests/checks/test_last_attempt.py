@@ -403,6 +403,7 @@ def test_a_generic_failure_that_only_access_can_bring_about_is_mended_by_access(
 def test_a_generic_failure_that_nothing_explains_is_shown_and_no_token_is_advised() -> None:
     finding = verdict(generic(LOCATE))
     assert (finding.status, finding.cause, finding.confidence) == (Status.FAIL, Cause.UNRECOGNISED, Confidence.POSSIBLE)
+    assert finding.subject == "huggingface.co"
     assert LOCATE in everything_said(finding)
     assert PROVEN in finding.message and "Access is fine now" in finding.message
     assert any("Run the transcription again" in step.text for step in finding.remedy)
@@ -445,3 +446,19 @@ def test_what_is_not_about_access_says_that_the_token_is_good(cause: Cause) -> N
     log = failure(cause, "/tmp/elsewhere" if cause is Cause.CACHE_PERMISSION else None)
     assert PROVEN in verdict(log).message
     assert PROVEN not in verdict(log, hub=hub({COMMUNITY_1: Answer.NOT_ACCEPTED})).message
+
+
+def test_a_log_that_was_not_read_to_its_end_is_unknown() -> None:
+    unread = {"end_unread": True, "problem": "the time was over"}
+    (finding,) = judged(worker_log(attempt(Outcome.SUCCEEDED), source=unread))
+    assert finding.status is Status.UNKNOWN
+    assert "200 lines" in finding.message and "the time was over" in finding.message
+
+
+def test_what_the_deciding_signature_says_to_do_comes_in_place_of_the_general_advice() -> None:
+    special = hit("xet-blocked", Cause.NETWORK_REFUSED.value, remedy="Let *.xethub.hf.co through the firewall.")
+    failure = attempt(Outcome.FAILED, cause=Cause.NETWORK_REFUSED.value, certain=True, hits=(special,))
+    (finding,) = judged(worker_log(failure))
+    assert finding.status is Status.FAIL
+    assert finding.remedy[0].text == "Let *.xethub.hf.co through the firewall."
+    assert len(finding.remedy) == 2

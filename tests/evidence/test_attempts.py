@@ -211,16 +211,26 @@ def test_the_primary_model_decides_and_not_the_fallback(tmp_path: Path) -> None:
     assert attempt.cause == "token-missing"
 
 
-@pytest.mark.parametrize("sub_model", ["to", "eval"])
-def test_v3s_nonetype_does_not_decide_and_names_the_repository(tmp_path: Path, sub_model: str) -> None:
+@pytest.mark.parametrize("attribute, printed_too", [("to", True), ("eval", False)])
+def test_v3s_nonetype_does_not_decide(tmp_path: Path, attribute: str, printed_too: bool) -> None:
+    printed = line("", "WARNING", "ForkPoolWorker-1") + "\nCould not download 'pyannote/speaker-diarization-3.1' pipeline."
+    crashed = f"Error in WhisperX processing: 'NoneType' object has no attribute '{attribute}'"
+    before = [printed] if printed_too else []
+    attempt = only(read(tmp_path, V3_BEGINS, *before, line(crashed, "ERROR", "ForkPoolWorker-1"), V3_STATUS_ERROR))
+    assert attempt.cause == "unrecognised"
+    assert ({hit.subject for hit in attempt.hits if hit.generic} >= {"pyannote/speaker-diarization-3.1"}) is printed_too
+
+
+def test_a_pipeline_that_was_had_and_a_model_of_it_that_was_refused_are_the_second_agreement(tmp_path: Path) -> None:
     printed = (
         line("", "WARNING", "ForkPoolWorker-1")
         + "\nCould not download 'pyannote/segmentation-3.0' model.\nIt might be private or gated"
     )
-    crashed = line(f"Error in WhisperX processing: 'NoneType' object has no attribute '{sub_model}'", "ERROR", "ForkPoolWorker-1")
+    crashed = line("Error in WhisperX processing: 'NoneType' object has no attribute 'eval'", "ERROR", "ForkPoolWorker-1")
     attempt = only(read(tmp_path, V3_BEGINS, printed, crashed, V3_STATUS_ERROR))
-    assert attempt.cause == "unrecognised"
-    assert {hit.subject for hit in attempt.hits if hit.generic} >= {"pyannote/segmentation-3.0"}
+    assert (attempt.cause, attempt.subject, attempt.certain) == ("gated-not-accepted", "pyannote/segmentation-3.0", False)
+    denied = line("[Errno 13] Permission denied: '/home/appuser/.cache/torch/pyannote/x'", "ERROR", "ForkPoolWorker-1")
+    assert only(read(tmp_path, V3_BEGINS, printed, denied, crashed, V3_STATUS_ERROR)).cause == "cache-permission"
 
 
 def test_the_newest_attempt_gives_the_verdict(tmp_path: Path) -> None:

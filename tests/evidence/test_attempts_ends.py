@@ -160,6 +160,17 @@ def test_a_child_that_is_killed_while_the_worker_is_told_to_stop(tmp_path: Path,
     assert later.attempts[0].cause == "out-of-memory", "the worker was started anew since"
 
 
+def test_a_child_that_is_killed_at_its_time_limit(tmp_path: Path) -> None:
+    log = read(
+        tmp_path, line("Performing speaker diarization...", process="ForkPoolWorker-1", at=1),
+        line("Task handler raised error: TimeLimitExceeded(3)", "ERROR", at=4),
+        line(f"Hard time limit (3s) exceeded for transcribe_audio[{TASK}]", "ERROR", at=4), line(KILLED, "ERROR", at=5),
+    )  # fmt: skip
+    attempt = only(log)
+    assert (attempt.outcome, attempt.cause) == (Outcome.FAILED, "unrecognised")
+    assert "Hard time limit" in "\n".join(record.text for record in attempt.decisive)
+
+
 def test_a_new_start_cuts_off_every_attempt_that_ran(tmp_path: Path) -> None:
     log = read(tmp_path, received(TASK), received(OTHER), loads(1), loads(2), BANNER, loads(9), done(12))
     assert [(a.outcome, a.cut_off) for a in log.attempts] == [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
+import lzma
 import os
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,45 @@ def test_a_pipe_that_says_nothing_has_a_deadline(tmp_path: Path) -> None:
         list(file_lines(str(pipe), soon(0.3)))
     assert time.monotonic() - begun < 2
     os.close(writer)
+
+
+def test_a_pipe_that_nobody_writes_to_has_a_deadline(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    begun = time.monotonic()
+    with pytest.raises(LogProblem, match="--timeout"):
+        list(file_lines(str(tmp_path / "pipe"), soon(0.3)))
+    assert time.monotonic() - begun < 2
+
+
+def test_a_pipe_gives_little_at_a_time(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("wb") as file:
+            for number in range(200):
+                file.write(b"%d\n" % number)
+                file.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert b"".join(file_lines(str(pipe), soon())) == b"".join(b"%d\n" % number for number in range(200))
+    writer.join()
+
+
+def test_what_never_ends_has_a_deadline() -> None:
+    size = 0
+    with pytest.raises(LogProblem, match=r"/dev/zero was not read to its end .* --timeout"):
+        for block in file_lines("/dev/zero", soon(0.3)):
+            size = max(size, len(block))
+    assert 0 < size <= (9 << 20)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_log_is_said_to_be_one(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "log").write_bytes(pack(b"[2026-11-21 01:37:28,804: INFO/MainProcess] x\n" * 100))
+    with pytest.raises(LogProblem, match="is compressed: unpack it first"):
+        list(file_lines(str(tmp_path / "log"), soon()))
 
 
 def frame(text: bytes, stream: int = 2) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import random
 from datetime import datetime, timezone
@@ -11,6 +13,7 @@ import pytest
 from ot_doctor.evidence import Record
 from ot_doctor.evidence.sources.log_evidence import evidence, without_frames
 from ot_doctor.evidence.sources.log_records import MAX_LINE, MAX_LINES, RecordScan, unwrap
+from ot_doctor.evidence.sources.log_words import ManyWords
 
 HEAD = "[2026-11-21 01:37:28,804: ERROR/ForkPoolWorker-1] "
 TOKEN = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
@@ -69,6 +72,56 @@ def test_the_engines_own_json_lines() -> None:
              for text in (HEAD + "it's “telling”", "and more")]  # fmt: skip
     (record,) = scan("\n".join(lines) + "\n")
     assert record.text == "it's “telling”\nand more"
+
+
+def test_a_long_line_in_several_of_the_engines_entries() -> None:
+    texts = (HEAD + "telling x", "y", "z\n", "and more\n")
+    entries = [json.dumps({"log": text, "time": "2026-11-21T05:00:00Z"}, separators=(",", ":")) for text in texts]
+    (record,) = scan("\n".join(entries) + "\n")
+    assert (record.text, record.lines) == ("telling xyz\nand more", (1, 4))
+
+
+def test_a_json_file_that_was_cut_at_both_ends() -> None:
+    entry = json.dumps({"log": HEAD + "telling\n", "stream": "stderr"}, separators=(",", ":"))
+    first, second = scan(f"{entry[30:]}\n{entry}\n{entry[:-12]}")[-2:]
+    assert first.text == "telling" and second.level == "ERROR" and second.text.startswith("telling")
+
+
+def test_a_coloured_compose_log() -> None:
+    name = "\x1b[36mcelery-worker  | \x1b[0m"
+    (record,) = scan(f"{name}{HEAD.replace('ERROR', 'INFO')}x\n" * 50 + f"{name}{HEAD}telling\n{name}and more\n")
+    assert (record.text, record.level, record.lines) == ("telling\nand more", "ERROR", (51, 52))
+
+
+@pytest.mark.parametrize("kind", ["INFO", "WARNING"])
+@pytest.mark.parametrize("block", [300, 5_000, 1 << 20])
+def test_of_very_many_errors_in_a_row_the_first_and_the_last_are_kept(kind: str, block: int) -> None:
+    ordinary = HEAD.replace("ERROR", kind) + "ordinary\n"
+    error = HEAD + "broken {}\n"
+    found: list[Record] = []
+    scanning = RecordScan((b"a mark",), (b"telling",), found.append, loud=(b": ERROR/",))
+    lines = [ordinary * 3 + error.format(number) for number in range(200)]
+    lines[100] = HEAD + "telling\n"
+    raw = "".join(lines).encode().splitlines(keepends=True)
+    for at in range(0, len(raw), max(1, block // 100)):
+        scanning.feed(b"".join(raw[at : at + max(1, block // 100)]))
+    scanning.close()
+    texts = [record.text for record in found]
+    assert texts[0] == "broken 0" and texts[-1] == "broken 199"
+    at = texts.index("telling")
+    assert texts[at - 1] == "broken 99" and texts[at + 1] == "broken 101"
+    assert 20 <= len(texts) <= 30 and [record.lines for record in found] == sorted(record.lines for record in found)
+
+
+def test_many_words_are_found_as_one_by_one() -> None:
+    chance = random.Random(7)
+    for _ in range(200):
+        words = {"".join(chance.choices("ab'C[ ", k=chance.randint(1, 12))).encode() for _ in range(chance.randint(0, 12))}
+        text = "".join(chance.choices("ab'C[ \n", weights=[4, 4, 2, 2, 1, 1, 1], k=600)).encode()
+        lines = text.split(b"\n")
+        starts = [0, *itertools.accumulate(len(line) + 1 for line in lines)]
+        found = [bisect.bisect_right(starts, place) - 1 for place in ManyWords(words).places(text)]
+        assert found == [number for number, line in enumerate(lines) if any(word in line for word in words)]
 
 
 def test_compose_services_are_not_mixed() -> None:

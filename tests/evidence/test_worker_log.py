@@ -112,6 +112,53 @@ def test_memory_stays_flat_and_the_first_line_is_found(tmp_path: Path) -> None:
     assert int(grown) < 40_000, "kilobytes"
 
 
+def test_standard_input_without_end_has_a_deadline_and_memory_stays_flat(tmp_path: Path) -> None:
+    (tmp_path / "piece").write_text(ATTEMPT + ORDINARY * 5_000)
+    code = (
+        "import resource; from ot_doctor.evidence import Request, Unavailable;"
+        "from ot_doctor.evidence.sources.worker_log import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "log = gather(Request(logs=('-',), timeout=2), Unavailable('x'));"
+        "print(log.newest.outcome.value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base, log.sources[0].lines_read);"
+        "print(log.sources[0].problem)"
+    )
+    endless = ["sh", "-c", f"while cat '{tmp_path}/piece'; do :; done"]
+    with subprocess.Popen(endless, stdout=subprocess.PIPE) as writer:
+        run = subprocess.run([sys.executable, "-c", code], stdin=writer.stdout, capture_output=True, text=True, check=True)
+        writer.kill()
+    told, problem = run.stdout.splitlines()
+    outcome, grown, lines = told.split()
+    assert outcome == "succeeded" and int(lines) > 5_000
+    assert int(grown) < 40_000, "kilobytes"
+    assert problem == "standard input was not read to its end in the time given; --timeout allows more"
+
+
+def test_a_pipe_that_ends_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    code = (
+        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources.worker_log import gather;"
+        "log = gather(Request(logs=('-',)), Unavailable('x')); print(log.newest.outcome.value, log.sources[0].problem)"
+    )
+    cut = ATTEMPT[: ATTEMPT.index("TIMING: diarization completed") + 12]
+    run = subprocess.run([sys.executable, "-c", code], input=cut, capture_output=True, text=True, check=True)
+    assert run.stdout == "unfinished \n"
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARNING", "ERROR"])
+def test_the_newest_failure_is_found_among_very_many_errors(tmp_path: Path, level: str) -> None:
+    path = tmp_path / "log"
+    disk_full = (LOGS / "v4-disk-full.log").read_text()
+    error = "[2026-11-21 01:37:28,804: {}/ForkPoolWorker-9] Task media.thumbnail raised: bad frame {}\n"
+    with path.open("w") as file:
+        for part in range(3):
+            file.writelines(error.format(level, number) for number in range(10_000))
+            file.write(ATTEMPT if part < 2 else disk_full)
+        file.writelines(error.format("INFO", number) for number in range(10_000))
+    log = read_files(path)
+    assert log.newest is not None and (log.newest.outcome, log.newest.cause) == (Outcome.FAILED, "disk-full")
+    first = disk_full.split("\n").index(next(line for line in disk_full.split("\n") if "Loading PyAnnote" in line)) + 1
+    assert log.newest.lines[0] == 30_000 + 2 * ATTEMPT.count("\n") + first
+    assert log.sources[0].lines_read == path.read_bytes().count(b"\n")
+
+
 def test_no_file_and_no_engine() -> None:
     with pytest.raises(Unavailable, match="no engine"):
         gather(Request(), NO_ENGINE)

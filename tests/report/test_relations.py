@@ -61,7 +61,7 @@ def related(finding: Finding, *attempts: Attempt, others: tuple[Finding, ...] = 
         (Cause.GPU_UNAVAILABLE, "0", failure("unrecognised", hits=(GENERIC,)), W),
         (Cause.GPU_UNAVAILABLE, "0", failure("unrecognised"), E),
         (Cause.OUT_OF_MEMORY, "worker", failure("unrecognised", cut_off=True), E),
-        (Cause.GATED_NOT_ACCEPTED, COMMUNITY_1, failure("unrecognised", cut_off=True), W),
+        (Cause.GATED_NOT_ACCEPTED, COMMUNITY_1, failure("unrecognised", cut_off=True, hits=(hit("v4-loads", None),)), W),
         (Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS", failure("somebodys-own"), E),
     ],
 )

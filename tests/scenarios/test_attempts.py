@@ -151,7 +151,7 @@ def test_access_that_was_granted_after_the_failure(bring_up):
 
 
 def test_a_generic_text_and_what_is_wrong_now(bring_up):
-    generic = "An error happened while trying to locate the file on the Hub and we cannot find the requested files in the local cache."
+    generic = "An error happened while trying to locate the file on the Hub and we cannot find the requested files in the cache."
     log = logs.v04_failure([f"huggingface_hub.errors.LocalEntryNotFoundError: {generic}"], generic)
     env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"
     report = bring_up(Scenario(accepted=[], env=env, cache="absent", log=log)).report()

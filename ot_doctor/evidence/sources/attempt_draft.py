@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ot_doctor.evidence.sources.log_evidence import has_traceback, said, shown, states_an_error
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
@@ -15,6 +15,9 @@ MAX_KEPT = 50  # hits of one attempt: what a log repeats without end is not all 
 LOUD = ("ERROR", "CRITICAL")
 _RETRIED = re.compile(r"thrown while requesting |Retrying in [\d.]+s |Rate limited\. Waiting ")
 _RETRY_SECONDS, _RETRY_LINES = 60, 100  # how long before the error a request that was tried again still belongs to it
+_TIME_LIMIT = re.compile(r"\bTimeLimitExceeded\(|^Hard time limit \(", re.MULTILINE)
+_REFUSED = re.compile(r"Could not download '[^'\n]+' model\.")
+_CRASHED = re.compile(r"'NoneType' object has no attribute 'eval'")
 _FILE_SYSTEM = frozenset({"cache-permission", "cache-readonly", "disk-full"})
 _HUBS_WORDING = ("token-", "gated-", "repo-", "network-", "hub-", "rate-", "offline-", "cache-missing", "cache-incomplete")
 
@@ -93,7 +96,8 @@ class Draft:
             self.cut_off = True
         outcome = self.outcome()
         wrong = outcome in (Outcome.FAILED, Outcome.RECOVERED)
-        decided = deciding(self._own_hits(), self.loud, stopped=self.stopped) if wrong else None
+        killed = self.stopped or any(_TIME_LIMIT.search(record.text) for record in self.loud)
+        decided = deciding(self._own_hits(), self.loud, killed_on_purpose=killed) if wrong else None
         if outcome is Outcome.RECOVERED:
             decided = decided or self._met_an_error()
         cause = decided.cause if decided else UNRECOGNISED if outcome is Outcome.FAILED else None
@@ -117,23 +121,35 @@ class Draft:
         )
 
 
-def deciding(hits: Sequence[Hit], loud: Iterable[Record] = (), *, stopped: bool = False) -> Hit | None:
+def deciding(hits: Sequence[Hit], loud: Iterable[Record] = (), *, killed_on_purpose: bool = False) -> Hit | None:
     """The hit that names the cause, or ``None``: generic texts never decide.
 
     An error counts before a warning, and the first before what follows from it: a chain prints its first exception first. A
     failed request that was tried again counts only where nothing else does, and shortly before the error. An error of the file
-    system beats what the Hub's client made of it. A child that is killed while the worker is told to stop did not run out of
-    memory.
+    system beats what the Hub's client made of it. A child that is killed while the worker is told to stop, or at its time limit,
+    did not run out of memory.
     """
     able = [hit for hit in hits if hit.cause is not None and not hit.generic and _counts(hit, hits, loud)]
-    if stopped:
+    if killed_on_purpose:
         able = [hit for hit in able if hit.cause != "out-of-memory"]
     if not able:
-        return None
+        return _second_agreement(hits)
     first = min(enumerate(able), key=lambda item: (_weight(item[1]), item[0]))[1]
     if (first.cause or "").startswith(_HUBS_WORDING):
         return next((hit for hit in able if hit.cause in _FILE_SYSTEM), first)
     return first
+
+
+def _second_agreement(hits: Sequence[Hit]) -> Hit | None:
+    """Two generic texts that say more together: the pipeline was had, so the token is good, and one of its models was refused.
+
+    Where the pipeline was cached and the token is bad by now, what the Hub says of the token corrects it: it is not certain.
+    """
+    crashed = next((hit for hit in reversed(hits) if hit.generic and _CRASHED.search(hit.record.text)), None)
+    refused = next((hit for hit in hits if hit.generic and hit.subject and _REFUSED.search(hit.record.text)), None)
+    if crashed is None or refused is None or crashed.record.lines < refused.record.lines:
+        return None
+    return replace(refused, cause="gated-not-accepted", certain=False, generic=False)
 
 
 def _weight(hit: Hit) -> int:

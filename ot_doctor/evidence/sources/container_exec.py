@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.deadline import within
+from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.sources.engine import asking, reconnect
 from ot_doctor.evidence.workers import Worker
 

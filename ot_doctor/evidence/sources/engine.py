@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.deadline import within
+from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact

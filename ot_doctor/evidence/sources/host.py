@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from ot_doctor.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.host import Host, Space
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.sources.container_exec import run_in
-from ot_doctor.deadline import within
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.secrets import Secret, printable, redact
 

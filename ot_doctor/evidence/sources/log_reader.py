@@ -31,6 +31,7 @@ _CHUNKS_AHEAD = 4
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
 _STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
 _HEADER = struct.Struct(">BxxxL")
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\0")  # gzip, zstd, bzip2, xz
 _GULP, _NAP = 1 << 15, 0.0003  # the engine writes line by line: to let it, instead of waking for each, doubles the speed
 _LATE = "the engine did not send the log in the time given; --timeout allows more"
 _ENGINE_ERROR = 3  # the stream number of an error that the engine met on the way
@@ -73,7 +74,7 @@ def file_lines(name: str, until: float) -> Iterator[bytes]:
         if stat.S_ISDIR(mode):
             raise LogProblem(f"{path} is a folder, not a log: name the file in it")
         limit = path.stat().st_size if stat.S_ISREG(mode) else None  # a log that grows meanwhile has an end all the same
-        with path.open("rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
             yield from whole_lines(_blocks(file.fileno(), until, str(path), limit=limit))
     except OSError as error:
         raise LogProblem(f"{path} cannot be read: {error.strerror or error}") from error
@@ -81,22 +82,46 @@ def file_lines(name: str, until: float) -> Iterator[bytes]:
         raise LogProblem(f"{printable(name)!r} is no file name: {error}") from error
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting for a named pipe's writer: the deadline counts for that too."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _blocks(descriptor: int, until: float, name: str, *, limit: int | None) -> Iterator[bytes]:
     decoder = None
     first = True
     left = limit
     while left is None or left > 0:
-        wait = until - time.monotonic()
-        if wait <= 0 or (left is None and not select.select([descriptor], [], [], wait)[0]):
-            raise LogProblem(f"{name} was not read to its end in the time given; --timeout allows more")
-        block = os.read(descriptor, BLOCK if left is None else min(BLOCK, left))
+        block = _read_block(descriptor, until, name, left)
         if not block:
             break
         left = left - len(block) if left is not None else None
         if first and block[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):  # what PowerShell's '>' writes
             decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        if first and block.startswith(_COMPRESSED):
+            raise LogProblem(f"{name} is compressed: unpack it first, for example with: zcat FILE | ot-doctor --logs -")
         first = False
         yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+
+
+def _read_block(descriptor: int, until: float, name: str, left: int | None) -> bytes:
+    """The next bytes; of a pipe, which gives little at a time, as many as make a block. Nothing at its end."""
+    parts: list[bytes] = []
+    size = 0
+    while size < BLOCK // 2:
+        wait = until - time.monotonic()
+        if wait <= 0 or (left is None and not select.select([descriptor], [], [], wait)[0]):
+            if parts:
+                break  # what came counts; the next call says that time is up
+            raise LogProblem(f"{name} was not read to its end in the time given; --timeout allows more")
+        part = os.read(descriptor, BLOCK if left is None else min(BLOCK, left))
+        if not part:
+            break
+        if left is not None:
+            return part
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 # -- the engine ----------------------------------------------------------------------------------

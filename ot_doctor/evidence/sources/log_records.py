@@ -6,8 +6,9 @@ import bisect
 import itertools
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor.evidence.sources.log_words import ManyWords, fewest, places
@@ -20,18 +21,21 @@ MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
 _MAX_AFTER_HEAD = 1_000  # lines in which a record's end is looked for
 _MAX_UNPREFIXED = 40  # lines of a record without a prefix
 _MAX_TOKEN_LINES = 20
-_LOUD_KEPT = 8  # of the errors in a block that no word tells of: at both ends of each stretch between records that tell something
+_LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
+_SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 
 # Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few.
 _NOT_QUIET = re.compile(rb"\n(?![^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/)[^\n]+")
 _QUIET = re.compile(rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/")
-_COARSE = (b"iariz", b"nnote", b"uggingFace")  # a search costs by the number of words: these stand for many
+# A search costs by the number of words, so these stand for many.
+_COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker identification")
 _JSON_LINE = b'{"log":"'
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 _WRAPPING = re.compile(
     r"(?:\x1b\[[0-9;]*m)*(?:(?P<service>[A-Za-z0-9][\w.-]*) +\| )?(?:\x1b\[[0-9;]*m)*"
     r"(?:(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) )?(?:\x1b\[[0-9;]*m)*"
 )
+_DATE = re.compile(rb"\d{4}-\d\d-\d\d")
 _HEAD = re.compile(
     r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}): (?P<level>[A-Z]+)/(?P<process>[^\]\n]{1,80})\] ?"
     r"|(?P<at2>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d+)?)(?: ?- ?[\w.]{1,80})? ?[-|:]? ?\[?"
@@ -55,6 +59,7 @@ class Line:
     text: str
     service: str = ""
     stamp: datetime | None = None
+    goes_on: bool = False  # its end is in the next line: the engine cuts a long one into several entries
 
 
 class RecordScan:
@@ -83,6 +88,8 @@ class RecordScan:
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._carry = b""
         self._carry_from = 1  # the number of the carried text's first line
+        self._first_left = _LOUD_KEPT
+        self._last: deque[tuple[bytes, int]] = deque(maxlen=_LOUD_KEPT)
         self.lines = 0
         self.token_lines: list[int] = []
 
@@ -91,17 +98,18 @@ class RecordScan:
         if not block:
             return
         self._note_tokens(block)
-        self.lines += block.count(b"\n") + (not block.endswith(b"\n"))
+        self.lines += _lines_in(block)
         text = self._carry + block if self._carry else block
         keep_from = self._begin_of_last(text)
         self._scan(text[:keep_from])
-        self._carry_from += text.count(b"\n", 0, keep_from)
         self._carry = text[keep_from:]
+        self._carry_from = self.lines - _lines_in(self._carry) + 1
 
     def close(self) -> None:
         """Nothing follows: pass on what waited for its continuation."""
         self._scan(self._carry)
         self._carry = b""
+        self._pass_on_last()
 
     def _note_tokens(self, block: bytes) -> None:
         for match in _TOKEN.finditer(block):
@@ -127,37 +135,66 @@ class RecordScan:
     def _scan(self, text: bytes) -> None:
         done = 0
         number, counted = self._carry_from, 0
-        for position in self._places(text):
+        telling, others = self._places(text)
+        for position in sorted(others.union(telling)):
             if position < done:
                 continue
             begin, end = _bounds(text, position, done)
             number += text.count(b"\n", counted, begin)
             counted = begin
-            self._pass_on(text[begin:end], number)
+            tells = bisect.bisect_left(telling, begin) < bisect.bisect_left(telling, end)
+            self._take(text[begin:end], number, tells=tells)
             done = end
 
-    def _places(self, text: bytes) -> list[int]:
-        """Where to look closer."""
+    def _places(self, text: bytes) -> tuple[list[int], set[int]]:
+        """Where something telling is, and where else to look closer."""
         loud = _Loud.of(text)
         if loud.is_all:
-            telling = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
+            found = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
         else:
-            telling = {place for place in places(text, self._coarse) if self._marked(text, place)}
-            telling |= {loud.origin(place) for place in self._words.places(loud.text)}
-        ends = [0, *sorted(telling), len(text)]
-        stretches = (loud.ends_of(self._loud, begin, end) for begin, end in itertools.pairwise(ends) if end > begin)
-        return sorted(telling.union(*stretches))
+            found = {place for place in places(text, self._coarse) if self._marked(text, place)}
+            found |= {loud.origin(place) for place in self._words.places(loud.text)}
+        telling = sorted(found)
+        others: set[int] = set()
+        for begin, end in itertools.pairwise([0, *telling, len(text)]):
+            others |= loud.ends_of(self._loud, begin, end)
+        return telling, others
 
     def _marked(self, text: bytes, place: int) -> bool:
         line_end = text.find(b"\n", place)
         line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
         return any(mark in line for mark in self._marks)
 
+    def _take(self, region: bytes, number: int, *, tells: bool) -> None:
+        if tells:
+            self._pass_on_last()
+            self._first_left = _LOUD_KEPT
+            self._pass_on(region, number)
+        elif self._first_left:
+            self._first_left -= 1
+            self._pass_on(region, number)
+        else:
+            self._last.append((region, number))
+
+    def _pass_on_last(self) -> None:
+        while self._last:
+            self._pass_on(*self._last.popleft())
+
     def _pass_on(self, region: bytes, number: int) -> None:
-        lines = [unwrap(raw, number + offset) for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n"))]
+        lines: list[Line] = []
+        for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n")):
+            line = unwrap(raw, number + offset)
+            if lines and lines[-1].goes_on and len(lines[-1].text) < MAX_LINE:
+                lines[-1] = replace(lines[-1], text=lines[-1].text + line.text, goes_on=line.goes_on)
+            else:
+                lines.append(line)
         for draft in drafts(lines, self._begins):
             if draft.level in ("ERROR", "CRITICAL") or any(word in line for line in draft.lines for word in self._telling):
                 self._on_record(draft.record())
+
+
+def _lines_in(text: bytes) -> int:
+    return text.count(b"\n") + (text != b"" and not text.endswith(b"\n"))
 
 
 def _is_quiet(text: bytes, place: int) -> bool:
@@ -175,7 +212,7 @@ class _Loud:
 
     @classmethod
     def of(cls, text: bytes) -> _Loud:
-        if 2 * (text.count(b": INFO/") + text.count(b": DEBUG/")) < text.count(b"\n"):
+        if 2 * text.count(b": INFO/", 0, _SAMPLE) < text.count(b"\n", 0, _SAMPLE):
             return cls(text, is_all=True)
         begins, lines = [], []
         if text and _QUIET.match(text) is None:
@@ -231,6 +268,8 @@ def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
 
 def is_head(raw: bytes) -> bool:
     """Whether a line begins a record: it has Celery's or logging's prefix."""
+    if _DATE.search(raw) is None:
+        return False
     text = raw.removeprefix(_JSON_LINE).decode("ascii", "replace")
     wrapping = _WRAPPING.match(text)
     return _HEAD.match(text, wrapping.end() if wrapping else 0) is not None
@@ -239,8 +278,9 @@ def is_head(raw: bytes) -> bool:
 def unwrap(raw: bytes, number: int) -> Line:
     """A line without what Compose, Docker, a terminal or a progress bar put around it; cut where it is very long."""
     json_stamp = None
+    goes_on = False
     if raw.startswith(_JSON_LINE):
-        raw, json_stamp = _from_json(raw)
+        raw, json_stamp, goes_on = _from_json(raw)
     if len(raw) > MAX_LINE:
         raw = raw[: MAX_LINE // 2] + b" [...] " + raw[-MAX_LINE // 2 :]
     text = raw.decode("utf-8", "replace")
@@ -249,16 +289,17 @@ def unwrap(raw: bytes, number: int) -> Line:
     text = text[wrapping.end() :] if wrapping else text
     text = text.rstrip("\r").rpartition("\r")[2]  # what a terminal would show of a progress bar
     stamp = stamp or json_stamp
-    return Line(number, printable(text), service, parse_stamp(stamp) if stamp else None)
+    return Line(number, printable(text), service, parse_stamp(stamp) if stamp else None, goes_on)
 
 
-def _from_json(raw: bytes) -> tuple[bytes, str | None]:
-    """The text and the time of a line of the engine's own json-file; the line itself where it is none."""
+def _from_json(raw: bytes) -> tuple[bytes, str | None, bool]:
+    """The text and the time of a line of the engine's own json-file, and whether the next one goes on with it."""
     try:
         entry = json.loads(raw)
-        return entry["log"].rstrip("\n").encode("utf-8", "replace"), str(entry.get("time", ""))
-    except (ValueError, KeyError, AttributeError, RecursionError):
-        return raw, None
+        text = entry["log"]
+        return text.rstrip("\n").encode("utf-8", "replace"), str(entry.get("time", "")), not text.endswith("\n")
+    except (ValueError, KeyError, AttributeError, RecursionError):  # the end of a file that was cut, or something else
+        return raw.removeprefix(_JSON_LINE), None, False
 
 
 def parse_stamp(stamp: str) -> datetime | None:

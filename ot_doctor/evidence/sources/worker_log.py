@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.evidence.signatures import catalogue
+from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
 from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
 from ot_doctor.evidence.sources.log_records import RecordScan, parse_stamp, shifted
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 
-_STEPS = (6_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
+_STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
 _LONGEST_ENTRY = 16_384  # bytes
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
@@ -64,8 +64,7 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _scan(on_record: Callable[[Record], object]) -> RecordScan:
-    known = catalogue()
+def _scan(known: Catalogue, on_record: Callable[[Record], object]) -> RecordScan:
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
@@ -78,8 +77,9 @@ def _scan(on_record: Callable[[Record], object]) -> RecordScan:
 
 def _read_file(request: Request, name: str, until: float) -> _Read:
     shown = "standard input" if name == "-" else str(request.cwd / name)
-    cutter = Cutter(catalogue(), shown)
-    scan = _scan(cutter.add)
+    known = catalogue(request.signatures)
+    cutter = Cutter(known, shown)
+    scan = _scan(known, cutter.add)
     problem = ""
     try:
         for block in file_lines(name if name == "-" else str(request.cwd / name), until):
@@ -87,7 +87,8 @@ def _read_file(request: Request, name: str, until: float) -> _Read:
     except LogProblem as error:
         problem = str(error)
     scan.close()
-    return _result(shown, scan.lines, scan.token_lines, cutter, whole=not problem, problem=problem)
+    read = _result(shown, scan.lines, scan.token_lines, cutter, whole=not problem, problem=problem)
+    return replace(read, source=replace(read.source, end_unread=bool(problem)))
 
 
 def _result(
@@ -118,12 +119,13 @@ def _result(
 
 def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     since = present_run(worker)
-    cutter = _cutter(worker, since)
+    known = catalogue(request.signatures)
+    cutter = _cutter(known, worker, since)
     windows: list[_Window] = []  # in the order of the log
     problem = ""
     whole = False
     for tail in _STEPS:
-        window = _Window(_cutter(worker, since), windows[0].entries if windows else 0)
+        window = _Window(known, _cutter(known, worker, since), windows[0].entries if windows else 0)
         try:
             window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
         except LogProblem as error:
@@ -145,8 +147,8 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     return _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
 
 
-def _cutter(worker: Worker, since: datetime | None) -> Cutter:
-    return Cutter(catalogue(), worker.name, since=since, running=worker.running)
+def _cutter(known: Catalogue, worker: Worker, since: datetime | None) -> Cutter:
+    return Cutter(known, worker.name, since=since, running=worker.running)
 
 
 def present_run(worker: Worker) -> datetime | None:
@@ -174,14 +176,14 @@ def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> 
 class _Window:
     """The lines between two places of a container's log."""
 
-    def __init__(self, cutter: Cutter, entries_after: int) -> None:
+    def __init__(self, known: Catalogue, cutter: Cutter, entries_after: int) -> None:
         self.first_stamp = b""
         self._after = entries_after
         self._bytes = 0
         self._cutter = cutter
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
-        self.scan = _scan(self._take)
+        self.scan = _scan(known, self._take)
 
     def _take(self, record: Record) -> None:
         if self._cutter.add(record) or record.level == "ERROR":

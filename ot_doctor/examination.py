@@ -12,10 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor.check import Check, Family, Finding, Seen, Step
+from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence.signatures import Signature, verify
+from ot_doctor.evidence.signatures import catalogue as log_signatures
 from ot_doctor.evidence.store import Store
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result, run
@@ -49,6 +51,19 @@ def catalogue_of(folders: Iterable[Path]) -> Catalogue:
     return catalogue
 
 
+def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
+    """The log signatures by name, those of the user's files among them. Raises ``WrongUsage`` for a file that is wrong."""
+    causes = frozenset(cause.value for cause in Cause)
+    try:
+        known = log_signatures(tuple(files))
+        for signature in known.signatures:
+            if signature.origin:
+                verify(signature, causes)
+    except ValueError as error:
+        raise WrongUsage(f"--signatures: {error}") from error
+    return known.named
+
+
 def no_such(name: str, known: Iterable[str], what: str) -> str:
     """The sentence for a name that nothing has, with what may have been meant."""
     close = get_close_matches(name, list(known), n=3)
@@ -74,6 +89,7 @@ def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
     catalogue = catalogue_of(plan.checks_dirs)
+    signatures_of(plan.request.signatures)
     checks = chosen(catalogue, plan.select, plan.ignore)
     if not checks:
         if not catalogue.checks and catalogue.broken:

@@ -1,0 +1,1 @@
+"""Real worker logs, and how they are made. See README.md."""

@@ -1,0 +1,349 @@
+"""The worker's application: what OpenTranscribe's tasks do and log round the diarization, as far as a log shows it.
+
+It runs inside the laboratory, under the libraries of the case. Transcription is left out: only its lines are here.
+`LAB_JOBS` holds the jobs, which the worker sends to itself when it is ready.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import time
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_ready
+
+log = logging.getLogger("app.transcription")
+app = Celery("transcription", broker="redis://redis:6379/0", backend="redis://redis:6379/0")
+app.conf.task_default_queue = "gpu"
+app.conf.broker_connection_retry_on_startup = True
+
+if "TASK_TIME_LIMIT" in os.environ:
+    app.conf.task_time_limit = int(os.environ["TASK_TIME_LIMIT"])
+
+RELEASE = os.environ["LAB_RELEASE"]
+TOKEN = os.environ.get("HUGGINGFACE_TOKEN", "" if RELEASE != "v0.4" else None)
+MIN_SPEAKERS = int(os.environ.get("MIN_SPEAKERS", "1"))
+MAX_SPEAKERS = int(os.environ.get("MAX_SPEAKERS", "20"))
+COMMUNITY = "pyannote/speaker-diarization-community-1"
+PIPELINE = "pyannote/speaker-diarization-3.1"
+HAS_PYANNOTE = importlib.util.find_spec("pyannote") is not None
+FILES = {
+    COMMUNITY: (
+        "config.yaml",
+        "segmentation/pytorch_model.bin",
+        "embedding/pytorch_model.bin",
+        "plda/xvec_transform.npz",
+        "plda/plda.npz",
+    ),
+    PIPELINE: ("config.yaml",),
+    "pyannote/segmentation-3.0": ("pytorch_model.bin", "config.yaml"),
+    "pyannote/wespeaker-voxceleb-resnet34-LM": ("pytorch_model.bin", "config.yaml"),
+}
+
+
+class FileProblem(Exception):
+    """The audio could not be used."""
+
+
+@worker_process_init.connect
+def register_token(**_: object) -> None:
+    if RELEASE != "v0.4" or os.environ.get("HF_HUB_OFFLINE") == "1" or not TOKEN:
+        return
+    try:
+        from huggingface_hub import login
+
+        login(token=TOKEN, add_to_git_credential=False)
+        log.info("HuggingFace token registered for gated model access")
+    except Exception as error:
+        log.warning("Failed to register HuggingFace token: %s", error)
+
+
+@worker_ready.connect
+def send_jobs(**_: object) -> None:
+    for job in json.loads(os.environ["LAB_JOBS"]):
+        name = "transcription.gpu_transcribe" if RELEASE == "v0.4" else "transcribe_audio"
+        app.send_task(job.get("task", name), args=(job,), task_id=job["id"])
+
+
+# -- the models ------------------------------------------------------------------------------------
+
+
+def load(repo, job):
+    """The pipeline by pyannote where it is installed, else its files by the Hub's client as pyannote asks for them."""
+    if HAS_PYANNOTE or job.get("pyannote"):
+        return load_with_pyannote(repo, job)
+    from huggingface_hub import hf_hub_download
+
+    cache = None if RELEASE == "v0.4" else os.path.expanduser("~/.cache/torch/pyannote")
+    wanted = [repo] if repo == COMMUNITY else [repo, *list(FILES)[2:]]
+    if RELEASE == "v0.4" and repo == PIPELINE:
+        wanted.append(COMMUNITY)
+    for one in wanted:
+        names = (job["file"],) if "file" in job else FILES.get(one, ("config.yaml",))
+        for name in names if one != COMMUNITY or repo == COMMUNITY else FILES[one][3:]:
+            path = hf_hub_download(
+                one,
+                name,
+                token=job.get("token", TOKEN),
+                cache_dir=cache,
+                revision=job.get("revision"),
+                local_files_only=job.get("local", False),
+            )
+            with open(path, "rb") as content:
+                content.read(1)
+    return str
+
+
+def load_with_pyannote(repo, job):
+    from pyannote.audio import Pipeline
+
+    if job.get("patched", True):
+        allow_old_weights()
+    if RELEASE == "v0.4" and not job.get("old_argument"):
+        return Pipeline.from_pretrained(repo, token=TOKEN)
+    return Pipeline.from_pretrained(repo, use_auth_token=TOKEN)
+
+
+def allow_old_weights():
+    """As OpenTranscribe does from v0.2 on: torch 2.6 and later refuse whole objects."""
+    import torch
+
+    plain = torch.load
+    if plain.__name__ == "load_whole":
+        return
+
+    def load_whole(*arguments, **options):
+        return plain(*arguments, **{**options, "weights_only": False})
+
+    torch.load = load_whole
+
+
+def load_v4(job):
+    primary = job.get("repo", COMMUNITY)
+    try:
+        log.info("Loading PyAnnote v4 pipeline: %s", primary)
+        pipeline = load(primary, job)
+        log.info("Loaded PyAnnote v4 model: %s", primary)
+    except Exception as error:
+        log.warning("Failed to load v4 model '%s': %s. Trying fallback: %s", primary, error, PIPELINE)
+        try:
+            pipeline = load(PIPELINE, job)
+            log.info("Loaded fallback model: %s", PIPELINE)
+        except Exception as fallback_error:
+            message = f"Could not load PyAnnote diarization model. Primary: {error}, Fallback: {fallback_error}"
+            raise RuntimeError(message) from fallback_error
+    return pipeline
+
+
+def to_device(name):
+    import torch
+
+    torch.nn.Linear(2, 2).to(torch.device(name))
+
+
+def decode(path):
+    """The audio by ffmpeg, as whisperx has it done."""
+    import subprocess
+
+    import imageio_ffmpeg
+
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-nostdin",
+        "-threads",
+        "0",
+        "-i",
+        path,
+        "-f",
+        "s16le",
+        "-ac",
+        "1",
+        "-ar",
+        "16000",
+        "-",
+    ]
+    try:
+        subprocess.run(command, capture_output=True, check=True)
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(f"Failed to load audio: {error.stderr.decode()}") from error
+
+
+def used(pipeline, limits, job):
+    """Runs the pipeline over noise where it is a real one; else only takes the time it takes."""
+    time.sleep(job.get("sleep", 0))
+    if pipeline is str:
+        return
+    import torch
+
+    pipeline({"waveform": torch.randn(1, 16000 * job.get("noise", 4)), "sample_rate": 16000}, **limits)
+
+
+# -- v0.4 ------------------------------------------------------------------------------------------
+
+
+@app.task(name="transcription.gpu_transcribe")
+def gpu_transcribe(job):
+    file = job.get("file_uuid", "0192f6a4-77b1-7cc0-8a35-5f3f1e9d2c10")
+    log.info("Starting GPU transcription for file %s", file)
+    for level, text in job.get("say", ()):
+        log.log(getattr(logging, level), text)
+    try:
+        if job.get("disabled"):
+            log.info("Diarization disabled — assigning SPEAKER_00 to all segments")
+            return {"status": "success", "file_id": 7}
+        if job.get("audio"):
+            decode(job["audio"])
+        diarize_v4(job)
+        for level, text in job.get("say_after", ()):
+            log.log(getattr(logging, level), text)
+        return {"status": "success", "file_id": 7}
+    except Exception as error:
+        log.error("GPU transcription failed for file %s: %s", file, error)
+        raise
+
+
+@app.task(name="rediarize")
+def rediarize(job):
+    try:
+        diarize_v4(job)
+        return {"status": "success", "file_id": 7}
+    except Exception as error:
+        log.error("Rediarization failed for file %s: %s", "0192f6a4-77b1-7cc0-8a35-5f3f1e9d2c10", error)
+        raise
+
+
+@app.task(name="transcription.download")
+def download(job):
+    """Another queue's work: no diarization."""
+    for level, text in job.get("say", ()):
+        log.log(getattr(logging, level), text)
+    if "raise" in job:
+        raise FileProblem(job["raise"])
+    return {"status": "success"}
+
+
+def diarize_v4(job):
+    start = time.monotonic()
+    if job.get("loaded"):
+        log.info("Reusing cached diarizer (hash=5c1b9f02)")
+        pipeline = str
+    else:
+        pipeline = load_v4(job)
+        if job.get("to_device"):
+            to_device(job["to_device"])
+        device = "cuda" if pipeline is str else "cpu"
+        log.info("TIMING: diarizer model loaded in %.3fs on %s", time.monotonic() - start, device)
+    limits = {"min_speakers": MIN_SPEAKERS, "max_speakers": MAX_SPEAKERS}
+    log.info("Running diarization with kwargs: %s", limits)
+    start = time.monotonic()
+    batch = 16
+    try:
+        for _ in range(job.get("oom", 0)):
+            log.warning("Diarization OOM with batch_size=%d, reducing and retrying...", batch)
+            batch //= 2
+        if "raise" in job:
+            raise cited(job)
+        used(pipeline, limits, job)
+    except Exception as error:
+        raise worded_anew(error, job) from error
+    if batch < 16:
+        log.info("Diarization succeeded with reduced batch_size=%d (original: 16)", batch)
+    log.info(
+        "TIMING: diarization completed in %.3fs - %d speakers, 120 segments", time.monotonic() - start, job.get("speakers", 3)
+    )
+
+
+def cited(job):
+    """An error that this machine cannot have, by its text as others have seen it."""
+    return RuntimeError(job["raise"])
+
+
+def worded_anew(error, job):
+    text = str(error).lower()
+    if "cudnn" in text:
+        return RuntimeError(
+            "CUDA cuDNN library compatibility error detected during diarization. Please check the cuDNN installation."
+        )
+    if "out of memory" in text:
+        return RuntimeError(
+            "Speaker diarization ran out of GPU memory even at minimum batch size. Try a shorter file or a GPU with more memory."
+        )
+    if "cuda" in text:
+        return RuntimeError(f"GPU processing error during speaker diarization: {error}")
+    return RuntimeError(f"Speaker diarization failed: {error}")
+
+
+# -- v0.1 to v0.3 ----------------------------------------------------------------------------------
+
+
+@app.task(name="transcribe_audio")
+def transcribe_audio(job):
+    for level, text in job.get("say", ()):
+        log.log(getattr(logging, level), text)
+    try:
+        if job.get("audio"):
+            decode(job["audio"])
+        diarize_v3(job)
+        log.info("Assigning speaker labels to transcript...")
+        log.info("Speaker identification completed: %d speakers processed", job.get("speakers", 2))
+        if job.get("embedding"):
+            identify(job)
+        return {"status": "success", "file_id": 7}
+    except PermissionError as error:
+        log.error("PyAnnote model access error: %s", error)
+        return {"status": "error", "message": str(error), "error_type": "gated_model_access"}
+    except Exception as error:
+        log.error("Error in WhisperX processing: %s", error)
+        return {"status": "error", "message": str(error)}
+
+
+def identify(job):
+    """The matching of speakers across files; its failure is no failure of the diarization."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        log.info("Initializing pyannote embedding model with authentication")
+        hf_hub_download("pyannote/embedding", "pytorch_model.bin", token=TOKEN)
+    except Exception as error:
+        log.error("Error initializing pyannote embedding model: %s", error)
+        log.warning("Error in speaker identification: %s", error)
+
+
+def diarize_v3(job):
+    if RELEASE == "v0.1":
+        log.info("Performing speaker diarization...")
+    else:
+        log.info(
+            "Performing speaker diarization with min_speakers=%s, max_speakers=%s, num_speakers=None", MIN_SPEAKERS, MAX_SPEAKERS
+        )
+        log.info("Diarization parameters: %s", {"min_speakers": MIN_SPEAKERS, "max_speakers": MAX_SPEAKERS})
+    try:
+        if RELEASE != "v0.1":
+            logging.getLogger("whisperx.diarize").info("Loading diarization model: %s", PIPELINE)
+        pipeline = load(job.get("repo", PIPELINE), job)
+        if pipeline is not str:
+            import torch
+
+            pipeline.to(torch.device("cpu"))
+        if job.get("to_device"):
+            to_device(job["to_device"])
+        if "raise" in job:
+            raise cited(job)
+        used(pipeline, {"min_speakers": MIN_SPEAKERS, "max_speakers": MAX_SPEAKERS}, job)
+    except Exception as error:
+        text = str(error).lower()
+        if "401" in text or "unauthorized" in text:
+            log.error("HuggingFace authentication error: %s", error)
+            raise PermissionError("Cannot access PyAnnote speaker diarization models. Check HUGGINGFACE_TOKEN.") from error
+        if "403" in text or "forbidden" in text:
+            log.error("HuggingFace permission error: %s", error)
+            raise PermissionError("Access forbidden to PyAnnote models. Accept the agreements of the models.") from error
+        if "cannot find the requested files" in text or "locate the file on the hub" in text:
+            log.error("HuggingFace model access error: %s", error)
+            raise PermissionError("Cannot download PyAnnote models: you have not accepted the gated model agreements.") from error
+        raise
+    log.info("Cleaning up diarization model to free GPU memory")
+    log.info("Diarization model cleanup completed")

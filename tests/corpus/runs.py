@@ -1,0 +1,12 @@
+"""All cases of the corpus."""
+
+from __future__ import annotations
+
+from .case import Run
+from .runs_cache import CACHE
+from .runs_libraries import LIBRARIES
+from .runs_network import NETWORK
+from .runs_token import TOKENS
+from .runs_worker import WORKER
+
+RUNS: tuple[Run, ...] = (*TOKENS, *CACHE, *NETWORK, *WORKER, *LIBRARIES)

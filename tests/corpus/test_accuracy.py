@@ -1,0 +1,21 @@
+"""The whole doctor over every log of the corpus: the right cause first, and docs/accuracy.md says how it went."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.corpus.accuracy import PAGE, Verdict, judge, page
+from tests.corpus.cases_of import NAMES, case_of
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    return [judge(case_of(name)) for name in NAMES]
+
+
+def test_the_right_cause_stands_first(verdicts: list[Verdict]) -> None:
+    assert {v.case.name: v.said for v in verdicts if not v.right} == {}
+
+
+def test_the_page_tells_it_as_it_is(verdicts: list[Verdict]) -> None:
+    assert PAGE.read_text() == page(verdicts), "python -m tests.corpus.accuracy writes it anew"
