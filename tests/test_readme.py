@@ -36,7 +36,7 @@ def test_table_of_checks():
         if found.owner.startswith("ot-doctor "):
             families.setdefault(found.check.family.value, []).append(f"`{found.check.name}`")
     rows = "".join(f"| {family} | {', '.join(names)} |\n" for family, names in families.items())
-    _holds("|---|---|\n<!-- checks -->\n", "<!-- end -->", rows)
+    _holds("<!-- checks -->\n| family | checks |\n|---|---|\n", "\n<!-- end -->", rows)
 
 
 @pytest.mark.engine
