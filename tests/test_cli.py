@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -402,7 +403,9 @@ def test_a_full_disk_is_said(argument: str, installed: Doctor) -> None:
 
 
 def test_an_interruption_is_130_and_no_traceback(engine_that_hangs: Doctor) -> None:
-    process = engine_that_hangs.start("--timeout", "60", stdout=subprocess.PIPE)
+    # A shell's job in the background ignores interruptions, and hands that down.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = engine_that_hangs.start("--timeout", "60", stdout=subprocess.PIPE, preexec_fn=heed)
     time.sleep(1.5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
