@@ -88,6 +88,8 @@ def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -
 
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
+    store = Store(_log_alone(plan.request))
+    store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     catalogue = catalogue_of(plan.checks_dirs)
     signatures_of(plan.request.signatures)
     checks = chosen(catalogue, plan.select, plan.ignore)
@@ -96,7 +98,7 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
             raise WrongUsage(f"No check could be loaded. {catalogue.broken[0].owner}: {catalogue.broken[0].reason}")
         raise WrongUsage("No check is left to run: --select and --ignore leave nothing.")
     notices = tuple(_text(f"The plug-in {b.owner} could not be loaded: {b.reason}") for b in catalogue.broken)
-    return checks, Store(_log_alone(plan.request)), notices
+    return checks, store, notices
 
 
 def _log_alone(request: Request) -> Request:

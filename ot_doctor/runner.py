@@ -9,7 +9,7 @@ from itertools import islice
 
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
 from ot_doctor.deadline import TookTooLong, within
-from ot_doctor.evidence import Request, Unavailable
+from ot_doctor.evidence import Request, Unavailable, WorkerLog
 from ot_doctor.evidence.store import Store, parameters
 from ot_doctor.secrets import printable, redact
 
@@ -67,7 +67,8 @@ def in_order(checks: Mapping[str, Check]) -> list[Check]:
 
 def run(checks: Mapping[str, Check], store: Store) -> list[Result]:
     """Run the checks on the store's evidence, in the order in which ``checks`` lists them."""
-    store.start(needs(checks.values()))
+    # The log takes longest, so it comes first.
+    store.start(sorted(needs(checks.values()), key=lambda kind: kind is not WorkerLog))
     results: dict[str, Result] = {}
     for check in in_order(checks):
         started = time.monotonic()

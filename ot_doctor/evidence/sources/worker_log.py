@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from ot_doctor.evidence.workers import Worker, Workers
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
 _LONGEST_ENTRY = 16_384  # bytes
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
+_TURN = 0.0005  # seconds
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
 
@@ -38,6 +40,8 @@ def gather(request: Request, workers: Workers | Unavailable) -> WorkerLog:
     """
     if not request.logs and isinstance(workers, Unavailable):
         raise workers
+    # The engine stands still while the reading thread waits for its turn behind the searching one.
+    sys.setswitchinterval(_TURN)
     reads: list[_Read] = []
     if request.logs:
         for index, name in enumerate(dict.fromkeys(request.logs)):
