@@ -94,18 +94,17 @@ def _evidence(drifts: Iterable[Drift], env: EnvFile) -> list[Seen]:
     seen = []
     for drift in drifts:
         source = ".env" if drift.where.startswith(str(env.path)) else "compose"
-        seen.append(Seen(source, drift.where, f"{drift.key} is {_shown(drift.now, drift.then)}"))
-        seen.append(Seen("container", drift.worker.where, f"{drift.key} is {_shown(drift.then, drift.now)}"))
+        seen.append(Seen(source, drift.where, f"{drift.key} is {_shown(drift.now)}"))
+        seen.append(Seen("container", drift.worker.where, f"{drift.key} is {_shown(drift.then)}"))
     return list(dict.fromkeys(seen))
 
 
-def _shown(value: str | Secret | None, other: str | Secret | None) -> str:
-    """A value; a secret by its shape, with its fingerprint where the shape alone shows no difference."""
+def _shown(value: str | Secret | None) -> str:
+    """A value; a secret by its shape and fingerprint."""
     if value is None:
         return "not set"
     if not value:
         return "empty"
     if isinstance(value, Secret):
-        alike = isinstance(other, Secret) and str(other) == str(value)
-        return f"{value}, fingerprint {value.fingerprint}" if alike else str(value)
+        return str(value)
     return f"'{value}'"

@@ -48,7 +48,7 @@ def env_workers_agree(workers: Workers, env: EnvFile | Unavailable, deployment: 
         subject=TOKEN_NAME,
         expected="one token for all of them",
         evidence=[
-            Seen("container", worker.where, f"{TOKEN_NAME} is {value}, fingerprint {value.fingerprint}")
+            Seen("container", worker.where, f"{TOKEN_NAME} is {value}")
             for value, group in holders.items()
             for worker in group
         ],

@@ -9,16 +9,20 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from ot_doctor.known_values import Found, KnownValues, credentials
+from ot_doctor.redaction_shapes import hide_shapes
+
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
-_KNOWN: set[str] = set()  # every secret value met in this process, for redaction by value
-_PIECES: set[str] = set()  # every _PIECE characters in a row of the tokens among them: a log may hold one cut in two
-_PIECE = 10
-_USUAL_LENGTH = 37
+KNOWN = KnownValues()  # every secret value met in this process
+NAMES_BY_FINGERPRINT: dict[str, str] = {}  # what a value that was hidden is called, by the digits that are shown of it
+_SHOWN_DIGITS = 4  # of a fingerprint
+_PREFIX_OF_KIND = {"e-mail address": "e-mail", "private key": "private key"}
+_ESCAPED_UNDERSCORE = re.compile(r"%5[fF]|\\u005[fF]")
 
 TOKEN_NAME = "HUGGINGFACE_TOKEN"
 _PREFIXES = ("hf_", "api_org_", "api_")
 _WELL_FORMED = re.compile(r"hf_[A-Za-z0-9]{20,}")
-_PASTED_NAME = re.compile(r"\s*(?:export\s+)?([A-Za-z_]{3,})\s*=")
+_PASTED_NAME = re.compile(r"\s*(?:export\s+)?((?:[A-Za-z]+_)*(?:TOKEN|KEY))\s*=", re.IGNORECASE)  # never a part of a value
 _PLACEHOLDER = re.compile(
     r"""<.*> | \[.*\] | \{.*\} | \$\{?\w+\}? | \.{3,}
       | (?:hf_)?x{3,}.* | hf_(?:\.{2,}|…|\*+|_+)? | (?:hf_)?0{6,} | (?:hf_)?1234\w*
@@ -30,27 +34,17 @@ _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|_KEY$|^KEY$|AUTH|DSN|COOKIE",
     re.IGNORECASE,
 )
+_REST = re.compile(r"[A-Za-z0-9_]*")
 _SECRET_SHAPE = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|\bapi_org_[A-Za-z0-9]{8,}"
     r"|\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
-_TOKEN_BODY = re.compile(r"hf_([A-Za-z0-9]{20,64})")
-_RUN = re.compile(rf"[A-Za-z0-9]{{{_PIECE},}}")
-_SHAPES_ON_THE_WAY_OUT = (
-    (re.compile(r"(hf_[A-Za-z0-9]{6,33})\s*\n\s*([A-Za-z0-9]{1,28})(?![A-Za-z0-9])"), lambda m: _wrapped(m)),
-    (re.compile(r"hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,}"), lambda m: f"hf_…({len(m[0])})"),
-    (re.compile(r"api_org_[A-Za-z0-9]{6,}"), lambda m: f"api_org_…({len(m[0])})"),
-    (re.compile(r"(?i)(bearer\s+)(?!(?:hf_|api_(?:org_)?)…)[^\s'\",…]{6,}"), lambda m: f"{m[1]}…"),
-    (re.compile(r"(?i)(authorization\W{1,5}basic\s+)[\w+/=-]+"), lambda m: f"{m[1]}…"),
-    (re.compile(r"(?i)(passw(?:or)?d[\"']?\s*[=:]\s*[\"']?)(?![<$])[^\s\"',;…]{6,}"), lambda m: f"{m[1]}…"),
-    (re.compile(r"(://[^\s/:@]{0,255}):[^\s/@]+@"), lambda m: f"{m[1]}:…@"),
-    (re.compile(r"\beyJ[\w-]{8,2048}\.[\w-]{8,}\.[\w-]*"), lambda m: "eyJ…"),
-)
 _CONTROL = re.compile(
     r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    r"|[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029]"
+    r"|[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\u2028\u2029]"  # direction marks, and line ends that hardly anybody knows
+    r"|[\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # invisible; emoji and Persian need the joiners
 )
 
 
@@ -74,77 +68,109 @@ class Shape:
     pasted_name: str | None  # the variable name that the value begins with, as in NAME=hf_…
     comment: bool  # a '#' and what follows stayed in the value
     repeated: bool  # the token stands in it more than once
-    odd: tuple[OddCharacter, ...]  # at most eight of them
+    odd: tuple[OddCharacter, ...]  # at most eight of them, and of a token alone
+    blank: bool = False  # empty, or nothing but spaces
 
     def __str__(self) -> str:
         return f"{self.prefix}…({self.length})"
 
 
 class Secret:
-    """A value that shows its shape and never itself.
+    """A value that shows its shape and never itself: ``hf_…(37:3fa2)``, prefix, length and the start of its fingerprint.
 
-    Equality compares the values; ``fingerprint`` is equal for equal values within one process. Only
-    ``ot_doctor.evidence.hub`` and the ``.env`` reader's own comparisons may call ``reveal``.
+    ``name`` is the variable that it came from. Equality compares the values; ``fingerprint`` is equal for equal values within
+    one process. Only ``ot_doctor.evidence.hub`` and the ``.env`` reader's own comparisons may call ``reveal``. A recorded secret
+    has no value any more: it is compared by its fingerprint.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_fingerprint", "_shape", "_value", "name")
 
-    def __init__(self, value: str) -> None:
-        self._value = value
-        if len(value.strip()) >= 8:
-            _KNOWN.add(value.strip())
-        for body in _TOKEN_BODY.findall(value):
-            if not _is_placeholder(f"hf_{body}"):
-                _PIECES.update(body[at : at + _PIECE] for at in range(len(body) - _PIECE + 1))
+    def __init__(self, value: str, name: str = "") -> None:
+        self._value: str | None = value
+        self._shape: Shape | None = None
+        self._fingerprint = ""
+        self.name = name
+        if not _is_made_up(value):
+            KNOWN.add(value, name)
+            KNOWN.add(printable(value), name)
+
+    @classmethod
+    def recorded(cls, shape: Shape, fingerprint: str, name: str = "") -> Secret:
+        """A secret of which only this was kept."""
+        secret = cls.__new__(cls)
+        secret._value, secret._shape, secret._fingerprint, secret.name = None, shape, fingerprint, name
+        NAMES_BY_FINGERPRINT.setdefault(fingerprint[:_SHOWN_DIGITS], name)
+        return secret
 
     def reveal(self) -> str:
-        """The value itself."""
+        """The value itself. Raises ``LookupError`` for a recorded one."""
+        if self._value is None:
+            raise LookupError("the value of a recorded secret is not known")
         return self._value
 
     @property
     def shape(self) -> Shape:
-        value = self._value
-        name = _PASTED_NAME.match(value)
-        return Shape(
-            length=len(value),
-            prefix=next((p for p in _PREFIXES if value.startswith(p)), ""),
-            well_formed=_WELL_FORMED.fullmatch(value) is not None,
-            placeholder=_is_placeholder(value.strip().strip("\"'")),
-            pasted_name=name[1] if name else None,
-            comment="#" in value,
-            repeated=value.count("hf_") > 1,
-            odd=_odd_characters(value),
-        )
+        if self._shape is None:
+            self._shape = _shape(self._value or "", self.name)
+        return self._shape
 
     @property
     def fingerprint(self) -> str:
         """Eight hex digits, salted afresh for each process."""
-        return hmac.new(_SALT, self._value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:8]
+        return self._fingerprint if self._value is None else _fingerprint(self._value)
 
     @property
     def blank(self) -> bool:
-        return not self._value.strip()
+        return self.shape.blank
 
     def __len__(self) -> int:
-        return len(self._value)
+        return self.shape.length if self._value is None else len(self._value)
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return len(self) > 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
+        if not isinstance(other, Secret):
+            return False
+        if self._value is None or other._value is None:
+            return self.fingerprint == other.fingerprint
+        return self._value == other._value
 
     def __hash__(self) -> int:
-        return hash((_SALT, self._value))
+        return hash(self.fingerprint)
 
     def __str__(self) -> str:
-        return str(self.shape)
+        return _stand_in(self.shape, self.fingerprint)
 
     def __repr__(self) -> str:
-        return f"<Secret {self.shape}>"
+        return f"<Secret {self}>"
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret cannot be pickled")
+
+
+def _shape(value: str, name: str) -> Shape:
+    pasted = _PASTED_NAME.match(value)
+    return Shape(
+        length=len(value),
+        prefix=next((p for p in _PREFIXES if value.startswith(p)), ""),
+        well_formed=_WELL_FORMED.fullmatch(value) is not None,
+        placeholder=_is_placeholder(value.strip().strip("\"'")),
+        pasted_name=pasted[1] if pasted else None,
+        comment="#" in value,
+        repeated=value.count("hf_") > 1,
+        odd=_odd_characters(value) if not name or "TOKEN" in name.upper() else (),  # of a password they would tell too much
+        blank=not value.strip(),
+    )
+
+
+def _fingerprint(value: str) -> str:
+    return hmac.new(_SALT, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:8]
+
+
+def _stand_in(shape: Shape, fingerprint: str) -> str:
+    """``hf_…(37:3fa2)``: what is shown in place of a value."""
+    return f"{shape.prefix}…({shape.length}:{fingerprint[:_SHOWN_DIGITS]})" if shape.length else str(shape)
 
 
 def _odd_characters(value: str) -> tuple[OddCharacter, ...]:
@@ -157,6 +183,11 @@ def _odd_characters(value: str) -> tuple[OddCharacter, ...]:
         if len(odd) == 8:
             break
     return tuple(odd)
+
+
+def _is_made_up(value: str) -> bool:
+    """An example of a token that holds nothing but a few letters: a log may hold any number of them."""
+    return value.startswith("hf_") and len(set(value[3:])) <= 3
 
 
 def _is_placeholder(value: str) -> bool:
@@ -175,35 +206,44 @@ def is_secret(name: str, value: str) -> bool:
 
 def keep(name: str, value: str) -> str | Secret:
     """The value as it may travel: a ``Secret`` where the name or the value says so."""
-    return Secret(value) if is_secret(name, value) else value
+    if is_secret(name, value):
+        return Secret(value, name)
+    for part in credentials(value):  # a proxy's address is no secret, and the password in it is one
+        KNOWN.add(part, name)
+    return value
 
 
 def redact(text: str) -> str:
-    """``text`` without any secret value met in this process and without anything of a secret's shape."""
-    for value in sorted(_KNOWN, key=len, reverse=True):
-        if value in text and not _too_plain(value):
-            # The rest of a token that was met cut off goes with it.
-            rest = "[A-Za-z0-9_]*" if value.startswith(_PREFIXES) else ""
-            text = re.sub(re.escape(value) + rest, lambda m: str(Secret(m[0])), text)
-    for pattern, stand_in in _SHAPES_ON_THE_WAY_OUT:
-        text = pattern.sub(stand_in, text)
-    return _RUN.sub(lambda m: f"…({len(m[0])})" if _of_a_token(m[0]) else m[0], text) if _PIECES else text
+    """``text`` without any secret value met in this process, however it is written, and without anything of a secret's shape."""
+    parts: list[str] = []
+    done = 0
+    for found in KNOWN.find(text):
+        if found.start < done:  # the rest of a token that was met cut off
+            continue
+        token = found.value.startswith(_PREFIXES) and text[found.start : found.end] == found.value
+        rest = text[found.end : _REST.match(text, found.end).end()] if token else ""  # type: ignore[union-attr]
+        parts += (text[done : found.start], _in_place_of(found, rest))
+        done = found.end + len(rest)
+    return hide_shapes("".join((*parts, text[done:])) if parts else text, _of_shape)
 
 
-def _wrapped(match: re.Match[str]) -> str:
-    """A token that a terminal broke over two lines: told by its length from one that ends where the line does."""
-    return f"hf_…({_USUAL_LENGTH})" if len(match[1]) + len(match[2]) == _USUAL_LENGTH else match[0]
+def _in_place_of(found: Found, rest: str) -> str:
+    fingerprint = _fingerprint(found.value + rest)
+    NAMES_BY_FINGERPRINT[fingerprint[:_SHOWN_DIGITS]] = KNOWN.name_of(found.value)
+    if found.whole:
+        return _stand_in(_shape(found.value + rest, ""), fingerprint)
+    return f"…({found.end - found.start}:{fingerprint[:_SHOWN_DIGITS]})"  # a piece: the fingerprint is that of the whole
 
 
-def _of_a_token(run: str) -> bool:
-    return any(run[at : at + _PIECE] in _PIECES for at in range(len(run) - _PIECE + 1))
-
-
-def _too_plain(value: str) -> bool:
-    """A default password such as ``opentranscribe`` is a word of the report too: hiding it would break commands."""
-    return value.isalpha() and value.islower() and len(value) < 16
+def _of_shape(value: str, kind: str) -> str:
+    """The stand-in of a value that was told by its shape alone."""
+    value = _ESCAPED_UNDERSCORE.sub("_", "".join(value.split())) if kind == "Hugging Face token" else value
+    fingerprint = _fingerprint(value)
+    NAMES_BY_FINGERPRINT.setdefault(fingerprint[:_SHOWN_DIGITS], KNOWN.name_of(value) or kind)
+    prefix = next((p for p in (*_PREFIXES, "eyJ", "sk-") if value.startswith(p)), _PREFIX_OF_KIND.get(kind, ""))
+    return f"{prefix}…({len(value)}:{fingerprint[:_SHOWN_DIGITS]})"
 
 
 def printable(text: str) -> str:
-    """``text`` without terminal escapes, control characters and direction marks; line ends and tabs stay."""
+    """``text`` without terminal escapes, control and invisible characters and direction marks; line ends and tabs stay."""
     return _CONTROL.sub("", text)

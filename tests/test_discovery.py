@@ -108,7 +108,7 @@ BROKEN = {
     "bad name": (GOOD.format(name="Bad Name", family="ENV"), "ValueError: check name 'Bad Name'"),
     "bad family": (GOOD.format(name="fine", family="WEATHER"), "AttributeError"),
     "null byte": ("x = 1\0\n", "null bytes"),
-    "a secret in the message": ("raise RuntimeError('hf_' + 'AbCdEfGhIjKlMn0123456789')\n", "hf_…(27)"),
+    "a secret in the message": ("raise RuntimeError('hf_' + 'AbCdEfGhIjKlMn0123456789')\n", "hf_…(27:"),
     "an escape in the message": ("raise RuntimeError('\\x1b[31mred')\n", "RuntimeError: red"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socketserver
 import subprocess
 import threading
@@ -112,7 +113,7 @@ def test_a_secret_that_nobody_met_is_told_by_what_stands_around_it(hidden: str, 
 def test_ordinary_words_stay() -> None:
     Secret(CHANCE)
     for text in ("hf_abcdefgh\nTraceback", "basic settings", "HUGGINGFACE_TOKEN=hf_… on line 3", "x" * 100, "http://a:80/b@c"):
-        assert redact(text).replace("hf_…(11)", "hf_abcdefgh") == text
+        assert re.sub(r"hf_…\(11:\w{4}\)", "hf_abcdefgh", redact(text)) == text
 
 
 def test_redacting_a_long_word_is_quick() -> None:
@@ -167,7 +168,7 @@ def test_a_compose_file_with_a_slip_is_an_installation_and_no_pass(tmp_path: Pat
 def test_remedies_for_odd_folders_work(tmp_path: Path, name: str) -> None:
     home = folder(tmp_path / name, env=f"HUGGINGFACE_TOKEN={CHANCE}\nHUGGINGFACE_TOKEN=\n")
     (root,) = document(home, *ALONE)["diagnosis"]
-    subprocess.run(["sh", "-c", root["remedy"]["steps"][0]["command"]], cwd="/", check=True)
+    subprocess.run(["sh", "-c", root["remedy"]["steps"][0]["command"]], cwd="/", check=True, env=shell(home))
     assert document(home, *ALONE)["diagnosis"] == []
 
 

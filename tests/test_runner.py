@@ -60,7 +60,7 @@ def no_message() -> Iterable[Finding]:
     ("function", "said"),
     [
         (raising(ValueError("bad \x1b[31mthing")), "ValueError: bad thing"),
-        (raising(RuntimeError("hf_" + "AbCdEfGhIjKlMnOpQrSt")), "hf_…(23)"),
+        (raising(RuntimeError("hf_" + "AbCdEfGhIjKlMnOpQrSt")), "hf_…(23:"),
         (raising(RecursionError()), "RecursionError"),
         (raising(TimeoutError("its own")), "TimeoutError: its own"),
         (lambda: sys.exit(0), "SystemExit: 0"),

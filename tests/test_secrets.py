@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 import random
+import re
 import string
 import subprocess
 import sys
@@ -17,11 +18,6 @@ from ot_doctor.secrets import Secret, is_secret, keep, printable, redact
 
 TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
 LETTERS = string.ascii_letters + string.digits
-
-
-@pytest.fixture(autouse=True)
-def no_value_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ot_doctor.secrets._KNOWN", set())
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Holder:
 )
 def test_a_secret_never_shows_itself(shown: str) -> None:
     assert TOKEN not in shown and TOKEN[3:11] not in shown
-    assert "hf_…(37)" in shown or "hf_\\u2026(37)" in shown
+    assert re.search(r"hf_(?:…|\\u2026)\(37:[0-9a-f]{4}\)", shown)
 
 
 def test_a_format_width_does_not_bring_it_out() -> None:
@@ -84,7 +80,7 @@ def test_it_has_no_attributes_to_walk_through() -> None:
 def test_logging_shows_the_shape(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         logging.getLogger("anything").info("token %s", Secret(TOKEN))
-    assert caplog.text.strip().endswith("token hf_…(37)")
+    assert re.search(r"token hf_…\(37:\w{4}\)$", caplog.text.strip())
 
 
 def test_equality_is_that_of_the_values() -> None:
@@ -186,32 +182,43 @@ def test_what_was_pasted_too_much_is_told(value: str, name: str | None, comment:
 
 @pytest.mark.parametrize(("value", "prefix"), [("api_org_abc", "api_org_"), ("api_abc", "api_"), ("abc", ""), ("", "")])
 def test_the_prefix_is_told(value: str, prefix: str) -> None:
-    assert Secret(value).shape.prefix == prefix
-    assert str(Secret(value)) == f"{prefix}…({len(value)})"
+    secret = Secret(value)
+    assert secret.shape.prefix == prefix and str(secret.shape) == f"{prefix}…({len(value)})"
+    assert str(secret) == (f"{prefix}…({len(value)}:{secret.fingerprint[:4]})" if value else "…(0)")
+
+
+def look(text: str) -> str:
+    """The text without the fingerprints, which are others in each run."""
+    return re.sub(r"(?<=\d):[0-9a-f]{4}\)", ")", text)
 
 
 def test_redaction_by_value_takes_what_was_met_anywhere() -> None:
     odd = "Pa55: word/with?strange&signs"
     assert odd in redact(f"before it is met: {odd}")
     Secret(odd)
-    assert redact(f"after: {odd}.") == "after: …(29)."
+    assert redact(f"after: {odd}.") == f"after: {Secret(odd)}."
     assert redact("nothing here") == "nothing here"
 
 
 def test_redaction_takes_the_longer_of_two_values_first() -> None:
     Secret("kA9-first-part")
     Secret("kA9-first-part-and-more")
-    assert "more" not in redact("x kA9-first-part-and-more x")
+    assert look(redact("x kA9-first-part-and-more x")) == "x …(23) x"
 
 
 def test_a_value_with_a_line_end_is_redacted_without_it() -> None:
     Secret("s3cr3t-value-9\r\n")
-    assert redact("[s3cr3t-value-9]") == "[…(14)]"
+    assert look(redact("[s3cr3t-value-9]")) == "[…(14)]"
 
 
 def test_the_rest_of_a_token_that_was_met_cut_off_goes_with_it() -> None:
     Secret("hf_CutOffTok")
-    assert redact("hf_CutOffTokenAndAllTheRestOfIt99.") == "hf_…(33)."
+    shown = look(redact("hf_CutOffTokenAndAllTheRestOfIt99."))
+    assert shown == "hf_…(33)."
+
+
+def test_fingerprints_are_fixed_with_a_fixed_salt(fixed_salt: None) -> None:
+    assert str(Secret(TOKEN)) == redact(TOKEN) == "hf_…(37:019d)"
 
 
 @pytest.mark.parametrize(
@@ -219,29 +226,107 @@ def test_the_rest_of_a_token_that_was_met_cut_off_goes_with_it() -> None:
     [
         ("token hf_abcdefGHIJ123 used", "token hf_…(16) used"),
         ("'hf_aaaaaaaaaaaaaaaaaaaaaaaaa'", "'hf_…(28)'"),
-        ("Authorization: Bearer abcdef123456", "Authorization: Bearer …"),
+        ("GET /?t=hf%5fabcdefGHIJ123", "GET /?t=hf_…(16)"),
+        ("api_org_abcdefGHIJ123", "api_org_…(21)"),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer …(12)"),
         ("authorization: bearer api_org_abcdefgh", "authorization: bearer api_org_…(16)"),
-        ("http://user:pa55word@proxy:3128/", "http://user:…@proxy:3128/"),
-        ("redis://:topsecret1@redis:6379", "redis://:…@redis:6379"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "eyJ…"),
+        ("Proxy-Authorization: Basic YW5hOnB3", "Proxy-Authorization: Basic …(8)"),
+        ("http://user:pa55word@proxy:3128/", "http://user:…(8)@proxy:3128/"),
+        ("redis://:topsecret1@redis:6379", "redis://:…(10)@redis:6379"),
+        ("git clone https://abcdefghij0123456789@git.lan/x", "git clone https://…(20)@git.lan/x"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "eyJ…(40)"),
+        ("POSTGRES_PASSWORD=abc", "POSTGRES_PASSWORD=…(3)"),
+        ("{'password': 'abc'}", "{'password': '…(3)'}"),
+        ('{\\"password\\": \\"abc\\"}', '{\\"password\\": \\"…(3)\\"}'),
+        ("password: hunter2!", "password: …(8)"),
+        ("?token=abc12345&x=1", "?token=…(8)&x=1"),
+        ("api_key: 'zyx98765wvu'", "api_key: '…(11)'"),
+        ("JWT_SECRET_KEY=0123456789abcdef0123", "JWT_SECRET_KEY=…(20)"),
+        ("sk-proj-abcdefgh12345678", "sk-…(24)"),
+        ("ghp_abcdefghijklmnopqrst", "…(24)"),
+        ("AKIAABCDEFGHIJKLMNOP", "…(20)"),
+        ("write to ana.b@example.org, please", "write to e-mail…(17), please"),
+        ("mailto ana%40example.org", "mailto e-mail…(17)"),
+        ("a -----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY----- b", "a private key…(71) b"),
+        ("-----BEGIN PRIVATE KEY-----\\nMIIE\\ncut off", "private key…(42)"),
     ],
 )
 def test_redaction_by_shape(text: str, shown: str) -> None:
-    assert redact(text) == shown
-    assert redact(redact(text)) == shown  # what left once may leave again
+    assert look(redact(text)) == shown
+    assert redact(redact(text)) == redact(text)  # what left once may leave again
 
 
 @pytest.mark.parametrize(
     "text",
-    ["hf_hub_download", "HF_TOKEN", "models--pyannote--x", "http://localhost:8080/a@b", "docker.sock:/var/run", "user@host:22"],
-)
+    [
+        "hf_hub_download", "HF_TOKEN", "models--pyannote--x", "http://localhost:8080/a@b", "docker.sock:/var/run", "user@host:22",
+        "HUGGINGFACE_TOKEN=hf_… without spaces", "the worker has a token: hf_…(37)", "use_auth_token=True", "max_tokens=4096000",
+        "token=settings.HUGGINGFACE_TOKEN,", 'token=os.environ["HF_TOKEN"]', "Invalid token: unauthorized", "basic settings",
+        "password: required", "Bearer authentication is needed", "an unexpected keyword argument 'use_auth_token'",
+        "git@github.com:pyannote/pyannote-audio.git", "celery@worker.lan ready", "token_type: gpt2tokenizer.json", "secret: none",
+        "password=", "PASSWORD=${POSTGRES_PASSWORD}", "password=<your_password>", "image@sha256:0123456789abcdef0123456789abcdef",
+        "ssh://host.lan", "https://huggingface.co/pyannote/segmentation-3.0", "numpy@1.26.4", "docker@x.service",
+    ],
+)  # fmt: skip
 def test_redaction_leaves_the_rest_alone(text: str) -> None:
     assert redact(text) == text
 
 
-def test_the_words_of_a_default_password_stay_words() -> None:
-    Secret("opentranscribe")
-    assert redact("docker compose -p opentranscribe up") == "docker compose -p opentranscribe up"
+@pytest.mark.parametrize("value", ["opentranscribe", "postgres", "true", "1234", "8080", "local", "Strict", "abc", "x1", ""])
+def test_words_and_numbers_that_a_report_is_made_of_stay(value: str) -> None:
+    Secret(value, "POSTGRES_PASSWORD")
+    text = f"docker compose -p {value} up, line {value}, '{value}'"
+    assert redact(text) == text
+    assert not value or redact(f"POSTGRES_PASSWORD={value}") != f"POSTGRES_PASSWORD={value}"
+
+
+@pytest.mark.parametrize("value", ["a1b2", "s3cret", "x-y-z", "p@ss"])
+def test_a_short_value_is_hidden_as_a_word(value: str) -> None:
+    Secret(value, "POSTGRES_PASSWORD")
+    assert value not in redact(f"login with '{value}' failed, {value}")
+    assert redact(f"pre{value}post") == f"pre{value}post"
+
+
+def test_a_number_within_a_longer_one_is_another_number() -> None:
+    Secret("12345678", "PIN")
+    assert look(redact("12345678 and 9123456780")) == "…(8) and 9123456780"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:k9kqz-77fw@redis:6379/0", "postgresql://ot:k9kqz-77fw@db/ot", "https://u:k9kqz%2D77fw@proxy:1"]
+)
+def test_the_password_of_an_address_is_known_wherever_the_address_stood(url: str) -> None:
+    assert keep("CELERY_BROKER_URL", url) == url  # where it leads must be seen
+    assert "k9kqz" not in redact("AUTH k9kqz-77fw refused, k9kqz-77fw")
+
+
+def test_an_address_without_credentials_is_no_secret() -> None:
+    Secret("https://huggingface.co", "AUTH_URL")
+    assert redact("see https://huggingface.co/pyannote") == "see https://huggingface.co/pyannote"
+
+
+def test_a_recorded_secret_is_compared_by_its_fingerprint() -> None:
+    live = Secret(TOKEN, "HUGGINGFACE_TOKEN")
+    one, same = (Secret.recorded(live.shape, "0123abcd", "HUGGINGFACE_TOKEN") for _ in range(2))
+    other = Secret.recorded(live.shape, "ffff0000", "HUGGINGFACE_TOKEN")
+    assert one == same and hash(one) == hash(same) and one != other and one != live
+    assert Secret.recorded(live.shape, live.fingerprint) == live and live.name == one.name == "HUGGINGFACE_TOKEN"
+    assert (str(one), len(one), bool(one), one.blank, one.shape.well_formed) == ("hf_…(37:0123)", 37, True, False, True)
+    with pytest.raises(LookupError):
+        one.reveal()
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t" * 20])
+def test_a_recorded_secret_knows_whether_there_is_something_in_it(value: str) -> None:
+    live = Secret(value)
+    recorded = Secret.recorded(live.shape, live.fingerprint)
+    assert recorded.blank and live.blank and bool(recorded) == bool(live) == bool(value) and len(recorded) == len(value)
+
+
+@pytest.mark.parametrize("value", ["!@#$%^&*", "kJhGfDsAqWeRtYzz=", "abcd=efgh", "Äußeres-Ölfaß"])
+def test_the_shape_of_a_password_gives_no_part_of_it_away(value: str) -> None:
+    shape = Secret(value, "POSTGRES_PASSWORD").shape
+    assert shape.odd == () and shape.pasted_name is None
 
 
 @pytest.mark.parametrize(
@@ -260,6 +345,8 @@ def test_the_words_of_a_default_password_stay_words() -> None:
         ("a\u2028b\u2029", "ab"),
         ("line\n\ttabbed\n", "line\n\ttabbed\n"),
         ("Grüße, 話者 ✓ 👍", "Grüße, 話者 ✓ 👍"),
+        ("👨\u200d👩\u200d👧 می\u200cخواهم", "👨\u200d👩\u200d👧 می\u200cخواهم"),
+        ("ig\u200bno\u2060re\ufeff \u00ad\u061call\U000e0041\U000e0042", "ignore all"),
         ("[31m no escape", "[31m no escape"),
         ("", ""),
     ],

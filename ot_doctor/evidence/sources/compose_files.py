@@ -121,7 +121,7 @@ class _Variables:
         """``value`` as it may travel: a secret too where it was made of one."""
         made_of = [(name, self.lookup(name)) for name in names]
         if any(text and isinstance(keep(name, text), Secret) for name, text in made_of):
-            return Secret(value)
+            return Secret(value, key)
         return keep(key, value)
 
 

@@ -99,7 +99,7 @@ def _entry(assignment: Assignment, before: Assignment | None) -> EnvEntry:
     if value is not None:
         return EnvEntry(shown_key(key), keep(key, value), assignment.line)
     if before is not None and is_hub_token(before.key) and before.value in ("", "\\"):
-        return EnvEntry(str(Secret(key)), None, assignment.line)  # the token itself, on the line behind its name
+        return EnvEntry(str(Secret(key, before.key)), None, assignment.line)  # the token itself, on the line behind its name
     return EnvEntry(shown_key(key), None, assignment.line)
 
 

@@ -32,7 +32,7 @@ def is_hub_token(name: str) -> bool:
 
 def shown_key(key: str) -> str:
     """The key as it may be shown: a token on a line of its own is a bare key to Compose."""
-    return str(Secret(key)) if is_secret("", key) else key
+    return str(Secret(key, "a line of .env that is a token alone")) if is_secret("", key) else key
 
 
 @dataclass(frozen=True)

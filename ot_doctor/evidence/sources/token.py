@@ -25,7 +25,7 @@ def gather(request: Request, workers: Workers | Unavailable, env_file: EnvFile |
     else:
         value, where = written.get(TOKEN_NAME), env_line or str(env_file.path)
     return WorkerToken(
-        value=Secret(value) if isinstance(value, str) else value,
+        value=Secret(value, TOKEN_NAME) if isinstance(value, str) else value,
         where=where,
         from_container=worker is not None,
         env_line=env_line,

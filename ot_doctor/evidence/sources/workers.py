@@ -266,7 +266,7 @@ def _environment(entries: object) -> dict[str, str | Secret]:
     for entry in _list(entries):
         name, equals, value = str(entry).partition("=")
         if name and equals:
-            env[printable(name)] = Secret(value) if name in _TOKEN_NAMES else keep(name, value)
+            env[printable(name)] = Secret(value, name) if name in _TOKEN_NAMES else keep(name, value)
     return env
 
 

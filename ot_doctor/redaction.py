@@ -1,0 +1,191 @@
+"""The only way out: what leaves is without secrets and names of persons; with ``strict``, without names of places."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ot_doctor import secrets
+from ot_doctor.known_values import WORDS, guessable
+from ot_doctor.redaction_commands import in_command
+from ot_doctor.redaction_places import Places
+from ot_doctor.secrets import Shape, redact
+
+if TYPE_CHECKING:
+    from ot_doctor.report.model import Report
+
+T = TypeVar("T")
+BUNDLE_HOME = "/home/user"  # what the home folder is in a bundle, where paths must stay absolute
+USER = "user"
+# Names that say nothing of a person, and those that are words of a report.
+_NOBODY_WORDS = """
+    root user admin administrator adm nobody guest test tester demo dev devel developer ops deploy deployer app appuser web
+    www www-data http docker podman ubuntu debian fedora centos rocky almalinux alpine arch ec2-user azureuser opc core
+    vagrant pi runner jenkins gitlab-runner buildkite-agent git svn node python celery redis postgres mysql minio nginx worker
+    workers backend frontend server service services system daemon local home data media model models cache speaker audio
+    video max min env host gpu cpu cuda hub log logs token access memory network disk file files whisper torch agent engine
+    compose true false none null
+"""
+_NOBODY = frozenset(_NOBODY_WORDS.split())
+_STAND_IN = re.compile(r"(hf_|api_org_|api_|eyJ|e-mail|private key)?…\(\d+(?::([0-9a-f]{4}))?\)")
+_NAMES_BY_PREFIX = {
+    "hf_": "Hugging Face token", "api_org_": "Hugging Face token", "api_": "Hugging Face token", "eyJ": "JSON web token",
+    "e-mail": "e-mail address", "private key": "private key",
+}  # fmt: skip
+_IDENTIFIERS = ("cause", "signature", "id", "task")  # told apart and looked up by them
+_LEAKED_TOKEN = re.compile(r"hf_[A-Za-z0-9]{30,}")
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What was hidden: ``HUGGINGFACE_TOKEN``, ``e-mail address``, ``home folder``; and in how many places."""
+
+    name: str
+    count: int
+
+
+class Redactor:
+    """Hides what may not leave, alike in every text of one report.
+
+    ``level`` is "default" or "strict"; ``home`` and ``user`` are those of whoever runs the doctor, empty where there is none.
+    """
+
+    def __init__(self, level: str = "default", home: str = "", user: str = "") -> None:
+        home = home.rstrip("/")
+        self._home = _whole_path(home) if home.startswith("/") and home != "/home/appuser" else None
+        self._user = _whole_word(user) if len(user) > 2 and user not in _NOBODY | WORDS else None
+        self._places = Places() if level == "strict" else None
+        self._counts: Counter[str] = Counter()
+        self._counting = False
+        self._done: dict[tuple[str, str], str] = {}
+
+    def text(self, text: str) -> str:
+        """The text as it may be shown. What is left of it is the same when it is redacted again."""
+        return self._cleaned(text, "~")
+
+    def command(self, command: str) -> str:
+        """A shell command that still does the same for the same user: its home is ``$HOME``, its name ``$(id -un)``.
+
+        Where a secret was a part of it, or a name that only ``strict`` hides, the command does something else: compare.
+        """
+        key = ("command", command)
+        if key not in self._done:
+            shown = redact(command)
+            for pattern, value, name in ((self._home, "$HOME", "home folder"), (self._user, "$(id -un)", "user name")):
+                if pattern is not None:
+                    shown, count = in_command(shown, pattern, value)
+                    self._count(name, count)
+            self._done[key] = self._without_places(shown)
+            self._count_stand_ins(self._done[key])
+        return self._done[key]
+
+    def report(self, report: Report) -> Report:
+        """The report with every string in it redacted. What the receipt counts are the texts that formats show."""
+        if self._places is not None:
+            self._places.learn((report.deployment, report.workers, report.hub))
+        changes = {}
+        for field in fields(report):
+            self._counting = field.name in ("results", "diagnosis", "notices", "deployment", "hub")
+            changes[field.name] = self._walked(getattr(report, field.name), "~")
+        self._counting = False
+        return replace(report, **changes)
+
+    def evidence(self, value: T) -> T:
+        """Evidence as it may go into a bundle: the home folder is ``/home/user``, so that paths stay absolute."""
+        if self._places is not None:
+            self._places.learn(value)
+        walked: T = self._walked(value, BUNDLE_HOME)
+        return walked
+
+    def receipt(self) -> tuple[Hidden, ...]:
+        """What was hidden in the last report, the most frequent first; each different text is counted once."""
+        return tuple(Hidden(name, count) for name, count in self._counts.most_common())
+
+    def _walked(self, value: Any, home: str) -> Any:
+        if isinstance(value, str):
+            return self._cleaned(value, home)
+        if isinstance(value, PurePath):
+            return type(value)(self._cleaned(str(value), home))
+        if isinstance(value, (tuple, list)):
+            return type(value)(self._walked(item, home) for item in value)
+        if isinstance(value, (frozenset, set)):
+            return type(value)(self._walked(item, home) for item in value)
+        if isinstance(value, Mapping):
+            return {self._walked(key, home): self._walked(item, home) for key, item in value.items()}
+        if is_dataclass(value) and not isinstance(value, (type, Shape)):
+            return self._walked_dataclass(value, home)
+        return value
+
+    def _walked_dataclass(self, value: Any, home: str) -> Any:
+        from ot_doctor.check import Check
+
+        if isinstance(value, Check):
+            return value
+        changes = {}
+        for field in fields(value):
+            old = getattr(value, field.name)
+            command = field.name == "command" and isinstance(old, str) and home == "~"
+            if field.name in _IDENTIFIERS:
+                continue
+            new = self.command(old) if command else self._walked(old, home)
+            if field.init and new is not old:
+                changes[field.name] = new
+        return replace(value, **changes)
+
+    def _cleaned(self, text: str, home: str) -> str:
+        key = (home, text)
+        if key not in self._done:
+            shown = redact(text)
+            if self._home is not None:
+                shown, count = self._home.subn(home, shown)
+                self._count("home folder", count)
+            if self._user is not None:
+                shown, count = self._user.subn(USER, shown)
+                self._count("user name", count)
+            self._done[key] = self._without_places(shown)
+            self._count_stand_ins(self._done[key])
+        return self._done[key]
+
+    def _without_places(self, text: str) -> str:
+        if self._places is None:
+            return text
+        shown, counts = self._places.hidden(text)
+        for name, count in counts.items():
+            self._count(name, count)
+        return shown
+
+    def _count_stand_ins(self, text: str) -> None:
+        for prefix, digits in _STAND_IN.findall(text):
+            name = secrets.NAMES_BY_FINGERPRINT.get(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
+            self._count(name, 1)
+
+    def _count(self, name: str, count: int) -> None:
+        if self._counting and count:
+            self._counts[name] += count
+
+
+def leaks(data: bytes) -> tuple[str, ...]:
+    """The names of the known secrets that stand in finished bytes, in any form that ``redact`` knows; empty is good.
+
+    Words and numbers that a document may hold by chance (``ot_doctor.known_values.guessable``) raise no alarm.
+    """
+    text = data.decode("utf-8", "replace")
+    found = [hit for hit in secrets.KNOWN.find(text) if not guessable(hit.value)]
+    names = dict.fromkeys(secrets.KNOWN.name_of(hit.value) or "a secret value" for hit in found)
+    known = {text[hit.start : hit.end] for hit in found}
+    tokens = set(_LEAKED_TOKEN.findall(text)) - known
+    if any(len(set(token)) > 6 for token in tokens):  # else an example
+        names.setdefault("a Hugging Face token")
+    return tuple(names)
+
+
+def _whole_path(path: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w-]|\.\w)")
+
+
+def _whole_word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w$]){re.escape(name)}(?!\w)")

@@ -1,0 +1,150 @@
+"""Standard output, standard error and report files: one whole document each, and nothing with a secret in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ot_doctor.evidence.store import Store
+
+
+class WouldLeak(Exception):
+    """A finished document holds a secret: it is not written. The text is a sentence that names the secret's variable."""
+
+
+def keep_stdout_for_the_report() -> None:
+    """Lead what else is written there, by a command that a plug-in runs for instance, to standard error.
+
+    A stream that is closed (``>&-``) leads nowhere, instead of into a file that got its number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+    encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "backslashreplace")
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stdout = open(os.dup(1), "w", encoding=encoding, errors=errors)  # noqa: SIM115
+    os.dup2(2, 1)
+
+
+def checked(document: str | bytes) -> bytes:
+    """The document's bytes, a text's in UTF-8. Raises ``WouldLeak`` when a known secret stands in them."""
+    from ot_doctor.redaction import leaks
+
+    data = document if isinstance(document, bytes) else document.encode("utf-8", "backslashreplace")
+    names = leaks(data)
+    if names:
+        raise WouldLeak(f"nothing was written: the report would have held {', '.join(names)}, which is a fault of ot-doctor")
+    return data
+
+
+def write(text: str) -> None:
+    """Put a finished document on standard output; a reader that has gone away is no error. Raises ``WouldLeak``."""
+    data = checked(text)
+    encoding = (sys.stdout.encoding or "utf-8").lower()
+    if encoding not in ("utf-8", "utf8"):
+        data = text.encode(encoding, "backslashreplace")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_files(documents: Mapping[Path, str | bytes]) -> None:
+    """Put finished documents into files: all of them, each whole, or none. Raises ``WouldLeak`` and ``OSError``."""
+    staged: list[tuple[str, Path]] = []
+    try:
+        for path, document in documents.items():
+            data = checked(document)
+            if path.exists() and not path.is_file():  # /dev/stderr, a named pipe: nothing to replace
+                path.write_bytes(data)
+            else:
+                _stage(path.resolve(), data, staged)  # what a link leads to is replaced, not the link
+        while staged:
+            os.replace(*staged[0])
+            del staged[0]
+    finally:
+        for name, _ in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
+def _stage(target: Path, data: bytes, staged: list[tuple[str, Path]]) -> None:
+    """Write a file beside ``target`` that is to take its place."""
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    staged.append((name, target))
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def complain(text: str) -> None:
+    """A sentence on standard error, where anybody can read it."""
+    tell(f"ot-doctor: {text}")
+
+
+def tell(text: str) -> None:
+    """Lines on standard error; a reader that has gone away is no error. What holds a secret is hidden."""
+    from ot_doctor.secrets import printable, redact
+
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(redact(printable(text)) + "\n")
+        sys.stderr.flush()
+
+
+def tell_of_waiting(text: str) -> None:
+    """One line on a terminal, in place of the one before; an empty one takes it away."""
+    from ot_doctor.secrets import printable, redact
+
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{redact(printable(text))}")
+        sys.stderr.flush()
+
+
+class Progress:
+    """On a terminal, names on standard error what is waited for, once the wait is long enough to be noticed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> None:
+        if sys.stderr.isatty():
+            self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(1)
+
+    def _tell(self) -> None:
+        shown = False
+        while not self._over.wait(0.4):
+            labels = self._store.waiting_for()
+            if labels:
+                sys.stderr.write(f"\r\x1b[KWaiting for {' and '.join(labels[:2])} …")
+                sys.stderr.flush()
+                shown = True
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,134 @@
+"""A text as it reads once its escapes are taken away: those of URLs, JSON, Python's ``repr``, the shell, HTML and Markdown,
+and characters that nobody sees."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_DEEPEST = 3  # an address in a JSON document in a log line
+_MOST = 16
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_FORM = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
+_BACKSLASH = re.compile(
+    r"""(?:\\u[0-9A-Fa-f]{4})+|\\U[0-9A-Fa-f]{8}|(?:\\x[0-9A-Fa-f]{2})+|(?:\\[0-3][0-7]{2})+|(?s:\\.)|'"'"'"""
+)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060-\u2064\ufeff]+")
+_ENTITY = re.compile(r"&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "0": "\0"}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One round of unescaping: where each escape stood in the text before, and what stands there now."""
+
+    now: tuple[int, ...]  # where what an escape stands for begins, in the unescaped text
+    now_ends: tuple[int, ...]
+    then: tuple[int, ...]
+    then_ends: tuple[int, ...]
+
+    def back(self, position: int, *, end: bool) -> int:
+        """The place in the text before, of a place in the unescaped one."""
+        look_up = bisect.bisect_left if end else bisect.bisect_right
+        at = look_up(self.now, position) - 1
+        if at < 0:
+            return position
+        if position < self.now_ends[at]:
+            return self.then_ends[at] if end else self.then[at]
+        return self.then_ends[at] + position - self.now_ends[at]
+
+
+@dataclass(frozen=True)
+class View:
+    """The text, and the way back to the places in the original."""
+
+    text: str
+    steps: tuple[_Step, ...] = ()
+
+    def start(self, position: int) -> int:
+        for step in reversed(self.steps):
+            position = step.back(position, end=False)
+        return position
+
+    def end(self, position: int) -> int:
+        for step in reversed(self.steps):
+            position = step.back(position, end=True)
+        return position
+
+
+def views(text: str) -> Iterator[View]:
+    """The text itself first, then what it says without its escapes, one kind after the other."""
+    seen = {text}
+    waiting = [View(text)]
+    while waiting:
+        view = waiting.pop(0)
+        yield view
+        if len(view.steps) >= _DEEPEST:
+            continue
+        for hint, pattern, decode in _KINDS:
+            if len(seen) < _MOST and any(sign in view.text for sign in hint):
+                plain = _unescaped(view, pattern, decode)
+                if plain.text not in seen:
+                    seen.add(plain.text)
+                    waiting.append(plain)
+
+
+def _unescaped(view: View, pattern: re.Pattern[str], decode: Callable[[str], str]) -> View:
+    parts: list[str] = []
+    places: list[tuple[int, int, int, int]] = []
+    length = done = 0
+    for escape in pattern.finditer(view.text):
+        meant = decode(escape[0])
+        parts += (view.text[done : escape.start()], meant)
+        length += escape.start() - done
+        places.append((length, length + len(meant), *escape.span()))
+        length += len(meant)
+        done = escape.end()
+    parts.append(view.text[done:])
+    columns = tuple(zip(*places, strict=True)) if places else ((), (), (), ())
+    return View("".join(parts), (*view.steps, _Step(*columns)))
+
+
+def _percent(escape: str) -> str:
+    return " " if escape == "+" else bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
+
+
+def _backslash(escape: str) -> str:
+    if not escape.startswith("\\"):
+        return "'"
+    kind = escape[1]
+    if kind == "u" and len(escape) > 2:
+        return bytes.fromhex(escape.replace("\\u", "")).decode("utf-16-be", "replace")
+    if kind == "U" and len(escape) > 2:
+        code = int(escape[2:], 16)
+        return chr(code) if code < 0x110000 else escape
+    if kind == "x" and len(escape) > 2:
+        return _of_bytes(bytes.fromhex(escape.replace("\\x", "")))
+    if len(escape) > 2:
+        return _of_bytes(bytes(int(octal, 8) for octal in escape[1:].split("\\")))
+    return _LETTERS.get(kind, kind)
+
+
+def _of_bytes(data: bytes) -> str:
+    """``repr`` writes the bytes of UTF-8 for bytes, and code points for a text."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _entity(escape: str) -> str:
+    from html import unescape
+
+    return unescape(escape)
+
+
+_KINDS: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[str], str]], ...] = (
+    (("%",), _PERCENT, _percent),
+    (("+",), _FORM, _percent),
+    (("\\", "'\"'\"'"), _BACKSLASH, _backslash),
+    (("&",), _ENTITY, _entity),
+    (tuple("\u00ad\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"), _INVISIBLE, lambda _: ""),
+)
