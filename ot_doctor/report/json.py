@@ -45,6 +45,8 @@ def render(report: Report) -> str:
             "diagnosis": [_root_cause(root) for root in report.diagnosis],
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
+            "recorded_at": _time(report.recorded_at),
+            "hidden": [{"name": item.name, "count": item.count} for item in report.hidden],
         }
     )
 
@@ -66,6 +68,8 @@ def render_error(error: UsageError) -> str:
             "diagnosis": [],
             "checks": [],
             "notices": [],
+            "recorded_at": None,
+            "hidden": [],
         }
     )
 

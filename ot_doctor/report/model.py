@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ot_doctor.check import Status
+from ot_doctor.check import Family, Status
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
+from ot_doctor.redaction import Hidden
+from ot_doctor.requirements import unmet
 from ot_doctor.runner import Result
 
 
@@ -26,6 +28,9 @@ class Report:
     log: WorkerLog | None = None
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     fail_on: str = "fail"  # "warn", "fail", "never"
+    required: tuple[Family, ...] = ()  # what could not be checked there is a failure
+    hidden: tuple[Hidden, ...] = ()  # what was redacted, and how often
+    recorded_at: datetime | None = None  # aware, UTC: when the evidence was gathered, for the report on a bundle
 
     @property
     def summary(self) -> dict[Status, int]:
@@ -52,6 +57,8 @@ def exit_code(report: Report) -> int:
     """
     counts = report.summary
     if report.fail_on != "never" and (counts[Status.FAIL] or (report.fail_on == "warn" and counts[Status.WARN])):
+        return 1
+    if report.fail_on != "never" and unmet(report.results, report.required):
         return 1
     nothing = not (counts[Status.PASS] or counts[Status.WARN] or counts[Status.FAIL])
     return 3 if counts[Status.UNKNOWN] or nothing or report.notices else 0

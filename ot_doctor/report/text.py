@@ -70,6 +70,9 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
         yield ""
     for notice in report.notices:
         yield from _wrap(notice, style, hanging=2, head=style.mark(Status.UNKNOWN), code=_COLOURS[Status.UNKNOWN])
+    if report.hidden and not style.quiet:
+        hidden = ", ".join(f"{item.name} ({item.count})" for item in report.hidden)
+        yield from _wrap(hidden, style, hanging=2, head="Hidden:", code="2")
     yield _summary(report, style)
 
 
@@ -82,6 +85,8 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         facts.append(", ".join(worker.name for worker in report.workers.diarizers))
     if report.hub and not report.hub.is_default:
         facts.append(f"Hub: {report.hub.endpoint} (from {report.hub.endpoint_from})")
+    if report.recorded_at:
+        facts.append(f"recorded {report.recorded_at:%Y-%m-%d %H:%M:%S} UTC")
     yield from _wrap(" · ".join(facts), style, hanging=2)
     yield ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from ot_doctor.check import (
     Cause,
@@ -22,10 +23,11 @@ from ot_doctor.check import (
     warned,
 )
 from ot_doctor.diagnosis import diagnose
-from ot_doctor.evidence import COMMUNITY_1, Outcome
+from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
+from ot_doctor.redaction import Hidden
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result
-from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, worker_log, workers
+from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, record, worker, worker_log, workers
 
 STARTED = datetime(2026, 11, 21, 1, 0, tzinfo=timezone.utc)
 ENV = "/srv/ot/.env"
@@ -212,6 +214,74 @@ def everything_skipped() -> Report:
     return report(changes, deployment=None, workers=None, hub=None, log=None)
 
 
+def forty_attempts() -> Report:
+    """Two workers over five days: all was well, then a token expired, then a model was gated; one attempt is still running."""
+    begun = STARTED - timedelta(days=5)
+    made = []
+    for n in range(39):
+        at = begun + timedelta(hours=2.9 * n, minutes=7 * (n % 5))
+        outcome, cause = Outcome.SUCCEEDED, None
+        if n > 30:
+            outcome, cause = Outcome.FAILED, Cause.GATED_NOT_ACCEPTED.value
+        elif n > 18 and n % 3:
+            outcome, cause = Outcome.FAILED, Cause.TOKEN_INVALID.value
+        elif n % 7 == 3:
+            outcome = Outcome.RECOVERED
+        made.append(
+            attempt(
+                outcome, cause=cause, worker=WORKER if n % 4 else f"{WORKER}-gpu-scaled-2", lines=(100 * n, 100 * n + 60),
+                started_at=at, ended_at=at + timedelta(minutes=3 + n % 9), task=f"task-{n}",
+            )
+        )  # fmt: skip
+    running = attempt(Outcome.UNFINISHED, started_at=STARTED - timedelta(minutes=9), ended_at=None, lines=(4100, 4130))
+    newest = replace(made.pop(), decisive=(record("pyannote: 403 Client Error.\nCannot access gated repo."),))
+    return report(
+        {"model-access": (_gated(COMMUNITY_1),)}, log=worker_log(running, newest, *reversed(made)),
+    )  # fmt: skip
+
+
+HOSTILE = (  # tries to break out of every format for machines
+    "::error::one\n  ::set-output name=x::two\n\u200b:\u200b:warning::three ##[add-mask]four #\u200b#[group]five\r\n"
+    "</failure></testcase><testcase name='x'/>]]>&amp;<!-- \"quoted\" 'single' \\ \\n {0} {{ }} ${{ secrets.X }}\n"
+    'ot_doctor_exit_code 0\n# TYPE ot_doctor_exit_code counter\n"} 5\n'
+    "OK | fail=0\n[a link](https://evil.example) %0A::error::six %25 \x00 \x1b[31m \x0b \x85 \u2028 \ufffe \udce9 \ud800 話 😀"
+)
+
+
+def everywhere(text: str) -> Report:
+    """The text in every place of a report that takes one from outside."""
+    seen = [Seen(text, text, text), Seen("log", "log", f"several\nlines\n{text}")]
+    steps = [Step(text, command=text or None, url=text or None, risk=risk) for risk in Risk]
+    steps.append(Step(text, url=f"https://huggingface.co/{text}"))
+    findings = (
+        failed(Cause.TOKEN_INVALID, text or "-", remedy=steps, subject=text, expected=text, evidence=seen),
+        warned(text or "-", cause=Cause.TOKEN_EXPOSED, remedy=steps, subject=text, expected=text, evidence=seen),
+        unknown(text or "-", cause=Cause.NETWORK_DNS, remedy=steps, subject=text, evidence=seen),
+        skipped(text or "-", subject=text, evidence=seen), passed(text or "-", subject=text, evidence=seen),
+    )  # fmt: skip
+    names = ("token-accepted", "token-exposure", "model-access", "worker-gpu", "worker-running")
+    plug_in = Check("acme-check", text, Family.HOST, lambda: (), text)
+    results = [*report(dict(zip(names, ((f,) for f in findings), strict=True))).results, Result(plug_in, findings, 0.1)]
+    broken = attempt(
+        Outcome.FAILED, worker=text, cause=text or None, subject=text, task=text, settings=text,
+        started_at=STARTED - timedelta(minutes=2), ended_at=STARTED, decisive=(record(text), record(f"\n{text}\n")),
+    )  # fmt: skip
+    odd_worker = worker(
+        text, image=text, status=text, compose=ComposeLabels(text, text, text, (text,), (text,), text),
+        image_labels={"org.opencontainers.image.version": text}, image_env={"PYTHON_VERSION": text},
+        engine=Engine(text, text, text, text, data_root=text, api_version=text),
+    )  # fmt: skip
+    return report(
+        results=tuple(results), diagnosis=diagnose(results), hub=hub(endpoint=text, endpoint_from=text), notices=(text, text),
+        deployment=deployment(directory=Path(text), project=text, version=text, line_reason=text),
+        workers=Workers(odd_worker.engine, (odd_worker,)), hidden=(Hidden(text, 2),),
+        log=worker_log(
+            broken, replace(broken, started_at=None, ended_at=None),
+            source={"name": text, "release_signs": (text,), "device": text, "problem": text},
+        ),
+    )  # fmt: skip
+
+
 REPORTS = {
     "healthy": healthy,
     "warnings": warnings,
@@ -220,4 +290,4 @@ REPORTS = {
     "unknown-docker": unknown_docker,
     "everything-skipped": everything_skipped,
 }
-__all__ = ["REPORTS", "TOKEN", "report"]
+__all__ = ["HOSTILE", "REPORTS", "TOKEN", "everywhere", "forty_attempts", "report"]

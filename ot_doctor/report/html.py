@@ -1,0 +1,203 @@
+"""The ``html`` format: one page that needs nothing but itself; the cause first, then the attempts, then every check."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from itertools import groupby
+from xml.etree.ElementTree import Element
+
+from ot_doctor.causes import title
+from ot_doctor.check import Family, Finding, Risk, Seen, Status, Step
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.evidence import Attempt
+from ot_doctor.report import facts
+from ot_doctor.report.elements import Child, document, element
+from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.relations import Relations
+from ot_doctor.report.timeline import timelines
+from ot_doctor.runner import Result
+
+_MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
+_RISKS = {Risk.RESTARTS: "restarts containers", Risk.CHANGES_FILES: "changes files"}
+_FAMILIES = {
+    Family.ENV: "Settings", Family.TOKEN: "Token", Family.ACCESS: "Access to the models", Family.CACHE: "Model cache",
+    Family.WORKER: "Worker", Family.LOGS: "Log", Family.SPEAKERS: "Speakers", Family.HOST: "This machine",
+}  # fmt: skip
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    worst = max((result.status for result in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
+    pills = [element("li", f"{count} {facts.WORDS[s]}", class_=s.value) for s, count in report.summary.items() if count]
+    about = [*facts.place(report), facts.moment(report.started_at), f"exit code {exit_code(report)}"]
+    head = element(
+        "header", element("p", facts.tool(), class_="tool"), element("h1", facts.verdict(report)),
+        element("ul", *(element("li", part) for part in about), class_="about"),
+        element("ul", *pills, class_="counts") if pills else None, class_=worst.value,
+    )  # fmt: skip
+    main = element(
+        "main", _diagnosis(report), _not_known(report), *(element("p", notice, class_="notice") for notice in report.notices),
+        _warnings(report), _attempts(report), _checks(report), _versions(report),
+    )  # fmt: skip
+    return _page(facts.verdict(report), head, main, element("footer", element("p", facts.hidden(report))))
+
+
+def render_error(error: UsageError) -> str:
+    """The page for exit code 2: what was wrong."""
+    about = [facts.moment(error.started_at), "exit code 2"]
+    head = element(
+        "header", element("p", facts.tool(), class_="tool"), element("h1", "ot-doctor could not begin"),
+        element("ul", *(element("li", part) for part in about), class_="about"), class_=Status.FAIL.value,
+    )  # fmt: skip
+    said = element("p", error.message, class_="message")
+    return _page("ot-doctor could not begin", head, element("main", element("section", element("article", said))))
+
+
+def _page(name: str, *body: Element) -> str:
+    style = files("ot_doctor.report").joinpath("html_style.css").read_text(encoding="utf-8")
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    head = element(
+        "head", element("meta", charset="utf-8"), element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"), element("meta", name="referrer", content="no-referrer"),
+        element("title", f"{name} – ot-doctor"), element("style", style),
+    )  # fmt: skip
+    return document(element("html", head, element("body", *body), lang="en"))
+
+
+def _section(heading: str, *children: Child, name: str) -> Element:
+    return element("section", element("h2", heading, id=name), *children, aria_labelledby=name)
+
+
+def _diagnosis(report: Report) -> Element | None:
+    if not report.diagnosis:
+        return None
+    relations, alone = Relations(report), len(report.diagnosis) == 1
+    roots = (_root(root, number, len(report.diagnosis), relations) for number, root in enumerate(report.diagnosis, 1))
+    return _section("Root cause" if alone else "Root causes", *roots, name="diagnosis")
+
+
+def _root(root: RootCause, number: int, of: int, relations: Relations) -> Element:
+    order = f"{'Mend first' if number == 1 else 'Then'} · {number} of {of}"
+    heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
+    said = facts.relation(root, relations)
+    names = [element("code", root.cause.value)]
+    names += [element("span", facts.sureness(root))] if facts.sureness(root) else []
+    names += [element("code", root.subject)] if root.subject else []
+    return element(
+        "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
+        element("p", root.message, class_="message"), element("p", said, class_="relation") if said else None,
+        _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=number == 1) if root.evidence else None,
+        element("h4" if heading else "h3", "To mend it", class_="how"), _steps(root.remedy),
+        class_="first" if number == 1 else "then",
+    )  # fmt: skip
+
+
+def _not_known(report: Report) -> Element | None:
+    reasons = [_article(reason.finding, reason.who) for reason in facts.not_known(report)]
+    return _section("Could not be checked", *reasons, name="not-known") if reasons else None
+
+
+def _warnings(report: Report) -> Element | None:
+    found = [(finding, result) for result in report.results for finding in result.findings if finding.status is Status.WARN]
+    warnings = [_article(finding, result.check.name) for finding, result in found]
+    return _section("Deserves attention", *warnings, name="warnings") if warnings else None
+
+
+def _article(finding: Finding, head: str) -> Element:
+    return element(
+        "article", element("p", head, class_="order"), element("p", finding.message, class_="message"),
+        element("p", element("code", finding.cause.value), class_="names") if finding.cause else None,
+        _folded(f"What was seen ({len(finding.evidence)})", _evidence(finding.evidence)) if finding.evidence else None,
+        _steps(finding.remedy) if finding.remedy else None,
+    )  # fmt: skip
+
+
+def _attempts(report: Report) -> Element | None:
+    attempts = facts.attempts(report)
+    if not attempts:
+        return None
+    pictures = [element("figure", svg, element("figcaption", caption)) for svg, caption in timelines(attempts)]
+    failure = facts.last_failure(report)
+    decisive = None
+    if failure:
+        text = facts.decisive(failure)
+        summary = f"The last failure in the log ({facts.lines(failure)})"
+        decisive = _folded(summary, element("pre", text, tabindex="0"), open_=not facts.is_evidence(text, report))
+    heads = element("tr", *(element("th", name, scope="col") for name in ("Begun", "Ended", "Outcome", "Cause", "Where")))
+    rows = element("tbody", *(_attempt_row(attempt) for attempt in attempts))
+    table = element("div", element("table", element("thead", heads), rows), class_="wide", tabindex="0")
+    return _section("Attempts", *pictures, decisive, _folded("All attempts as a table", table), name="attempts")
+
+
+def _attempt_row(attempt: Attempt) -> Element:
+    cells = [facts.moment(attempt.started_at) or "–", facts.moment(attempt.ended_at) or "–", attempt.outcome.value]
+    cells += [attempt.cause or "–", f"{attempt.worker}, {facts.lines(attempt)}"]
+    return element("tr", *(element("td", cell) for cell in cells))
+
+
+def _checks(report: Report) -> Element | None:
+    parts: list[Element] = []
+    for family, results in groupby(report.results, key=lambda result: result.check.family):
+        checks = (_check(result, report) for result in results)
+        parts += [element("h3", _FAMILIES[family], class_="family"), element("div", *checks, class_="checks")]
+    return _section("Checks", *parts, name="checks") if parts else None
+
+
+def _check(result: Result, report: Report) -> Element:
+    findings = element("ul", *(_finding(f, facts.follows_from(result, f, report)) for f in result.findings), class_="findings")
+    said = facts.worst(result)
+    words = element("span", element("strong", result.check.title), element("span", said.message if said else "", class_="said"))
+    summary = element("summary", _mark(result.status), words)
+    return element("details", summary, element("p", element("code", result.check.name), class_="names"), findings)
+
+
+def _finding(finding: Finding, root: RootCause | None) -> Element:
+    return element(
+        "li", element("p", _mark(finding.status), element("span", finding.message)),
+        element("p", "This follows from ", element("code", root.cause.value), " above.", class_="relation") if root else None,
+        element("p", element("code", finding.cause.value), class_="names") if finding.cause else None,
+        element("p", "Expected: ", finding.expected, class_="expected") if finding.expected else None,
+        _evidence(finding.evidence) if finding.evidence else None,
+    )  # fmt: skip
+
+
+def _mark(status: Status) -> Element:
+    return element("span", _MARKS[status], class_=f"mark {status.value}", role="img", aria_label=facts.WORDS[status])
+
+
+def _evidence(evidence: Iterable[Seen]) -> Element:
+    pairs = (element("div", element("dt", item.where), element("dd", item.text)) for item in evidence)
+    return element("dl", *pairs, class_="evidence")
+
+
+def _steps(steps: Sequence[Step]) -> Element:
+    return element("ol", *(_step(step) for step in steps), class_="steps" if len(steps) > 1 else "steps single")
+
+
+def _step(step: Step) -> Element:
+    risk = _RISKS.get(step.risk)
+    return element(
+        "li", element("p", step.text, *((" ", element("span", risk, class_="risk")) if risk else ())),
+        element("pre", element("code", step.command), class_="command") if step.command else None,
+        element("p", _link(step.url)) if step.url else None,
+    )  # fmt: skip
+
+
+def _link(url: str) -> Element:
+    """A link to follow where the address is one of the web, else its text."""
+    of_the_web = url.lower().startswith(("https://", "http://"))
+    return element("a", url, href=url, rel="noopener noreferrer") if of_the_web else element("code", url)
+
+
+def _versions(report: Report) -> Element:
+    pairs = [element("div", element("dt", name), element("dd", value)) for name, value in facts.versions(report)]
+    return _section("Versions", element("dl", *pairs, class_="versions"), name="versions")
+
+
+def _folded(summary: str, *content: Element, open_: bool = False) -> Element:
+    return element("details", element("summary", summary), *content, class_="folded", **({"open": ""} if open_ else {}))

@@ -1,0 +1,153 @@
+"""The ``junit`` format: a suite for each family, a test case for each check.
+
+Attributes and elements are those that Jenkins' schema knows and that GitLab reads: the telling text stands in the elements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from xml.etree import ElementTree
+
+from ot_doctor.check import Finding, Status, Step
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.report.model import Report, UsageError
+from ot_doctor.runner import Result
+
+_TOOL = "ot-doctor"
+_NOT_OF_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_Case = ElementTree.Element
+
+
+def render(report: Report) -> str:
+    """The whole document. A warning is a failure where warnings lead to exit code 1; what is unknown is an error."""
+    families: dict[str, list[_Case]] = {}
+    for result in report.results:
+        families.setdefault(result.check.family.value, []).append(_case(result, report))
+    suites = [_suite(name, cases, report.started_at) for name, cases in families.items()]
+    if report.notices:
+        notices = _told("error", "notice", report.notices[0], "\n".join(report.notices))
+        suites.append(_suite(_TOOL, [_new_case(_TOOL, "plug-ins", 0.0, notices)], report.started_at))
+    return _document(suites, report.duration)
+
+
+def render_error(error: UsageError) -> str:
+    """The document for exit code 2: one case, with an error."""
+    case = _new_case(_TOOL, "usage", 0.0, _told("error", "usage", error.message, error.message))
+    return _document([_suite(_TOOL, [case], error.started_at)], 0.0)
+
+
+def one_line(text: str) -> str:
+    """``text`` without line ends, tabs and runs of spaces."""
+    return " ".join(text.split())
+
+
+def details(told: Finding | RootCause, follows_from: RootCause | None = None, *, pieces: int = 50, characters: int = 2000) -> str:
+    """A finding or a root cause as plain text: the message, what was expected and seen, and how to mend it.
+
+    Where it follows from a root cause, that is named instead of its own remedy, which would mislead. At most ``pieces`` of
+    evidence are shown, each with at most so many ``characters``.
+    """
+    lines = [told.message]
+    if isinstance(told, Finding) and told.expected:
+        lines.append(f"Expected: {told.expected}")
+    for seen in told.evidence[:pieces]:
+        text = seen.text if len(seen.text) <= characters else f"{seen.text[:characters]} […]"
+        lines.append(f"Seen in {seen.where}: {text}")
+    if len(told.evidence) > pieces:
+        lines.append(f"and {len(told.evidence) - pieces} more")
+    if follows_from:
+        lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
+    elif told.remedy:
+        lines += ["To mend it:", *_steps(told.remedy)]
+    return "\n".join(lines)
+
+
+def _steps(remedy: Iterable[Step]) -> Iterator[str]:
+    """A remedy's lines: numbered steps, each command and link on a line of its own."""
+    for number, step in enumerate(remedy, 1):
+        yield f"{number}. {step.text}"
+        yield from (f"   {more}" for more in (step.command, step.url) if more)
+
+
+def root_behind(result: Result, finding: Finding, report: Report) -> RootCause | None:
+    """The root cause that brings a failed finding about; ``None`` where the finding stands for itself."""
+    if finding.status is not Status.FAIL:
+        return None
+    roots = [root for root in report.diagnosis if result.check.name in root.explains]
+    return None if any(root.cause is finding.cause for root in roots) else next(iter(roots), None)
+
+
+def _case(result: Result, report: Report) -> _Case:
+    status = result.status
+    telling = [finding for finding in result.findings if finding.status is status]
+    more = f" (and {len(telling) - 1} more)" if len(telling) > 1 else ""
+    message = f"{telling[0].message}{more}"
+    kind = telling[0].cause.value if telling[0].cause else status.value
+    bad = [f for f in result.findings if f.status in (Status.FAIL, Status.WARN, Status.UNKNOWN)]
+    text = "\n\n".join(details(finding, root_behind(result, finding, report)) for finding in bad)
+    child: ElementTree.Element | None = None
+    if status is Status.FAIL or (status is Status.WARN and report.fail_on == "warn"):
+        child = _told("failure", kind, message, text)
+    elif status is Status.UNKNOWN:
+        child = _told("error", kind, message, text)
+    elif status is Status.SKIP:
+        child = _told("skipped", kind, message, telling[0].message)
+    elif status is Status.WARN:
+        child = _element("system-out", f"Warning: {text}")
+    return _new_case(f"{_TOOL}.{result.check.family.value}", result.check.name, result.duration, child)
+
+
+def _new_case(classname: str, name: str, seconds: float, child: ElementTree.Element | None) -> _Case:
+    case = _element("testcase", None, classname=classname, name=name, time=_seconds(seconds))
+    if child is not None:
+        case.append(child)
+    return case
+
+
+def _told(tag: str, kind: str, message: str, text: str) -> ElementTree.Element:
+    return _element(tag, text, type=kind, message=one_line(message))
+
+
+def _suite(name: str, cases: list[_Case], started_at: datetime) -> ElementTree.Element:
+    suite = _element(
+        "testsuite",
+        None,
+        name=name,
+        tests=str(len(cases)),
+        failures=_number(cases, "failure"),
+        errors=_number(cases, "error"),
+        skipped=_number(cases, "skipped"),
+        time=_seconds(sum(float(case.get("time", 0)) for case in cases)),
+        timestamp=started_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"),
+    )
+    suite.extend(cases)
+    return suite
+
+
+def _number(cases: list[_Case], tag: str) -> str:
+    return str(sum(case.find(tag) is not None for case in cases))
+
+
+def _document(suites: list[ElementTree.Element], duration: float) -> str:
+    totals = {key: str(sum(int(suite.get(key, 0)) for suite in suites)) for key in ("tests", "failures", "errors")}
+    root = _element("testsuites", None, name=_TOOL, time=_seconds(duration), **totals)
+    root.extend(suites)
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _element(tag: str, text: str | None, **attributes: str) -> ElementTree.Element:
+    element = ElementTree.Element(tag, {name: _xml(value) for name, value in attributes.items()})
+    element.text = None if text is None else _xml(text)
+    return element
+
+
+def _xml(text: str) -> str:
+    """``text`` with nothing that XML 1.0 forbids, escaped or not."""
+    return _NOT_OF_XML.sub("\ufffd", text.encode("utf-8", "backslashreplace").decode())
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f}"

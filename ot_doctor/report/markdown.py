@@ -1,0 +1,253 @@
+"""The ``markdown`` format: to be pasted into an issue, a ticket or a forum; the diagnosis first, details folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from ot_doctor.causes import title
+from ot_doctor.check import Finding, Risk, Seen, Status, Step
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.evidence import Attempt
+from ot_doctor.report import facts
+from ot_doctor.report.markdown_text import clip, code, fence, indented, inline, link
+from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.relations import Relations
+from ot_doctor.runner import Result
+
+T = TypeVar("T")
+LIMIT = 60_000  # characters: GitHub takes 65,536, and who pastes the report adds words of their own
+# Characters as they are written, of each part; the details of the checks get what the others leave.
+_DIAGNOSIS, _IN_SHORT, _NOT_KNOWN, _LOG, _TABLE, _NOTICES, _ATTEMPTS, _VERSIONS = (
+    28_000, 2_000, 5_000, 5_500, 5_000, 1_500, 3_000, 2_500,
+)  # fmt: skip
+_CHECK, _SIGNS, _LONGEST_LOG, _SHORT = 8_000, 2_500, 4_000, 600
+_SPARE = 500
+_MARKS = {Status.PASS: "✅", Status.WARN: "⚠️", Status.FAIL: "❌", Status.SKIP: "➖", Status.UNKNOWN: "❔"}
+_RISKS = {Risk.SAFE: "", Risk.RESTARTS: " *(restarts containers)*", Risk.CHANGES_FILES: " *(changes files)*"}
+_SHOWN = 5  # pieces of evidence that the diagnosis shows
+_LEFT_OUT = "left out for length: the JSON report has them."
+
+
+def render(report: Report) -> str:
+    """The whole report, of fewer than ``LIMIT`` characters."""
+    page = [_head(report)]
+    page += _diagnosis(report)
+    page += _fit(facts.not_known(report), _not_known, _NOT_KNOWN, "reason")
+    page += _log(report)
+    page += _table(report)
+    page += _fit(report.notices, lambda notice: f"> {inline(clip(notice, 300))}", _NOTICES, "notice")
+    more = [*_folded("Attempts", _attempts(report)), *_folded("Versions", _versions(report))]
+    foot = f"---\n\n{inline(clip(facts.hidden(report), 300))}"
+    room = LIMIT - _SPARE - sum(len(block) + 2 for block in (*page, *more, foot))
+    checks = _folded(f"Details of {facts.counted(len(report.results), 'check')}", _checks(report, room))
+    return _document([*page, *checks, *more, foot])
+
+
+def render_error(error: UsageError) -> str:
+    """The document for exit code 2: what was wrong."""
+    said = inline(clip(error.message, 5_000))
+    when = f"{facts.tool()} · {facts.moment(error.started_at)} · exit code 2"
+    return _document([f"## ot-doctor could not begin\n\n{when}", said])
+
+
+def _document(blocks: Sequence[str]) -> str:
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(report: Report) -> str:
+    about = [facts.tool(), facts.moment(report.started_at), f"exit code {exit_code(report)}"]
+    about += [inline(clip(part, 120)) for part in facts.place(report)[:4]]
+    return f"## {facts.verdict(report)}\n\n{' · '.join(about)}"
+
+
+def _diagnosis(report: Report) -> list[str]:
+    """Every cause in full; in brief where long ones leave no room for more, and in the end in a sentence."""
+    relations, count = Relations(report), len(report.diagnosis)
+    blocks: list[str] = []
+    room = _DIAGNOSIS
+    for number, root in enumerate(report.diagnosis, 1):
+        block = ""
+        if room > 0:
+            block = _root(root, relations, text=2_000, evidence=_SHOWN, steps=12)
+        if len(block) > (room if number == count else room / 2):
+            block = _root(root, relations, text=200, evidence=0, steps=6)  # that of the first cause fits in any case
+        if not block or len(block) > room:
+            block, room = _in_short(root), 0
+        heading = f"### {number}. {title(root.cause)}\n\n" if count > 1 else ""
+        blocks.append(heading + block)
+        room -= len(blocks[-1])
+    return _fit(blocks, str, _DIAGNOSIS + _IN_SHORT, "cause")
+
+
+def _root(root: RootCause, relations: Relations, *, text: int, evidence: int, steps: int) -> str:
+    subject = f" · {code(clip(root.subject, 300))}" if root.subject else ""
+    sureness = f", {facts.sureness(root)}" if facts.sureness(root) else ""
+    parts = [f"{code(root.cause.value)}{sureness}{subject}", inline(clip(root.message, text))]
+    said = facts.relation(root, relations)
+    parts += [said] if said else []
+    seen = [_seen(item, text // 3) for item in root.evidence[:evidence]]
+    if len(root.evidence) > len(seen):
+        seen.append(f"- {facts.counted(len(root.evidence) - len(seen), 'more sign')}: see the details of the checks")
+    parts += ["**What was seen**", "\n".join(seen)] if seen else []
+    parts += ["**To mend it**", _steps(root.remedy, text, steps)]
+    return "\n\n".join(parts)
+
+
+def _in_short(root: RootCause) -> str:
+    subject = f" {code(clip(root.subject, 100))}" if root.subject else ""
+    return f"{code(root.cause.value)}{subject}: {inline(clip(root.message, 100))}"
+
+
+def _not_known(reason: facts.NotKnown) -> str:
+    finding = reason.finding
+    cause = f" ({code(finding.cause.value)})" if finding.cause else ""
+    parts = [f"**Could not be checked: {reason.who}**{cause}", inline(clip(finding.message, 600))]
+    return "\n\n".join([*parts, _steps(finding.remedy, 600)] if finding.remedy else parts)
+
+
+def _log(report: Report) -> list[str]:
+    """The lines that decided what the last failure was; of many, the first ones and more of the last ones."""
+    attempt = facts.last_failure(report)
+    text = facts.decisive(attempt) if attempt else ""
+    if attempt is None or (len(text) < _SHORT and facts.is_evidence(text, report)):
+        return []
+    if len(text) > _LONGEST_LOG:
+        first, last = text[: _LONGEST_LOG // 4], text[-_LONGEST_LOG * 3 // 4 :]
+        text = f"{first}\n[… {len(text) - len(first) - len(last):,} characters left out]\n{last}"
+    where = f"{code(clip(attempt.worker, 200))}, {facts.lines(attempt)}"
+    return ["### The last failure in the log", *_fit([f"{where}:\n\n{fence(text, 'text')}"], str, _LOG, "excerpt")]
+
+
+def _table(report: Report) -> list[str]:
+    heading = f"### Checks: {facts.counts(report)}"
+    rows: dict[tuple[Status, str], list[str]] = {}  # checks of which the same is said share a row
+    for result in sorted(report.results, key=lambda result: -result.status.rank):
+        if result.status is not Status.PASS:
+            rows.setdefault((result.status, _said(result, report)), []).append(code(result.check.name))
+    head = "| | Check | What was found |\n|---|---|---|"
+    return [heading, *_cells(head, list(rows.items()), _row, _TABLE, "row")]
+
+
+def _row(row: tuple[tuple[Status, str], Sequence[str]]) -> str:
+    (status, said), names = row
+    return f"| {_MARKS[status]} {status.value} | {', '.join(names)} | {said} |"
+
+
+def _said(result: Result, report: Report) -> str:
+    if result.status is Status.UNKNOWN:
+        return "could not be checked, see above"
+    finding, others = facts.worst(result), sum(f.status is not Status.PASS for f in result.findings) - 1
+    if finding is None:
+        return ""
+    root = facts.follows_from(result, finding, report)
+    more = f" (and {others} more)" if others > 0 else ""
+    return inline(clip(finding.message, 250)) + more + (f"; follows from {code(root.cause.value)}" if root else "")
+
+
+def _checks(report: Report, room: int) -> list[str]:
+    """All checks with all that was seen, the worst first where there is not room for all."""
+    blocks = {id(result): _check(result, report) for result in report.results}
+    kept: set[int] = set()
+    for result in sorted(report.results, key=lambda result: -result.status.rank):
+        size = len(blocks[id(result)]) + 30
+        if size <= room:
+            kept.add(id(result))
+            room -= size
+    shown: list[str] = []
+    for family, results in groupby(report.results, key=lambda result: result.check.family):
+        listed = [blocks[id(result)] for result in results if id(result) in kept]
+        shown += [f"**{family.value}**", "\n".join(listed)] if listed else []
+    missing = len(report.results) - len(kept)
+    return [*shown, f"*{facts.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else shown
+
+
+def _check(result: Result, report: Report) -> str:
+    head = f"- {_MARKS[result.status]} {code(result.check.name)} {inline(clip(result.check.title, 200))}"
+
+    def write(finding: Finding) -> str:
+        return _finding(finding, facts.follows_from(result, finding, report))
+
+    findings = _fit(result.findings, write, _CHECK, "finding", separator=1)
+    return "\n".join([head, *(indented(f"- {block.removeprefix('- ')}", 2) for block in findings)])
+
+
+def _finding(finding: Finding, root: RootCause | None) -> str:
+    cause = f" ({code(finding.cause.value)})" if finding.cause else ""
+    follows = f"; follows from {code(root.cause.value)}" if root else ""
+    blocks = [f"- {_MARKS[finding.status]} {inline(clip(finding.message, 400))}{cause}{follows}"]
+    blocks += [indented(f"- expected: {inline(clip(finding.expected, 200))}", 2)] if finding.expected else []
+    seen = _fit(finding.evidence, lambda item: _seen(item, _SHORT), _SIGNS, "sign", separator=1)
+    blocks += [indented(f"- {block.removeprefix('- ')}", 2) for block in seen]
+    if finding.remedy and finding.status is Status.WARN:
+        blocks += ["", indented(_steps(finding.remedy, 200, 6), 2)]
+    return "\n".join(blocks)
+
+
+def _seen(item: Seen, longest: int) -> str:
+    """A list item; a text of several lines stands in a fence."""
+    head, text = f"- {code(clip(item.where, 200))}", clip(item.text.strip("\r\n"), longest)
+    return f"{head}\n\n{indented(fence(text), 2)}" if "\n" in text else f"{head}: {inline(text)}"
+
+
+def _steps(steps: Sequence[Step], longest: int, most: int = 12) -> str:
+    blocks = []
+    for number, step in enumerate(steps[:most], 1):
+        parts = [f"{number}. {inline(clip(step.text, longest))}{_RISKS[step.risk]}"]
+        parts += [indented(part, len(f"{number}. ")) for part in _means(step, longest)]
+        blocks.append("\n\n".join(parts))
+    return "\n".join(blocks) + (f"\n\n*{facts.counted(len(steps) - most, 'more step')} {_LEFT_OUT}*" if len(steps) > most else "")
+
+
+def _means(step: Step, longest: int) -> Iterator[str]:
+    """The command and the link, whole or not at all: one that is cut would do something else."""
+    written = [fence(step.command, "sh")] if step.command else []
+    written += [link(step.url)] if step.url else []
+    for text in written:
+        yield text if len(text) <= 4 * longest + 20 else f"*({len(text):,} characters {_LEFT_OUT})*"
+
+
+def _attempts(report: Report) -> list[str]:
+    head = "| Begun | Ended | Worker | Outcome | Cause | In the log |\n|---|---|---|---|---|---|"
+    return _cells(head, facts.attempts(report), _attempt_row, _ATTEMPTS, "attempt")
+
+
+def _attempt_row(attempt: Attempt) -> str:
+    cells = [facts.moment(attempt.started_at) or "–", facts.moment(attempt.ended_at) or "–", code(clip(attempt.worker, 100))]
+    cells += [attempt.outcome.value, code(clip(attempt.cause or "", 100)) or "–", facts.lines(attempt)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _versions(report: Report) -> list[str]:
+    return _cells("| What | Version |\n|---|---|", facts.versions(report), _version_row, _VERSIONS, "version")
+
+
+def _version_row(version: tuple[str, str]) -> str:
+    name, value = version
+    return f"| {inline(clip(name, 100))} | {inline(clip(value, 300))} |"
+
+
+def _cells(head: str, things: Sequence[T], row: Callable[[T], str], room: int, name: str) -> list[str]:
+    """A table with a row for each thing, as many as there is room for, and how many were left out; nothing for no thing."""
+    if not things:
+        return []
+    kept = _fit(things, row, room, name, separator=1)
+    note = [kept.pop()] if kept[-1].startswith("*") else []
+    return ["\n".join([head, *kept]), *note]
+
+
+def _folded(summary: str, blocks: Sequence[str]) -> list[str]:
+    return [f"<details>\n<summary>{summary}</summary>", *blocks, "</details>"] if blocks else []
+
+
+def _fit(things: Sequence[T], write: Callable[[T], str], room: int, name: str, *, separator: int = 2) -> list[str]:
+    """The first things as they are written, as many as ``room`` characters hold, and how many were left out."""
+    blocks: list[str] = []
+    for thing in things:
+        block = write(thing)
+        room -= len(block) + separator
+        if room < 0:
+            return [*blocks, f"*{facts.counted(len(things) - len(blocks), f'more {name}')} {_LEFT_OUT}*"]
+        blocks.append(block)
+    return blocks

@@ -1,0 +1,206 @@
+"""The ``sarif`` format, version 2.1.0: findings that have a file are results, what has none is a notification.
+
+GitHub's code scanning refuses a whole file for one result without a physical location, and SARIF takes a run for failed where a
+notification is an error: so what has no file is told as a warning of the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+from ot_doctor import __version__
+from ot_doctor.check import Check, Finding, Seen, Status
+from ot_doctor.diagnosis import Relation, RootCause
+from ot_doctor.report.junit import details, root_behind
+from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.relations import Relations
+from ot_doctor.runner import Result
+
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to
+_LEVELS = {Status.FAIL: "error", Status.WARN: "warning"}
+_LONGEST_DESCRIPTION = 1000  # characters; code scanning takes 1024
+_SAYS = {0: "nothing failed", 1: "something failed", 2: "the run could not begin", 3: "not everything could be checked"}
+_WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file, and the line in it where one is known."""
+
+    path: str  # relative, with "/"
+    line: int | None
+
+
+def render(report: Report) -> str:
+    """The whole document. Its paths are relative to the checked-out workspace of a CI job, else to the installation."""
+    relations, folders = Relations(report), (*workspace(), *installation(report))
+    results: list[_Object] = []
+    elsewhere: list[_Object] = []
+    for rule, result in enumerate(report.results):
+        for finding in result.findings:
+            where = places(finding, folders)
+            text = details(finding, root_behind(result, finding, report))
+            if finding.status in _LEVELS and where:
+                results.append(_result(result, rule, finding, relations.of(finding), where, text))
+            elif finding.status in (*_LEVELS, Status.UNKNOWN):
+                elsewhere.append(_notification(result, rule, finding, text))
+    _make_unique(results)
+    invocation = {
+        **_invocation(exit_code(report), report.started_at, report.duration),
+        "toolExecutionNotifications": elsewhere,
+        "toolConfigurationNotifications": [{"level": "warning", "message": _message(notice)} for notice in report.notices],
+    }
+    return _document([_rule(result.check) for result in report.results], invocation, results)
+
+
+def render_error(error: UsageError) -> str:
+    """The document for exit code 2: what was wrong, as a notification and as the one result.
+
+    Without a result, code scanning would close its alerts as mended; one without a file makes it leave them as they are.
+    """
+    wrong = {"level": "error", "message": _message(error.message)}
+    invocation = {**_invocation(2, error.started_at, 0.0), "toolConfigurationNotifications": [wrong]}
+    return _document([], invocation, [{"ruleId": "usage", **wrong}])
+
+
+def workspace() -> tuple[str, ...]:
+    """The folder that a CI job of GitHub is checked out into, as the report's texts may write it; empty elsewhere."""
+    folder, home = os.environ.get("GITHUB_WORKSPACE", "").rstrip("/"), os.path.expanduser("~").rstrip("/")
+    if not folder:
+        return ()
+    return (folder, f"~{folder.removeprefix(home)}") if home and folder.startswith(f"{home}/") else (folder,)
+
+
+def installation(report: Report) -> tuple[str, ...]:
+    """The folders of the installation; empty where there is none."""
+    deployment = report.deployment
+    return (str(deployment.home), str(deployment.directory)) if deployment else ()
+
+
+def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
+    """Where in files of these folders something was seen, those with a line first."""
+    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
+    return sorted(found, key=lambda place: place.line is None)
+
+
+def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
+    match = _WHERE.fullmatch(seen.where)
+    if match is None:
+        return None
+    for folder in folders:
+        path = match["path"].removeprefix(f"{folder}/")
+        if path != match["path"] and path and not {"", ".", ".."} & set(path.split("/")):
+            return Place(path, int(match["line"]) if match["line"] else None)
+    return None
+
+
+def _result(result: Result, rule: int, finding: Finding, relation: Relation | None, where: list[Place], text: str) -> _Object:
+    cause = finding.cause.value if finding.cause else ""
+    identity = "\0".join((result.check.name, cause, finding.subject or "", where[0].path))
+    return {
+        "ruleId": result.check.name,
+        "ruleIndex": rule,
+        "level": _LEVELS[finding.status],
+        "message": _message(text),
+        "locations": [_location(where[0])],
+        "relatedLocations": [{"id": number, **_location(place)} for number, place in enumerate(where[1:], 1)],
+        # The name that code scanning looks for; the line is left out, so that a finding that moves stays the same one.
+        "partialFingerprints": {"primaryLocationLineHash": hashlib.sha256(_bytes(identity)).hexdigest()[:16]},
+        "properties": {
+            "cause": cause or None,
+            "subject": finding.subject,
+            "confidence": finding.confidence.value,
+            "relation": relation.value if relation else None,
+        },
+    }
+
+
+def _make_unique(results: list[_Object]) -> None:
+    """Number the results of one fingerprint, as code scanning expects it: each is one alert."""
+    met: Counter[str] = Counter()
+    for result in results:
+        fingerprint = result["partialFingerprints"]["primaryLocationLineHash"]
+        met[fingerprint] += 1
+        result["partialFingerprints"]["primaryLocationLineHash"] = f"{fingerprint}:{met[fingerprint]}"
+
+
+def _location(place: Place) -> _Object:
+    """The line is always there, for code scanning wants one: 1 where only the file is known."""
+    uri = quote(_bytes(place.path), safe="/")
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri, "uriBaseId": _ROOT},
+            "region": {"startLine": place.line or 1},
+        }
+    }
+
+
+def _notification(result: Result, rule: int, finding: Finding, text: str) -> _Object:
+    done = {Status.FAIL: "failed", Status.WARN: "warned", Status.UNKNOWN: "could not be run"}[finding.status]
+    return {
+        "level": "warning",
+        "message": _message(f"{result.check.name} {done}: {text}"),
+        "associatedRule": {"id": result.check.name, "index": rule},
+        "properties": {"status": finding.status.value, "cause": finding.cause.value if finding.cause else None},
+    }
+
+
+def _rule(check: Check) -> _Object:
+    first = check.explanation.strip().partition("\n\n")[0]
+    return {
+        "id": check.name,
+        "shortDescription": _message(_cut(check.title)),
+        "fullDescription": _message(_cut(" ".join(first.split()))),
+        "help": _message(check.explanation),
+        "properties": {"tags": [check.family.value]},
+    }
+
+
+def _invocation(code: int, started_at: datetime, duration: float) -> _Object:
+    return {
+        "startTimeUtc": _time(started_at),
+        "endTimeUtc": _time(started_at + timedelta(seconds=duration)),
+        "exitCode": code,
+        "exitCodeDescription": _SAYS[code],
+        "executionSuccessful": code != 2,
+    }
+
+
+def _document(rules: list[_Object], invocation: _Object, results: list[_Object]) -> str:
+    run = {
+        "tool": {"driver": {"name": "ot-doctor", "version": __version__, "rules": rules}},
+        "invocations": [invocation],
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The checked-out workspace, or the installation's folder."}}},
+        "results": results,
+    }
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    # Lone surrogates (file names that are no UTF-8) would make the document unreadable elsewhere.
+    return _SURROGATE.sub("\ufffd", json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _message(text: str) -> _Object:
+    """A message in which no viewer finds a link that somebody wrote into a log."""
+    return {"text": text.replace("](", "] (")}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_DESCRIPTION else f"{text[:_LONGEST_DESCRIPTION]} …"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
