@@ -1,11 +1,13 @@
 # make run   builds .venv and examines the installation it finds (make run DIR=/srv/opentranscribe ARGS="-v --offline")
 # make test  lint, types and all tests; make bench  the figures of docs/performance.md
+# make docs  the manual, in build/docs
+# make dist  wheel, sdist, and ot-doctor.pyz, which runs with nothing but Python
 PYTHON ?= python3
 BIN := .venv/bin
 DIR ?=
 ARGS ?=
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench docs man dist clean
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "ot-doctor needs Python 3.10 or newer: make PYTHON=python3.12 run"; exit 1; }
@@ -33,6 +35,15 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench
+
+docs: .venv/installed-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+
+man: .venv/installed-dev
+	$(BIN)/python .ci/man.py docs/man/ot-doctor.1
+
+dist: .venv/installed-dev man
+	$(BIN)/python .ci/dist.py dist
 
 clean:
 	rm -rf .venv .parts build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

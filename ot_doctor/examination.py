@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timezone
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
+from ot_doctor import requirements, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
+from ot_doctor.config import Config
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.evidence.signatures import Signature, verify
 from ot_doctor.evidence.signatures import catalogue as log_signatures
 from ot_doctor.evidence.store import Store
+from ot_doctor.redaction import Redactor
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result, run
-from ot_doctor.secrets import printable, redact
+from ot_doctor.secrets import keep, printable, redact
 
 E = TypeVar("E")
 _LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
@@ -40,6 +45,21 @@ class Plan:
     ignore: tuple[str, ...] = ()
     checks_dirs: tuple[Path, ...] = ()
     fail_on: str = "fail"
+    config: Config = field(default_factory=Config)  # what the file of options says
+    required: tuple[Family, ...] = ()  # families: what cannot be checked there is a failure
+    redact: str = "default"  # or "strict"
+    home: str = ""  # the folder that is shown as "~"
+    user: str = ""  # the name that is shown as "user"
+
+
+def whose(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The home folder and the name of whoever runs the doctor; empty where there is none."""
+    try:
+        entry = pwd.getpwuid(os.getuid())
+        home, user = entry.pw_dir, entry.pw_name
+    except KeyError:  # a user id without an entry, as in many containers
+        home, user = "", ""
+    return environ.get("HOME") or home, user or environ.get("USER", "")
 
 
 def catalogue_of(folders: Iterable[Path]) -> Catalogue:
@@ -88,10 +108,16 @@ def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -
 
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
+    for name, value in plan.request.environ.items():
+        if not value.startswith("/"):  # the socket of an agent, not what it keeps
+            keep(name, value)
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     catalogue = catalogue_of(plan.checks_dirs)
-    signatures_of(plan.request.signatures)
+    if plan.request.signatures:  # the built-in ones are read beside the wait for the engine, by whoever reads the log
+        signatures_of(plan.request.signatures)
+    if wrong := plan.config.wrong_name(catalogue.checks):
+        raise WrongUsage(wrong)
     checks = chosen(catalogue, plan.select, plan.ignore)
     if not checks:
         if not catalogue.checks and catalogue.broken:
@@ -117,9 +143,19 @@ def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tupl
     _must_be_installed(store)
     with redirect_stdout(sys.stderr):
         results = tuple(_clean(result) for result in run(checks, store))
+    results = suppressions.apply(results, plan.config.suppressions, date.today())
+    results = requirements.judged(results, plan.required)
+    redactor = Redactor(plan.redact, plan.home, plan.user)
+    report = redactor.report(_report(plan, store, notices, results, started, time.monotonic() - began))
+    return replace(report, hidden=redactor.receipt())
+
+
+def _report(
+    plan: Plan, store: Store, notices: tuple[str, ...], results: tuple[Result, ...], started: datetime, duration: float
+) -> Report:
     return Report(
         started_at=started,
-        duration=time.monotonic() - began,
+        duration=duration,
         results=results,
         diagnosis=diagnose(results),
         deployment=_clean_deployment(_had(store, Deployment)),
@@ -128,6 +164,7 @@ def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tupl
         log=_had(store, WorkerLog),
         notices=notices,
         fail_on=plan.fail_on,
+        required=plan.required,
     )
 
 

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Builds what is given away: an sdist, a wheel, and the single file ot-doctor.pyz. Usage: .ci/dist.py FOLDER
+
+The single file holds all that the doctor needs, as pure Python, and runs with nothing but a Python of one of the versions below.
+It is the same, byte for byte, when it is built again from the same packages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = "3.10"
+PYTHONS = (OLDEST, "3.11", "3.12", "3.13", "3.14")
+SYSTEMS = ({"sys_platform": "linux", "platform_system": "Linux"}, {"sys_platform": "darwin", "platform_system": "Darwin"})
+LEFT_OUT = {
+    "hf-xet": "hf_xet*",  # compiled, and only for downloads, which the doctor does not make
+    "certifi": "certifi*",  # OpenSSL reads no file in a zip: it would be unpacked at each start
+}
+USELESS = ("bin", "share", "**/*.pyi", "*.dist-info/RECORD", "*.dist-info/REQUESTED", "*.dist-info/direct_url.json")
+COMPILED = ("**/*.so", "**/*.pyd", "**/*.dylib")
+CERTIFI = '''\
+"""In place of certifi: the authorities that the system trusts, as the client of the Hub takes them too."""
+
+import ssl
+
+
+def where():
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or paths.openssl_cafile
+'''
+MAIN = """\
+import sys
+
+if sys.version_info < (3, 10):
+    sys.exit("ot-doctor needs Python 3.10 or newer, and this is Python %d.%d." % sys.version_info[:2])
+
+from ot_doctor.cli import main
+
+main()
+"""
+
+
+def build(folder: Path) -> None:
+    """Put the three files into the folder, in place of older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern in ("ot_doctor-*.whl", "ot_doctor-*.tar.gz", "ot-doctor.pyz"):
+        for path in folder.glob(pattern):
+            path.unlink()
+    with tempfile.TemporaryDirectory() as temporary:
+        source, stage = Path(temporary, "source"), Path(temporary, "stage")
+        copy(source)
+        run("-m", "build", "--outdir", str(folder), str(source))
+        (wheel,) = folder.glob("*.whl")
+        fill(stage, wheel)
+        pack(stage, folder / "ot-doctor.pyz")
+
+
+def copy(source: Path) -> None:
+    """All that belongs to the project, so that the build leaves no trace in the checkout, and the sdist holds everything."""
+    if (ROOT / ".git").exists():
+        listed = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0")
+        paths = [ROOT / name for name in names if name and (ROOT / name).is_file()]
+    else:  # an unpacked sdist
+        paths = [path for path in ROOT.rglob("*") if path.is_file()]
+    for path in paths:
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    (source / "MANIFEST.in").write_text("graft .\nglobal-exclude *.py[co]\n", encoding="utf-8")
+
+
+def fill(stage: Path, wheel: Path) -> None:
+    """Install the wheel and everything that it needs on any of the Pythons, and leave what cannot be in a zip."""
+    install(stage, str(wheel))
+    while needed := sorted(missing(stage)):  # pip looks at the needs of the running Python alone
+        install(stage, "--no-deps", *needed)
+    for pattern in (*LEFT_OUT.values(), *USELESS, *COMPILED):
+        for path in list(stage.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name, text in (("__main__.py", MAIN), ("certifi.py", CERTIFI)):
+        (stage / name).write_text(text, encoding="utf-8")
+
+
+def install(stage: Path, *what: str) -> None:
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--upgrade")
+    run("-m", "pip", "install", *options, "--only-binary=:all:", f"--python-version={OLDEST}", f"--target={stage}", *what)
+
+
+def missing(stage: Path) -> Iterator[str]:
+    """The requirements of what is there, for some Python and system, that are not there."""
+    found = list(distributions(path=[str(stage)]))
+    have = {canonicalize_name(distribution.name) for distribution in found} | set(LEFT_OUT)
+    environments = [{**system, "python_version": python, "extra": ""} for python in PYTHONS for system in SYSTEMS]
+    for requirement in {Requirement(text) for distribution in found for text in distribution.requires or ()}:
+        wanted = requirement.marker is None or any(requirement.marker.evaluate(each) for each in environments)
+        if wanted and canonicalize_name(requirement.name) not in have:
+            yield f"{requirement.name}{requirement.specifier}"
+
+
+def pack(stage: Path, target: Path) -> None:
+    """One file that can be run, with nothing in it that tells when or where it was made."""
+    with target.open("wb") as file:
+        file.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(stage).as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    target.chmod(0o755)
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{' '.join(arguments[:3])} ended with {done.returncode}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    build(parser.parse_args().folder.resolve())

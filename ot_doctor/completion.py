@@ -1,0 +1,52 @@
+"""What a shell offers when the tabulator key is pressed. Nothing is printed, and no error shown in the middle of a line."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+SHELLS = ("bash", "zsh", "fish")
+_VARIABLE = "_OT_DOCTOR_COMPLETE"
+
+
+def script(command: click.Command, shell: str) -> str:
+    """The code that makes ``shell`` complete ``ot-doctor``: ``eval "$(ot-doctor completion bash)"``."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise ValueError(f"{shell} is none of {', '.join(SHELLS)}")
+    return kind(command, {}, "ot-doctor", _VARIABLE).source()
+
+
+def checks_and_families(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For ``--select`` and ``--ignore``."""
+    from ot_doctor.check import Family
+
+    return _beginning(incomplete, {**_checks(ctx), **{family.value: "all checks of this family" for family in Family}})
+
+
+def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For ``explain``: checks, causes, log signatures."""
+    from ot_doctor.causes import title
+    from ot_doctor.check import Cause
+    from ot_doctor.examination import WrongUsage, signatures_of
+
+    names = {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}
+    with contextlib.suppress(WrongUsage):
+        names |= {name: "a log signature" for name in signatures_of(ctx.params.get("signatures") or ()) if name not in names}
+    return _beginning(incomplete, names)
+
+
+def _checks(ctx: click.Context) -> dict[str, str]:
+    from ot_doctor.examination import WrongUsage, catalogue_of
+
+    try:
+        catalogue = catalogue_of(ctx.params.get("checks_dir") or ())
+    except WrongUsage:  # two checks of one name: a run says so
+        return {}
+    return {name: found.check.title for name, found in catalogue.checks.items()}
+
+
+def _beginning(incomplete: str, names: dict[str, str]) -> list[CompletionItem]:
+    return [CompletionItem(name, help=text) for name, text in names.items() if name.startswith(incomplete)]

@@ -1,0 +1,260 @@
+"""Options from a file: ``.ot-doctor.toml``, or ``[tool.ot-doctor]`` in a ``pyproject.toml``.
+
+The file is looked for beside the installation, then in the working folder and, inside a repository, in its parents up to the
+repository's root; the first one is taken. ``--config FILE`` names one, ``--config /dev/null`` none.
+
+A folder may be anybody's, so a file that is found by itself loads no code and names only what lies below its own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from ot_doctor.suppressions import Suppression
+
+FILE = ".ot-doctor.toml"
+_SHARED_FILE, _TABLE = "pyproject.toml", "ot-doctor"
+_META = "ot_doctor.config"
+_LARGEST = 1024 * 1024  # bytes
+_LOADS_CODE = "checks-dir"
+_NOT_OF_A_FILE = ("config", "help", "version", _LOADS_CODE)
+_PATHS = ("logs", "output")  # options that name files although their type is a text
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the file says. Without a file everything is empty."""
+
+    file: Path | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # by parameter, as click's ``default_map`` has them
+    suppressions: tuple[Suppression, ...] = ()
+
+    def wrong_name(self, checks: Collection[str]) -> str | None:
+        """A sentence about the first name of a check (or family) that there is not; ``None`` when all are known."""
+        from ot_doctor.check import Family
+
+        both = [*checks, *(family.value for family in Family)]
+        named = [(f"{self.file}: {key}", name, both) for key in ("select", "ignore") for name in self.defaults.get(key, ())]
+        named += [(s.where, s.check, list(checks)) for s in self.suppressions]
+        for where, name, known in named:
+            if name not in known:
+                what = "check or family" if known is both else "check"
+                return f"{where}: there is no {what} '{name}'. {_meant(name, known, 'ot-doctor list shows what there is.')}"
+        return None
+
+    def overlooked(self, folder: Path | None) -> str | None:
+        """A sentence about a file beside an installation that only Docker knew of, and so could not be read in time."""
+        if folder is None or self.file is not None or _table_in(folder) is None:
+            return None
+        return f"the options in {folder} were not read, because only Docker told of that folder: use --dir {folder}"
+
+
+def of(ctx: click.Context) -> Config:
+    """The file's part in this call of a command."""
+    config: Config = ctx.meta.get(_META, Config())
+    return config
+
+
+class ConfiguredCommand(click.Command):
+    """A command that takes what the command line and the environment leave open from the file.
+
+    ``options_of`` names the command beside this one whose options the file may have, where it is not this one itself; then only
+    those that both share are taken.
+    """
+
+    def __init__(self, *args: Any, options_of: str | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._options_of = options_of
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing or set(args) & set(ctx.help_option_names):
+            return super().parse_args(ctx, args)
+        group = ctx.parent.command if ctx.parent else None
+        named = group.get_command(ctx, self._options_of) if self._options_of and isinstance(group, click.Group) else None
+        config = self._config(ctx, args, named or self)
+        shared = {p.name for p in self.params if any(_same(p, other) for other in (named or self).params)}
+        ctx.default_map = {name: value for name, value in config.defaults.items() if name in shared}
+        ctx.meta[_META] = config
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            name = error.param.name if error.param else None
+            if name is None or ctx.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+                raise
+            raise click.UsageError(f"{config.file}: {name.replace('_', '-')}: {error.message}", ctx) from None
+
+    def _config(self, ctx: click.Context, args: list[str], command: click.Command) -> Config:
+        """Click is asked twice: which file it is depends on ``--dir`` and ``--config``, wherever they are set."""
+        known = self.make_context(ctx.info_name, list(args), resilient_parsing=True).params
+        try:
+            return load(command, known.get("config"), known.get("dir"))
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from None
+
+
+def _same(first: click.Parameter, second: click.Parameter) -> bool:
+    return first is second or first.to_info_dict() == second.to_info_dict()
+
+
+def load(command: click.Command, named: Path | None, directory: Path | None) -> Config:
+    """The options of ``command`` in the file that is ``named``, or else in the one that is found.
+
+    ``directory`` is the installation's folder where it was named. Raises ``ValueError`` with a sentence for a file that is wrong.
+    """
+    if named is not None:
+        if str(named) == os.devnull:
+            return Config()
+        path = Path(os.path.abspath(named))
+        table = _read(path)
+        if table is None:
+            raise ValueError(f"{path} has no table [tool.{_TABLE}].")
+        return _config(command, path, table, found_by_itself=False)
+    for folder in _folders(directory):
+        found = _table_in(folder)
+        if found:
+            return _config(command, *found, found_by_itself=True)
+    return Config()
+
+
+def _folders(directory: Path | None) -> Iterator[Path]:
+    """Where a file may lie. No parent beyond a repository: one in /tmp or / may be anybody's."""
+    from ot_doctor.evidence import Request, Unavailable
+    from ot_doctor.evidence.sources import installation
+
+    request = Request(directory=Path(os.path.abspath(directory)) if directory else None, environ=os.environ)
+    try:
+        folder = installation.gather(request).directory
+    except Unavailable:
+        folder = None
+    if folder is not None:
+        yield folder
+    here = (request.cwd, *request.cwd.parents)
+    root = next((f for f in here if os.path.exists(f / ".git")), request.cwd)
+    yield from (f for f in here if f == root or root in f.parents)
+
+
+def _table_in(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    for path in (folder / FILE, folder / _SHARED_FILE):
+        table = _read(path) if os.path.isfile(path) else None
+        if table is not None:
+            return path, table
+    return None
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """The file's options; ``None`` where a ``pyproject.toml`` has none. Raises ``ValueError``."""
+    from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        content = read_small(path, _LARGEST)[0]
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except TooLarge as error:
+        raise ValueError(f"{error}.") from error
+    shared = path.name == _SHARED_FILE
+    if shared and _TABLE.encode() not in content:  # whatever is wrong with it is not for us to say
+        return None
+    try:
+        document = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}.") from error
+    if not shared:
+        return dict(document)
+    table = tool.get(_TABLE) if isinstance(tool := document.get("tool"), dict) else None
+    if table is None or isinstance(table, dict):
+        return table
+    raise ValueError(f"{path}: tool.{_TABLE} is to be a table: [tool.{_TABLE}].")
+
+
+def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, found_by_itself: bool) -> Config:
+    from ot_doctor.suppressions import read
+
+    parameters = {_key(param): param for param in command.params if isinstance(param, click.Option)}
+    defaults = {}
+    for key, value in table.items():
+        if key == "suppress":
+            continue
+        if key == _LOADS_CODE:
+            raise ValueError(f"{path}: {key} loads code, and is taken from the command line or OT_DOCTOR_CHECKS_DIR only.")
+        if key not in parameters or key in _NOT_OF_A_FILE:
+            known = [name for name in (*parameters, "suppress") if name not in _NOT_OF_A_FILE]
+            raise ValueError(f"{path}: there is no option '{key}'. {_meant(key, known, 'ot-doctor run --help shows them.')}")
+        param = parameters[key]
+        if not _fits(param, value):
+            raise ValueError(f"{path}: {key} is to be {_wanted(param)}.")
+        if isinstance(param.type, click.Path) or key in _PATHS:
+            value = _paths(value, path, key, found_by_itself)
+        defaults[str(param.name)] = value
+    return Config(path, defaults, read(table.get("suppress", []), str(path)))
+
+
+def _key(param: click.Option) -> str:
+    return max(param.opts, key=len).lstrip("-")
+
+
+def _fits(param: click.Option, value: object) -> bool:
+    if param.is_flag:
+        return isinstance(value, bool)
+    if param.multiple:
+        return isinstance(value, list) and all(_fits_one(param, item) for item in value)
+    return _fits_one(param, value)
+
+
+def _fits_one(param: click.Option, value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    if param.count or isinstance(param.type, click.types.IntParamType):
+        return isinstance(value, int)
+    if isinstance(param.type, click.types.FloatParamType):
+        return isinstance(value, (int, float))
+    return isinstance(value, str) or (param.type.name == "duration" and isinstance(value, (int, float)))
+
+
+def _wanted(param: click.Option) -> str:
+    if param.is_flag:
+        return "true or false"
+    if param.multiple:
+        return f'a list of texts, such as {_key(param)} = ["…"]'
+    if param.count or isinstance(param.type, (click.types.IntParamType, click.types.FloatParamType)):
+        return "a number"
+    if param.type.name == "duration":
+        return f'a duration in quotes, such as {_key(param)} = "5m"'
+    if isinstance(param.type, click.Choice):
+        return " or ".join(f'"{choice}"' for choice in param.type.choices)
+    return "a text in quotes"
+
+
+def _paths(value: str | list[str], file: Path, key: str, found_by_itself: bool) -> str | list[str]:
+    """Made absolute; they are relative to the file."""
+    if isinstance(value, list):
+        return [str(_paths(item, file, key, found_by_itself)) for item in value]
+    if value == "-":
+        return value
+    path = os.path.normpath(file.parent / os.path.expanduser(value))
+    folder = os.path.realpath(file.parent)
+    if found_by_itself and os.path.commonpath([folder, os.path.realpath(path)]) != folder:
+        raise ValueError(
+            f"{file}: {key}: {value} is outside of {file.parent}, and a file that was not named may only speak of what is below "
+            f"its own folder. Name it: --config {file}"
+        )
+    return path
+
+
+def _meant(name: str, known: Collection[str], otherwise: str) -> str:
+    close = get_close_matches(name, known, n=2)
+    return f"Did you mean {' or '.join(close)}?" if close else otherwise

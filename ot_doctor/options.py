@@ -1,0 +1,204 @@
+"""The options that several commands share, and what they say of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from ot_doctor.completion import checks_and_families
+from ot_doctor.report.formats import FORMATS, format_of
+from ot_doctor.waiting import Duration
+
+if TYPE_CHECKING:
+    from ot_doctor.examination import Plan
+    from ot_doctor.report.text import Style
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+SETTINGS = {"auto_envvar_prefix": "OT_DOCTOR", "help_option_names": ["-h", "--help"]}
+_FAIL_ON, _FAIL_ON_WEIGHT = "ot_doctor.fail_on", "ot_doctor.fail_on.weight"
+_WEIGHTS: dict[ParameterSource | None, int] = {
+    ParameterSource.COMMANDLINE: 3, ParameterSource.ENVIRONMENT: 2, ParameterSource.DEFAULT_MAP: 1,
+}  # fmt: skip
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FAMILIES = ("env", "token", "access", "cache", "worker", "logs", "speakers", "host")
+
+
+def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """``--fail-on`` and ``--strict`` set one thing; click calls this in the order of the command line.
+
+    The command line wins over the environment, and that over a file.
+    """
+    meant = {True: "warn", False: None}.get(value, value)
+    weight = _WEIGHTS.get(ctx.get_parameter_source(param.name or ""), 0)
+    before = ctx.meta.get(_FAIL_ON_WEIGHT, 0)
+    if meant and weight and (weight > before or weight == before == _WEIGHTS[ParameterSource.COMMANDLINE]):
+        ctx.meta[_FAIL_ON], ctx.meta[_FAIL_ON_WEIGHT] = meant, weight
+
+
+def _log_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for name in value:
+        if name != "-" and not os.path.exists(name):
+            raise click.BadParameter(f"there is no file {os.path.abspath(name)}", ctx, param)
+    return value
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if value != value:  # not a number, and so in every range
+        raise click.BadParameter(f"{value} is no number of seconds", ctx, param)
+    return value
+
+
+def _output_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Path, ...]:
+    for name in value:
+        path = Path(os.path.abspath(name))
+        if format_of(name) is None:
+            endings = ", ".join(ending for endings in FORMATS.values() for ending in endings)
+            raise click.BadParameter(f"the ending of {path} names no format; there is {endings}", ctx, param)
+        if path.is_dir():
+            raise click.BadParameter(f"{path} is a folder", ctx, param)
+        if not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}", ctx, param)
+    return tuple(dict.fromkeys(Path(os.path.abspath(name)) for name in value))
+
+
+def absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(Path(os.path.abspath(path)) for path in paths)
+
+
+checks_dir = click.option("--checks-dir", multiple=True, type=_FOLDER, help="A folder of extra check modules. Repeatable.")
+signatures = click.option(
+    "--signatures", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help="More log signatures (TOML). Repeatable."
+)
+ascii_only = click.option("--ascii", is_flag=True, help="Use ASCII characters only.")
+config_file = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE",
+    help="Take options from this file instead of .ot-doctor.toml or pyproject.toml; /dev/null: from none.",
+)  # fmt: skip
+wait = click.option(
+    "--wait", type=Duration(), default="0", metavar="DURATION",
+    help="Run again until it passes or this time is over: 5m, 90s, 1h.",
+)  # fmt: skip
+redact_level = click.option(
+    "--redact", type=click.Choice(["default", "strict"]), default="default", show_default=True,
+    help="'strict' hides the names of hosts, projects and files too.",
+)  # fmt: skip
+
+_LOOK = (
+    click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder."),
+    click.option("--env-file", type=_FILE, help="The .env file, if it is not the folder's own."),
+    click.option(
+        "--logs", multiple=True, metavar="FILE", callback=_log_file,
+        help="A log instead of Docker's; '-' is standard input. Repeatable.",
+    ),
+    click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
+    click.option("--offline", is_flag=True, help="Ask nothing of the Hugging Face Hub."),
+    click.option("--no-docker", is_flag=True, help="Ask nothing of Docker."),
+    click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
+    click.option(
+        "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
+        help="For all of it.",
+    ),
+    signatures,
+)  # fmt: skip
+_CHECKS = (
+    click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
+                 help="Only this check or family. Repeatable."),
+    click.option("--ignore", multiple=True, metavar="NAME", shell_complete=checks_and_families,
+                 help="Not this check or family. Repeatable."),
+    checks_dir,
+)  # fmt: skip
+_REPORT = (
+    click.option("--format", type=click.Choice(list(FORMATS)), default="text", show_default=True, metavar="FORMAT",
+                 help=f"What standard output shows: {', '.join(FORMATS)}."),
+    click.option("--output", multiple=True, metavar="FILE", callback=_output_file,
+                 help="Write a report file too, in the format of its ending. Repeatable."),
+    click.option("--fail-on", type=click.Choice(["warn", "fail", "never"]), callback=_last_given_wins, expose_value=False,
+                 help="What leads to exit code 1.  [default: fail]"),
+    click.option("--strict", is_flag=True, callback=_last_given_wins, expose_value=False, help="The same as --fail-on warn."),
+    click.option("--require", multiple=True, type=click.Choice(_FAMILIES), metavar="FAMILY",
+                 help="What could not be checked in this family is a failure. Repeatable."),
+    redact_level,
+    click.option("-v", "--verbose", count=True, help="Show evidence for passes too; -vv also what went wrong in the doctor."),
+    click.option("-q", "--quiet", is_flag=True, help="Show only what is not a pass."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
+    ascii_only,
+)  # fmt: skip
+
+
+def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+look_options = _all(_LOOK)  # where to look, and what to leave out
+check_options = _all(_CHECKS)  # which checks
+report_options = _all(_REPORT)  # what is shown, and what counts as a failure
+
+
+def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
+    """The run that the options of a command mean; those that the command does not have are as by default."""
+    from ot_doctor import config
+    from ot_doctor.check import Family
+    from ot_doctor.evidence import Request
+    from ot_doctor.examination import Plan, whose
+
+    def one(path: Path | None) -> Path | None:
+        return Path(os.path.abspath(path)) if path else None
+
+    environ = dict(os.environ)
+    request = Request(
+        directory=one(options.get("dir")),
+        env_file=one(options.get("env_file")),
+        logs=options.get("logs", ()),
+        workers=options.get("worker", ()),
+        signatures=absolute(options.get("signatures", ())),
+        offline=options.get("offline", False),
+        no_docker=options.get("no_docker", False),
+        no_exec=options.get("no_exec", False),
+        timeout=options.get("timeout", 30.0),
+        environ=environ,
+    )
+    home, user = whose(environ)
+    return Plan(
+        request,
+        select=options.get("select", ()),
+        ignore=options.get("ignore", ()),
+        checks_dirs=options.get("checks_dir", ()),
+        fail_on=ctx.meta.get(_FAIL_ON, "fail"),
+        required=tuple(Family(name) for name in options.get("require", ())),
+        config=config.of(ctx),
+        redact=options.get("redact", "default"),
+        home=home,
+        user=user,
+    )
+
+
+def style_of(options: dict[str, Any]) -> Style:
+    """How the ``text`` format is to look on the present standard output."""
+    from shutil import get_terminal_size
+
+    from ot_doctor.report.text import Style
+
+    terminal = sys.stdout.isatty()
+    colour = options["color"] == "always" or (options["color"] == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    width = min(get_terminal_size((80, 24)).columns, 100) if terminal else 80
+    return Style(colour, options["ascii"] or not _can_show("✓✗…"), width, options["verbose"] > 0, options["quiet"])
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,238 @@
+"""What ``make dist`` builds: an sdist that is complete, a wheel, and one file that runs with nothing but Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ot_doctor import __version__
+from ot_doctor.discovery import discover
+from tests.parts.engine import Engine
+from tests.parts.hub import make_certificate, pyannote_hub
+from tests.scenarios.scenario import TOKEN, Scenario, hub_for
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "docs" / "sample" / "worker.log"
+COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "dist"
+    done = subprocess.run([sys.executable, ROOT / ".ci" / "dist.py", folder], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pyz(dist: Path) -> Path:
+    return dist / "ot-doctor.pyz"
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist, unpacked."""
+    folder = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(dist / f"ot_doctor-{__version__}.tar.gz") as archive:
+        archive.extractall(folder)
+    return folder / f"ot_doctor-{__version__}"
+
+
+def pythons(oldest: int, newest: int) -> Iterator[str]:
+    """Those that are on this machine, of the versions 3.oldest to 3.newest."""
+    for minor in range(oldest, newest + 1):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+            yield found
+
+
+def run(*command: str | Path, cwd: Path, timeout: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Where nothing is set that the doctor, Python or the Hub's client could find something by."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LANG": "C.UTF-8", **environ}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.stdout, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["exit_code"] == done.returncode
+    return document
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["status"] for check in document["checks"]}
+
+
+def test_three_files_are_built(dist: Path) -> None:
+    names = {f"ot_doctor-{__version__}-py3-none-any.whl", f"ot_doctor-{__version__}.tar.gz", "ot-doctor.pyz"}
+    assert {path.name for path in dist.iterdir()} == names
+
+
+def test_the_wheel_has_all_modules_their_data_and_the_manual_page(dist: Path) -> None:
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    packages = {"ot_doctor": "ot_doctor", "checks": "ot_doctor_checks"}
+    ours = {
+        f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, package in packages.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert not ours - names
+    assert f"ot_doctor-{__version__}.data/data/share/man/man1/ot-doctor.1" in names
+    assert {name.split("/")[0] for name in names} == {
+        "ot_doctor", "ot_doctor_checks", f"ot_doctor-{__version__}.data", f"ot_doctor-{__version__}.dist-info",
+    }  # fmt: skip
+
+
+def test_the_sdist_holds_all_that_belongs_to_the_project(sdist: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("what belongs to the project is told by git")
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True).stdout.split("\0")
+    missing = [name for name in listed if name and (ROOT / name).is_file() and not (sdist / name).is_file()]
+    assert missing == []
+    assert not list(sdist.rglob("__pycache__"))
+
+
+def test_the_tests_run_from_the_sdist(sdist: Path) -> None:
+    some = ["tests/test_check.py", "tests/test_conformance.py", "tests/test_diagnosis.py", "tests/evidence/test_env_file.py"]
+    done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *some, cwd=sdist, timeout=600)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_single_file_has_nothing_compiled_in_it(pyz: Path) -> None:
+    with zipfile.ZipFile(pyz) as archive:
+        names = archive.namelist()
+    assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".pyc"))]
+    tops = {name.split("/")[0] for name in names}
+    assert {"tomli", "exceptiongroup"} <= tops  # what Python 3.10 needs beside the others
+    assert not {"hf_xet", "certifi", "bin", "share", "pip", "setuptools"} & tops
+
+
+def test_the_single_file_does_not_tell_when_or_where_it_was_made(pyz: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(pyz) as archive:
+        archive.extractall(tmp_path / "stage")
+        content = b"".join(archive.read(name) for name in archive.namelist())
+    assert str(ROOT).encode() not in content and b"file:///" + str(tmp_path.parent).encode() not in content
+    spec = importlib.util.spec_from_file_location("dist", ROOT / ".ci" / "dist.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.pack(tmp_path / "stage", tmp_path / "again.pyz")
+    assert (tmp_path / "again.pyz").read_bytes() == pyz.read_bytes()
+
+
+def test_the_single_file_can_be_run_as_a_program(pyz: Path, tmp_path: Path) -> None:
+    assert run(pyz, "--version", cwd=tmp_path).stdout == f"ot-doctor, version {__version__}\n"
+
+
+@pytest.mark.parametrize("python", list(pythons(10, 20)))
+def test_the_single_file_runs_on_each_python(pyz: Path, python: str, tmp_path: Path) -> None:
+    alone = (python, "-I", "-S", pyz)
+    listed = run(*alone, "list", cwd=tmp_path)
+    assert listed.returncode == 0 and all(f"\n{name} " in listed.stdout for name in discover().checks), listed.stderr
+    assert f"ot-doctor {__version__}" in listed.stdout
+    assert "token-accepted" in run(*alone, "explain", "token-accepted", cwd=tmp_path).stdout
+    (tmp_path / ".ot-doctor.toml").write_text("timeout = 20\n")
+    document = report(run(*alone, "--logs", SAMPLE, "--format", "json", cwd=tmp_path))
+    assert document["diagnosis"] and document["diagnosis"][0]["cause"] != "unrecognised"
+
+
+def test_a_python_that_is_too_old_is_told(pyz: Path, tmp_path: Path) -> None:
+    old = next(pythons(6, 9), None)
+    if old is None:
+        pytest.skip("there is no older Python here")
+    done = run(old, pyz, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("ot-doctor needs Python 3.10 or newer, and this is Python 3.")
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="there is no openssl to make a certificate with")
+def test_the_single_file_asks_the_hub(pyz: Path, tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    with pyannote_hub(token=TOKEN, certificate=make_certificate(tmp_path)) as hub:
+        (tmp_path / "docker-compose.yml").write_text(COMPOSE)
+        (tmp_path / ".env").write_text(f"HUGGINGFACE_TOKEN={TOKEN}\nHF_ENDPOINT={hub.url}\n")
+        environ = hub.client_environment() | {"TMPDIR": str(tmp_path / "tmp")}
+        done = run(sys.executable, "-I", "-S", pyz, "--no-docker", "--format", "json", cwd=tmp_path, **environ)
+    found = statuses(report(done))
+    assert (found["hub-reachable"], found["token-accepted"]) == ("pass", "pass"), done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.engine
+def test_the_single_file_says_what_the_installed_doctor_says(pyz: Path, clean_engine: Engine, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with hub_for([]) as hub:
+        world = Scenario(cache="absent").build(clean_engine, hub, tmp_path)
+        installed = world.report()
+        environ = world.shell() | {"TMPDIR": str(temporary)}
+        done = run(sys.executable, "-I", "-S", pyz, "--format", "json", cwd=world.folder, **environ)
+    document = report(done)
+    assert [entry["cause"] for entry in document["diagnosis"]] == installed.causes != []
+    assert statuses(document) == statuses(installed.document)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.engine
+def test_the_single_file_runs_in_a_container_that_has_only_python(pyz: Path, clean_engine: Engine, tmp_path: Path) -> None:
+    """No network, no shell, no pip, no certificates, no users, nowhere to write: the engine's socket gives all the rest."""
+    clean_engine.docker("import", "-", "only-python", stdin=only_python())
+    with hub_for(None) as hub:
+        world = Scenario(line="v0.4").build(clean_engine, hub, tmp_path)
+
+        def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+            mounts = ("-v", f"{pyz}:/ot-doctor.pyz:ro", "-v", f"{world.folder}:{world.folder}:ro")
+            socket = ("-v", f"{clean_engine.socket}:/var/run/docker.sock")
+            confined = ("docker", "run", "--rm", "--read-only", "--network", "none", "-w", str(world.folder))
+            command = (*confined, *mounts, *socket, "only-python", str(Path(sys.executable).resolve()), "/ot-doctor.pyz")
+            return clean_engine.run(*command, *arguments, check=False)
+
+        assert alone("--version").stdout == f"ot-doctor, version {__version__}\n"
+        examined = report(alone("--offline", "--format", "json"))
+        asked = statuses(report(alone("--format", "json")))
+    assert (examined["exit_code"], examined["diagnosis"]) == (0, []), examined
+    found = statuses(examined)
+    names = ("docker-engine", "worker-running", "token-present", "cache-complete", "last-attempt")
+    assert {name: found[name] for name in names} == dict.fromkeys(names, "pass")
+    assert asked["hub-reachable"] == "warn"  # the cache is complete, so nobody needs the Hub
+
+
+def only_python() -> bytes:
+    """A file system with the Python that runs the tests, its own library, and the shared libraries that they need."""
+    executable = Path(sys.executable).resolve()
+    standard = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}))
+    left_out = {"site-packages", "dist-packages", "test", "__pycache__", "idlelib", "tkinter", "ensurepip"}
+    files = {path for path in standard.rglob("*") if path.is_file() and not left_out & set(path.relative_to(standard).parts)}
+    programs = [executable, *(path for path in files if ".so" in path.suffixes)]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", dereference=True) as tar:
+        for path in sorted({executable, *files, *shared_libraries(programs)}):
+            tar.add(path, arcname=str(path).lstrip("/"), recursive=False)
+        folder = tarfile.TarInfo("tmp")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(folder)
+    return buffer.getvalue()
+
+
+def shared_libraries(programs: list[Path]) -> set[Path]:
+    shown = subprocess.run(["ldd", *programs], capture_output=True, text=True).stdout
+    return {Path(found) for found in re.findall(r"(/\S+) \(0x", shown)}
+
+

@@ -1,0 +1,162 @@
+"""``--wait``: durations, and runs that are made again; time is the test's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from ot_doctor import waiting
+from ot_doctor.waiting import Duration, seconds_of, until_passed, why_not
+from tests.parts.engine import Engine
+from tests.report import reports
+from tests.scenarios.scenario import DOCTOR, Scenario, hub_for
+
+
+class Clock:
+    """Time that passes by sleeping, and while a run is at work."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+class Runs:
+    """A run that fails some times, each of which takes a while."""
+
+    def __init__(self, clock: Clock, *, failures: int, takes: float = 2.0) -> None:
+        self.clock, self.failures, self.takes = clock, failures, takes
+        self.limits: list[float] = []
+        self.told: list[str] = []
+
+    def run(self, limit: float) -> int:
+        self.limits.append(limit)
+        self.clock.now += min(self.takes, limit)
+        return len(self.limits)
+
+    def until_passed(self, wait: float) -> int:
+        return until_passed(self.run, lambda n: f"run {n} failed" if n <= self.failures else "", wait, self.told.append)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("1m30", 90), ("1.5m", 90), (" 5M ", 300), ("0", 0),
+     ("2h5m1s", 7501), ("168h", 604800)],
+)  # fmt: skip
+def test_a_duration(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "5x", "-5m", "5m5h", "nan", "inf", "5 m", "1e3", "٥m", ".", "169h", "1d"])
+def test_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no duration; write|is longer than a week"):
+        seconds_of(text)
+
+
+def test_a_duration_as_an_option() -> None:
+    command = click.Command("x", params=[click.Option(["--wait"], type=Duration(), default=0)], callback=lambda wait: wait)
+    assert command.main(["--wait", "5m"], standalone_mode=False) == 300
+    assert command.main([], standalone_mode=False) == 0
+    assert command.main([], standalone_mode=False, default_map={"wait": 90}) == 90
+    with pytest.raises(click.BadParameter, match="'soon' is no duration"):
+        command.main(["--wait", "soon"], standalone_mode=False)
+
+
+def test_without_a_wait_there_is_one_run_that_takes_its_time(clock: Clock) -> None:
+    runs = Runs(clock, failures=9)
+    assert runs.until_passed(0) == 1
+    assert runs.limits == [float("inf")] and runs.told == []
+
+
+def test_the_first_run_that_passes_ends_it(clock: Clock) -> None:
+    runs = Runs(clock, failures=0)
+    assert runs.until_passed(300) == 1
+    assert runs.limits == [300] and runs.told == []
+
+
+def test_pauses_grow_and_each_is_told(clock: Clock) -> None:
+    runs = Runs(clock, failures=6)
+    assert runs.until_passed(300) == 7
+    assert runs.told == [
+        f"waiting: run {number} failed, next try in {pause} s" for number, pause in enumerate([1, 2, 4, 8, 10, 10], 1)
+    ]
+
+
+def test_no_run_takes_longer_than_what_is_left(clock: Clock) -> None:
+    runs = Runs(clock, failures=99, takes=60)
+    last = runs.until_passed(100)
+    assert runs.limits == [100, 39]
+    assert last == 2 and clock.now == 1000 + 100
+
+
+def test_no_run_is_begun_that_is_too_short_to_find_anything_out(clock: Clock) -> None:
+    runs = Runs(clock, failures=99)
+    runs.until_passed(60)
+    assert min(runs.limits) >= 5
+    assert clock.now <= 1060
+
+
+def test_a_very_short_wait_is_one_run_all_the_same(clock: Clock) -> None:
+    runs = Runs(clock, failures=99)
+    assert runs.until_passed(1) == 1
+    assert runs.limits == [5]
+
+
+def test_what_a_run_raises_ends_the_wait(clock: Clock) -> None:
+    def run(limit: float) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        until_passed(run, str, 300, print)
+
+
+def test_what_is_waited_for_is_named() -> None:
+    assert why_not(reports.healthy()) == ""
+    assert why_not(reports.warnings()) == ""
+    assert why_not(replace(reports.warnings(), fail_on="warn")) == "token-exposure warned and 1 more did not pass"
+    assert why_not(reports.one_root_cause()) == "env-shadowed failed and 1 more did not pass"
+    assert why_not(replace(reports.healthy(), results=())) == "not everything could be checked"
+    assert why_not(replace(reports.healthy(), notices=("a plug-in could not be loaded",))) == "not everything could be checked"
+
+
+@pytest.mark.engine
+def test_a_stack_that_comes_up_late_is_waited_for(clean_engine: Engine, tmp_path: Path) -> None:
+    with hub_for(None) as hub:
+        world = Scenario(up=()).build(clean_engine, hub, tmp_path)
+        command = [str(DOCTOR), "--wait", "2m", "--require", "worker", "--format", "json"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=world.folder, env=world.shell(), **pipes) as doctor:  # type: ignore[call-overload]
+            time.sleep(4)  # long enough for a first run, which finds no worker
+            assert doctor.poll() is None
+            world.compose("up", "-d")
+            out, err = doctor.communicate(timeout=120)
+    document = json.loads(out)  # one document, whatever came before
+    assert (doctor.returncode, document["exit_code"], err) == (0, 0, b"")
+
+
+@pytest.mark.engine
+def test_a_stack_that_never_comes_up_is_a_failure_when_the_time_is_over(clean_engine: Engine, tmp_path: Path) -> None:
+    with hub_for(None) as hub:
+        world = Scenario(up=()).build(clean_engine, hub, tmp_path)
+        began = time.monotonic()
+        done = world.doctor("--wait", "7s")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["diagnosis"][0]["cause"] == "worker-down"
+    assert time.monotonic() - began < 60
