@@ -58,7 +58,8 @@ def cache_mounted(
 
 def _no_container(workers: Workers | Unavailable) -> Finding:
     if isinstance(workers, Unavailable) and not workers.switched_off:
-        return unknown(f"Where the worker keeps its models is not known: {workers.reason}")
+        hint = Step(workers.hint or "Run ot-doctor again when the Docker engine can be reached.", command=workers.command)
+        return unknown(f"Where the worker keeps its models is not known: {workers.reason}", remedy=[hint])
     return skipped("No container was looked at, and only its mounts tell where the models are kept.")
 
 

@@ -30,6 +30,8 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
     MODEL_CACHE_DIR to a folder on another one and recreate the worker.
     """
     if not host.spaces:
+        if isinstance(cache, Unavailable):
+            raise cache
         yield unknown(
             "Free space could not be read.",
             remedy=[Step("Run ot-doctor on the machine that holds the models, as a user who may enter their folder.")],

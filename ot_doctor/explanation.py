@@ -1,14 +1,18 @@
-"""What ``ot-doctor explain`` shows."""
+"""What there is to tell of a check, a cause and a log signature: for ``ot-doctor explain`` and for the pages of the manual."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from ot_doctor.causes import explanation, title
-from ot_doctor.check import Cause
+from ot_doctor import __version__, requirements, suppressions
+from ot_doctor.causes import EXPLAINS, explanation, title
+from ot_doctor.check import Cause, Check
 from ot_doctor.discovery import Catalogue, Found
+from ot_doctor.evidence import Request
 from ot_doctor.evidence.signatures import Signature
+from ot_doctor.evidence.store import SOURCES, parameters
 from ot_doctor.examination import WrongUsage, no_such
 
 _KINDS = {
@@ -27,50 +31,133 @@ _MARKS = {
 }
 _WIDTH = 100
 
+# These judge the run and not the installation, and are in a report where they have something to say.
+OF_THE_RUN = tuple(
+    Found(replace(check, explanation=textwrap.fill(check.explanation, _WIDTH)), f"ot-doctor {__version__}")
+    for check in (requirements.CHECK, suppressions.CHECK)
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is known in one respect: the names of checks, causes or signatures, or a text where there are none."""
+
+    label: str
+    names: tuple[str, ...] = ()
+    text: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.text)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Log lines that a signature matches, or does not."""
+
+    label: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Everything that is told under one name."""
+
+    name: str
+    what: str  # "a check of the family token", "a cause", "a log signature"
+    title: str  # empty for a signature
+    explanation: str
+    facts: tuple[Fact, ...]
+    samples: tuple[Samples, ...] = ()
+
 
 def explanation_of(name: str, catalogue: Catalogue, signatures: Mapping[str, Signature] | None = None) -> str:
     """The text for a check, a cause, a log signature, or all that share the name. Raises ``WrongUsage`` for any other name."""
     causes = {cause.value: cause for cause in Cause}
     signatures = signatures or {}
-    texts = []
-    if name in catalogue.checks:
-        texts.append(_check(catalogue.checks[name]))
+    checks = {found.check.name: found for found in OF_THE_RUN} | catalogue.checks
+    topics = []
+    if name in checks:
+        topics.append(about_check(checks[name]))
     if name in causes:
-        texts.append(_cause(causes[name], catalogue))
+        topics.append(about_cause(causes[name], catalogue, signatures.values()))
     if name in signatures:
-        texts.append(_signature(signatures[name]))
-    if not texts:
-        raise WrongUsage(no_such(name, [*catalogue.checks, *causes, *signatures], "check, cause or signature"))
-    return "\n\n\n".join(texts)
+        topics.append(about_signature(signatures[name]))
+    if not topics:
+        raise WrongUsage(no_such(name, [*checks, *causes, *signatures], "check, cause or signature"))
+    return "\n\n\n".join(map(_text, topics))
 
 
-def _check(found: Found) -> str:
+def about_check(found: Found) -> Topic:
+    """What a check looks at and may report."""
     check = found.check
-    causes = ", ".join(cause.value for cause in check.causes) or "no cause, only notes"
-    head = f"{check.name} (a check of the family {check.family.value}): {check.title}"
-    return f"{head}\n\n{check.explanation}\n\nIt may report: {causes}\nIt comes from: {found.owner}"
+    facts = (
+        Fact("It may report", _values(check.causes), "" if check.causes else "no cause, only notes"),
+        Fact("It comes after", check.after),
+        Fact("It looks at", text=_looks_at(check)),
+        Fact("It comes from", text=found.owner),
+    )
+    return Topic(check.name, f"a check of the family {check.family.value}", check.title, check.explanation, facts)
 
 
-def _cause(cause: Cause, catalogue: Catalogue) -> str:
-    checks = ", ".join(f.check.name for f in catalogue.checks.values() if cause in f.check.causes)
-    head = f"{cause.value} (a cause): {title(cause)}"
-    return f"{head}\n\n{explanation(cause)}\n\nReported by: {checks or 'no check that is installed'}"
+def about_cause(cause: Cause, catalogue: Catalogue, signatures: Iterable[Signature] = ()) -> Topic:
+    """What a cause means, which checks report it, and what it has to do with other causes."""
+    checks = tuple(found.check.name for found in catalogue.checks.values() if cause in found.check.causes)
+    effects = EXPLAINS.get(cause, frozenset()) - {Cause.UNRECOGNISED}
+    origins = () if cause is Cause.UNRECOGNISED else [other for other in Cause if cause in EXPLAINS.get(other, ())]
+    facts = (
+        Fact("Reported by", checks, "" if checks else "no check that is installed"),
+        Fact("It brings about", _values(other for other in Cause if other in effects)),
+        Fact("It may come from", _values(origins)),
+        Fact("Log signatures", tuple(signature.name for signature in signatures if signature.cause == cause.value)),
+    )
+    return Topic(cause.value, "a cause", title(cause), explanation(cause), facts)
 
 
-def _signature(signature: Signature) -> str:
-    facts = {
-        "What it does": _KINDS[signature.kind],
-        "Mark": _MARKS.get(signature.marks, ""),
-        "Cause": _cause_of(signature),
-        "Subject": "what the line names in its place" if any("?P<subject>" in p for p in signature.patterns) else "",
-        "Release lines and versions": ", ".join(signature.lines) or "all",
-        "What to do": signature.remedy,
-        "Known from": signature.source,
-        "It comes from": signature.origin or "ot-doctor",
-    }
-    told = "\n".join(f"{label}: {text}" for label, text in facts.items() if text)
-    shown = [*_samples("It matches, for instance", signature.matches), *_samples("It does not match", signature.not_matches)]
-    return "\n\n".join([f"{signature.name} (a log signature)", textwrap.fill(signature.explain, _WIDTH), told, *shown])
+def about_signature(signature: Signature) -> Topic:
+    """What a line of a log means, and how it is told from others."""
+    named = "what the line names in its place" if any("?P<subject>" in pattern for pattern in signature.patterns) else ""
+    facts = (
+        Fact("What it does", text=_KINDS[signature.kind]),
+        Fact("Mark", text=_MARKS.get(signature.marks, "")),
+        Fact("Cause", text=_cause_of(signature)),
+        Fact("Subject", text=named),
+        Fact("Release lines and versions", text=", ".join(signature.lines) or "all"),
+        Fact("What to do", text=signature.remedy),
+        Fact("Known from", text=signature.source),
+        Fact("It comes from", text=signature.origin or "ot-doctor"),
+    )
+    samples = (Samples("It matches, for instance", signature.matches), Samples("It does not match", signature.not_matches))
+    return Topic(signature.name, "a log signature", "", textwrap.fill(signature.explain, _WIDTH), facts, samples)
+
+
+def _text(topic: Topic) -> str:
+    head = f"{topic.name} ({topic.what})" + (f": {topic.title}" if topic.title else "")
+    facts = "\n".join(_line(fact) for fact in topic.facts if fact)
+    return "\n\n".join([head, topic.explanation, facts, *(_shown(samples) for samples in topic.samples if samples.texts)])
+
+
+def _line(fact: Fact) -> str:
+    if not fact.names:
+        return f"{fact.label}: {fact.text}"
+    return textwrap.fill(
+        f"{fact.label}: {', '.join(fact.names)}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _shown(samples: Samples) -> str:
+    return f"{samples.label}:\n" + "\n    --\n".join(textwrap.indent(text.strip("\n"), "    ") for text in samples.texts)
+
+
+def _values(causes: Iterable[Cause]) -> tuple[str, ...]:
+    return tuple(cause.value for cause in causes)
+
+
+def _looks_at(check: Check) -> str:
+    try:
+        kinds = [kind for kind, _ in parameters(check.function).values() if kind is not Request]
+    except Exception:  # whatever the types of a plug-in's parameters are: running it tells
+        return ""
+    return ", ".join(SOURCES[kind].label for kind in kinds)
 
 
 def _cause_of(signature: Signature) -> str:
@@ -79,8 +166,3 @@ def _cause_of(signature: Signature) -> str:
     if signature.kind == "generic":
         return f"{signature.cause}, as a suggestion"
     return f"{signature.cause}, certain" if signature.certain else f"{signature.cause}, likely: other reasons have the same text"
-
-
-def _samples(label: str, samples: tuple[str, ...]) -> list[str]:
-    lines = [textwrap.indent(sample.strip("\n"), "    ") for sample in samples]
-    return [f"{label}:\n" + "\n    --\n".join(lines)] if lines else []

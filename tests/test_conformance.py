@@ -1,23 +1,40 @@
-"""Every check that is installed keeps to the contract."""
+"""Every check that is installed keeps to the contract; and the rules find what does not."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from ot_doctor import causes
-from ot_doctor.check import Cause, Check, Family, Status
+from ot_doctor.check import (
+    Cause,
+    Check,
+    Family,
+    Finding,
+    Risk,
+    Seen,
+    Status,
+    Step,
+    check,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
+from ot_doctor.conformance import assert_conforms, assert_findings_conform, problems_of, problems_of_findings
 from ot_doctor.discovery import discover
-from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.evidence.store import SOURCES, Store, parameters
+from ot_doctor.evidence import Request, Unavailable, Workers
 from ot_doctor.explanation import explanation_of
-from ot_doctor.runner import Result, run
+from ot_doctor.remedy_commands import problems_of_command, risk_of_command
+from tests.checks.evidence import TOKEN, workers
 
 CATALOGUE = discover()
 CHECKS = [pytest.param(found.check, id=name) for name, found in CATALOGUE.checks.items()]
-SWITCHED_OFF = Unavailable("it was left out", switched_off=True)
-NOT_HAD = Unavailable("it could not be had", hint="Make it so.", command="make it so")
+SEEN = (Seen("container", "worker Config.Env", "TZ=UTC"),)
+LOOK = Step("Look at it.", command="docker ps")
 
 
 def test_every_check_that_is_installed_could_be_loaded() -> None:
@@ -29,55 +46,15 @@ def test_every_family_has_a_check() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_its_metadata_is_complete(check: Check) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", check.name)
+def test_a_check_that_is_installed_conforms(check: Check) -> None:
+    assert_conforms(check, known=CATALOGUE.checks)
     assert check.name not in {family.value for family in Family}
-    assert isinstance(check.family, Family)
-    assert 10 <= len(check.title) <= 60 and check.title[0].isupper() and not check.title.endswith(".")
-    assert all(isinstance(cause, Cause) for cause in check.causes) and len(set(check.causes)) == len(check.causes)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_its_explanation_says_enough_and_fits_the_terminal_of_a_programmer(check: Check) -> None:
-    assert len(check.explanation) >= 80
-    assert max(map(len, check.explanation.splitlines())) <= 130
-    assert "TODO" not in check.explanation
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_what_it_asks_for_is_evidence(check: Check) -> None:
-    wanted = parameters(check.function)
-    assert wanted and {kind for kind, _ in wanted.values()} <= {*SOURCES, Request}
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_what_it_comes_after_is_there_and_not_itself(check: Check) -> None:
-    assert set(check.after) <= set(CATALOGUE.checks) - {check.name}
 
 
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_is_reported_by_some_check_and_has_a_meaning(cause: Cause) -> None:
     assert causes.title(cause) and causes.explanation(cause)
     assert any(cause in found.check.causes for found in CATALOGUE.checks.values())
-
-
-def ran_on(check: Check, evidence: Unavailable) -> Result:
-    (result,) = run({check.name: check}, Store(Request(), {kind: evidence for kind in SOURCES}))
-    return result
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_without_any_evidence_it_neither_passes_nor_fails(check: Check) -> None:
-    result = ran_on(check, NOT_HAD)
-    assert result.status in (Status.UNKNOWN, Status.SKIP)
-    assert {finding.status for finding in result.findings} <= {Status.UNKNOWN, Status.SKIP}
-    assert not any("itself failed" in finding.message for finding in result.findings)
-    assert all(finding.remedy for finding in result.findings if finding.status is Status.UNKNOWN)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_what_the_user_switched_off_is_a_skip(check: Check) -> None:
-    assert {finding.status for finding in ran_on(check, SWITCHED_OFF).findings} == {Status.SKIP}
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -91,3 +68,167 @@ def test_it_has_an_explanation_on_the_command_line(check: Check) -> None:
 def test_a_cause_names_the_checks_that_report_it(cause: Cause) -> None:
     text = explanation_of(cause.value, CATALOGUE)
     assert causes.title(cause) in text and "no check that is installed" not in text
+
+
+@check("worker-time-zone", title="The worker keeps to the site's time zone", family=Family.WORKER, causes=(Cause.WORKER_DOWN,))
+def good(workers: Workers) -> Iterator[Finding]:
+    """The times in the worker's log are those of its own time zone, and the site reads all its logs in one of them."""
+    yield passed(f"{len(workers.containers)} keep to it")
+
+
+def judged(workers: Workers | Unavailable) -> Iterator[Finding]:
+    yield passed("whatever there is")
+
+
+def crashing(workers: Workers | Unavailable) -> Iterator[Finding]:
+    raise RuntimeError("no")
+
+
+def asking_for_text(workers: str) -> Iterator[Finding]:
+    yield passed("never run")
+
+
+def asking_for_nothing() -> Iterator[Finding]:
+    yield passed("always")
+
+
+def without_advice(workers: Workers | Unavailable) -> Iterator[Finding]:
+    off = isinstance(workers, Unavailable) and workers.switched_off
+    yield skipped("it was left out") if off else unknown("nobody knows")
+
+
+def test_a_good_check_conforms() -> None:
+    assert problems_of(good) == () and problems_of(good, known=[good.name]) == ()
+    assert_conforms(good)
+    assert_findings_conform(good, good(workers()))
+
+
+def test_a_check_of_the_request_alone_needs_no_evidence() -> None:
+    def of_the_request(request: Request) -> Iterator[Finding]:
+        yield passed(f"{request.timeout} seconds")
+
+    assert problems_of(replace(good, function=of_the_request)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "zone"}, "is not two or more lower-case words"),
+        ({"family": "worker"}, "its family is none"),
+        ({"title": "the worker keeps to the time zone"}, "begin with a capital"),
+        ({"title": "Short"}, "is not 10 to 60 characters"),
+        ({"title": "The worker keeps to the time zone."}, "without a full stop"),
+        ({"title": "Checks the worker's time zone"}, "tells no desired state"),
+        ({"title": "Is the worker's time zone right"}, "tells no desired state"),
+        ({"explanation": "Because."}, "has fewer than 80 characters"),
+        ({"explanation": "word " * 60}, "lines of more than 130 characters"),
+        ({"explanation": "TODO: tell why.\n" * 10}, "is not finished"),
+        ({"causes": ("worker-down",)}, "a cause that it declares"),
+        ({"causes": (Cause.WORKER_DOWN, Cause.WORKER_DOWN)}, "declares a cause twice"),
+        ({"after": ("worker-time-zone",)}, "comes after itself"),
+        ({"after": ("no-such-check",)}, "it comes after no-such-check, which there is not"),
+        ({"function": asking_for_text}, "what it asks for is no evidence"),
+        ({"function": asking_for_nothing}, "it asks for no evidence"),
+        ({"function": judged}, "where its evidence cannot be had, it says 'pass: whatever there is' and not skip or unknown"),
+        ({"function": crashing}, "where its evidence cannot be had, it says 'unknown: the check worker-time-zone itself failed"),
+        ({"function": without_advice}, "does not say what would make it known"),
+    ],
+)
+def test_what_is_wrong_with_a_check_is_said(changes: dict[str, object], said: str) -> None:
+    wrong = replace(good, **changes)  # type: ignore[arg-type]
+    assert said in "\n".join(problems_of(wrong, known=["docker-engine"]))
+    with pytest.raises(AssertionError, match=f"the check {wrong.name} does not conform"):
+        assert_conforms(wrong, known=["docker-engine"])
+
+
+def down(*remedy: Step, **changes: object) -> Finding:
+    return replace(failed(Cause.WORKER_DOWN, "it is down", remedy=remedy or [LOOK], evidence=SEEN), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("finding", [down(), warned("odd", remedy=[LOOK]), unknown("who knows", remedy=[LOOK]), skipped("off")])
+def test_a_good_finding_conforms(finding: Finding) -> None:
+    assert problems_of_findings(good, [finding]) == ()
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (down(cause=Cause.DISK_FULL), "the cause disk-full is not declared"),
+        (down(evidence=()), "it fails and does not show what was seen"),
+        (unknown("who knows"), "does not say what would make it known"),
+        (Finding(Status.SKIP, "left out", remedy=(LOOK,)), "it is a skip and has a cause or a remedy"),
+        (down(message=f"the token is {TOKEN}"), "a text holds a secret"),
+        (down(evidence=(Seen("log", "worker:1", f"--token={TOKEN}"),)), "a text holds a secret"),
+        (down(Step("Write it.", command=f"hf download x --token {TOKEN}")), "a text holds a secret"),
+        (warned("\x1b[31mred"), "a text holds control characters"),
+        (down(Step(" ")), "a step of the remedy has no sentence"),
+        (down(Step("See there.", url="huggingface.co")), "is no address"),
+        (down(Step("Follow it.", command="docker logs -f worker")), "does not end by itself (docker)"),
+        (down(Step("Start it.", command="docker restart worker")), "is called safe and is to be Risk.RESTARTS"),
+        (down(Step("Mend it.", command="sudo chown -R 1000:1000 /srv/ot")), "is called safe and is to be Risk.CHANGES_FILES"),
+    ],
+)
+def test_what_is_wrong_with_a_finding_is_said(finding: Finding, said: str) -> None:
+    problems = "\n".join(problems_of_findings(good, [passed("good"), finding]))
+    assert said in problems and TOKEN not in problems
+    with pytest.raises(AssertionError, match="worker-time-zone does not conform"):
+        assert_findings_conform(good, [finding])
+
+
+def test_a_check_that_returns_nothing_is_told_so() -> None:
+    assert problems_of_findings(good, []) == ("it returned no finding: say that it passed, or why there is nothing to check",)
+
+
+@pytest.mark.parametrize(
+    ("command", "risk"),
+    [
+        ("docker compose -p ot --project-directory /srv/ot -f /srv/ot/docker-compose.yml up -d --force-recreate", Risk.RESTARTS),
+        ("DOCKER_HOST=unix:///run/d.sock docker logs --tail 50 worker", Risk.SAFE),
+        ("docker compose -f /srv/ot/docker-compose.yml logs --tail 5 celery-worker", Risk.SAFE),
+        ("docker exec worker sh -c 'test -w /models'", Risk.SAFE),
+        ("sed -i '9d' /srv/ot/.env", Risk.CHANGES_FILES),
+        ("sed -n '9p' /srv/ot/.env", Risk.SAFE),
+        ("docker run --rm --user 0:0 --entrypoint chown -v /srv/ot/models:/models ot -R 1000:1000 /models", Risk.CHANGES_FILES),
+        ("cd /srv/ot && ls -l .env", Risk.SAFE),
+        ("git -C /srv/ot rm --cached --quiet -- .env", Risk.CHANGES_FILES),
+        ("sudo sh -c 'rm -rf /srv/ot/models'", Risk.CHANGES_FILES),
+        ("curl -sSI https://huggingface.co", Risk.SAFE),
+        ("docker system prune -f", Risk.SAFE),
+        ("ping -c 3 huggingface.co", Risk.SAFE),
+        ("apt-get install -y chrony && systemctl restart chrony", Risk.RESTARTS),
+    ],
+)
+def test_a_command_that_is_as_it_should_be(command: str, risk: Risk) -> None:
+    assert problems_of_command(command) == () and risk_of_command(command) is risk
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("docker logs -f worker", "does not end"),
+        ("docker logs --tail 5 --follow worker", "does not end"),
+        ("docker compose -f /srv/ot/docker-compose.yml up", "does not end"),
+        ("docker stats", "does not end"),
+        ("tail -F /var/log/syslog", "does not end"),
+        ("watch docker ps", "does not end"),
+        ("ls /srv && ping huggingface.co", "does not end"),
+        ("docker exec worker sh -c 'tail -f /log'", "does not end"),
+        ("docker exec -it worker bash", "asks something"),
+        ("docker run -t image", "asks something"),
+        ("nano /srv/ot/.env", "asks something"),
+        ("sudo apt-get install chrony", "asks something"),
+        ("hf auth login", "asks something"),
+        ("docker system prune", "asks something"),
+        ("bash", "asks something"),
+        ("docker compose up -d", "from one folder"),
+        ("docker compose -p ot up -d", "from one folder"),
+        ("./opentr.sh start", "from one folder"),
+        ("cd models", "from one folder"),
+        ("chmod 600 .env", "from one folder"),
+        ("docker exec <container> env", "fill in"),
+        ("export HUGGINGFACE_TOKEN=hf_…", "fill in"),
+        ("echo 'abc", "a quote that is not closed"),
+    ],
+)
+def test_a_command_that_is_not(command: str, said: str) -> None:
+    assert said in " ".join(problems_of_command(command))

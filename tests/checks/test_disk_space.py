@@ -12,6 +12,15 @@ def space(free: int, *, purpose: str = "the model cache", inodes_free: int = 100
     return Space(MODELS, purpose, 100 * GIGABYTE, free, inodes_total, inodes_free)
 
 
+def test_without_a_cache_to_look_at_its_reason_is_the_reason() -> None:
+    with pytest.raises(Unavailable, match="only a log was given"):
+        disk_space(Host(()), Unavailable("only a log was given", switched_off=True))
+
+
+def test_space_that_could_not_be_read_is_unknown() -> None:
+    assert only(disk_space, Host(()), cache()).status is Status.UNKNOWN
+
+
 def test_plenty_of_room_passes() -> None:
     assert set(statuses(disk_space(host(), cache(False)))) == {Status.PASS}
 

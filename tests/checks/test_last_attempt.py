@@ -457,7 +457,9 @@ def test_a_log_that_was_not_read_to_its_end_is_unknown() -> None:
 
 def test_what_the_deciding_signature_says_to_do_comes_in_place_of_the_general_advice() -> None:
     special = hit("xet-blocked", Cause.NETWORK_REFUSED.value, remedy="Let *.xethub.hf.co through the firewall.")
-    failure = attempt(Outcome.FAILED, cause=Cause.NETWORK_REFUSED.value, certain=True, hits=(special,))
+    failure = attempt(
+        Outcome.FAILED, cause=Cause.NETWORK_REFUSED.value, certain=True, hits=(special,), decisive=(special.record,)
+    )
     (finding,) = judged(worker_log(failure))
     assert finding.status is Status.FAIL
     assert finding.remedy[0].text == "Let *.xethub.hf.co through the firewall."

@@ -1,0 +1,151 @@
+"""A page for each command, and one for the environment variables, from click's own metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from manual.markdown import block, code, inline, page, prose, table, toctree
+from ot_doctor.cli import cli
+
+_PROGRAM = "ot-doctor"
+
+
+def pages() -> dict[str, str]:
+    """The pages by their paths below reference/."""
+    commands = dict(_commands())
+    made = {f"commands/{_slug(name)}.md": _page(name, context) for name, context in commands.items()}
+    return {"commands/index.md": _index(commands), "commands/environment.md": _environment(commands), **made}
+
+
+def _commands() -> Iterator[tuple[str, click.Context]]:
+    """Every command that is not hidden, by its full name, those of groups among them."""
+    top = click.Context(cli, info_name=_PROGRAM, **cli.context_settings)
+    yield from _below(top)
+
+
+def _below(context: click.Context) -> Iterator[tuple[str, click.Context]]:
+    group = context.command
+    if not isinstance(group, click.Group):
+        return
+    for name, command in group.commands.items():
+        if not command.hidden:
+            inner = click.Context(command, info_name=name, parent=context, **command.context_settings)
+            yield inner.command_path, inner
+            yield from _below(inner)
+
+
+def _slug(name: str) -> str:
+    return name.removeprefix(f"{_PROGRAM} ").replace(" ", "-")
+
+
+def _index(commands: dict[str, click.Context]) -> str:
+    rows = [(f"[{code(name)}]({_slug(name)}.md)", inline(_first_sentence(c.command), {})) for name, c in commands.items()]
+    return page(
+        "# Commands and options",
+        prose(cli.help or "", {}),
+        table(("command", "what it does"), rows),
+        "Options can also be [environment variables](environment.md), or stand in a [configuration file](/configuration.md).",
+        "## Exit codes",
+        table(
+            ("code", "meaning"),
+            [
+                ("0", "nothing failed, and everything that was asked for could be checked"),
+                ("1", "at least one check failed (with `--strict`: or warned)"),
+                ("2", "wrong usage: an unknown option, check or file; or no installation was found"),
+                ("3", "nothing failed, but something could not be checked: Docker or the Hub does not answer, or a check broke"),
+            ],
+        ),
+        "They are the same in every format but `nagios`, whose codes are those of monitoring plug-ins. What you switched off "
+        "yourself (`--offline`, `--no-docker`, `--ignore`) does not count as something that could not be checked. A command "
+        "whose codes mean something else says so on its page.",
+        toctree([*map(_slug, commands), "environment"]),
+    )
+
+
+def _first_sentence(command: click.Command) -> str:
+    return re.split(r"(?<=\.)\s", " ".join((command.help or command.short_help or "").split()), maxsplit=1)[0]
+
+
+def _page(name: str, context: click.Context) -> str:
+    command = context.command
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    parts = [f"# {name}", block(usage, "text"), *_help(command.help or "")]
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    parts += ["```{program} " + name + "\n```"]
+    if arguments:
+        listed = (f"{code(a.make_metavar(context))}{'' if a.required else ', which may be left out'}" for a in arguments)
+        parts.append(f"It takes {' and '.join(listed)}.")
+    if options:
+        parts += ["## Options", *(_option(option, context) for option in options)]
+    return page(*parts)
+
+
+def _help(text: str) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", text.replace("\f", "").strip()):
+        if paragraph.lstrip().startswith("\b"):
+            yield block(paragraph.replace("\b", ""), "text")
+        else:
+            yield prose(paragraph, {})
+
+
+def _option(option: click.Option, context: click.Context) -> str:
+    record = option.get_help_record(context)
+    names, told = record if record else (", ".join(option.opts), option.help or "")
+    told = re.sub(r"\s*\[(?:default|required|env var)[^\]]*\]", "", told)
+    facts = []
+    if isinstance(option.type, click.Choice) and not option.is_flag and not all(str(c) in told for c in option.type.choices):
+        facts.append("One of " + ", ".join(code(str(choice)) for choice in option.type.choices) + ".")
+    default = _default(option, record[1] if record else "")
+    if default:
+        facts.append(f"Default: {code(default)}.")
+    variable = _variable(option, context)
+    if variable:
+        facts.append(f"Environment: {code(variable)}.")
+    said = inline(" ".join(told.split()), {})
+    return "\n".join(["```{option} " + names.replace("\n", " "), "", " ".join(part for part in (said, *facts) if part), "```"])
+
+
+def _default(option: click.Option, told: str) -> str:
+    """The default value as the option's own help shows it."""
+    shown = re.search(r"default: ([^\];]+)", told)
+    return shown[1] if shown else ""
+
+
+def _variable(option: click.Parameter, context: click.Context) -> str:
+    if isinstance(option.envvar, str):
+        return option.envvar
+    prefix = context.auto_envvar_prefix
+    automatic = getattr(option, "allow_from_autoenv", False) and option.name
+    return f"{prefix}_{option.name.upper()}" if prefix and automatic and option.name else ""
+
+
+def _environment(commands: dict[str, click.Context]) -> str:
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, context in commands.items():
+        for option in context.command.params:
+            variable = _variable(option, context)
+            if isinstance(option, click.Option) and variable and not option.hidden and option.name not in ("help", "version"):
+                found.setdefault(variable, (max(option.opts, key=len), []))[1].append(f"[{code(_slug(name))}]({_slug(name)}.md)")
+    rows = [(code(variable), code(option), ", ".join(names)) for variable, (option, names) in sorted(found.items())]
+    return page(
+        "# Environment variables",
+        "Each option has a variable. One that may be given several times takes its values separated by spaces, or by colons "
+        "where they are files or folders; a switch takes `1` or `0`. The command line wins over a variable, and a variable over "
+        "the [configuration file](/configuration.md).",
+        table(("variable", "option", "commands"), rows),
+        "## Variables of other tools",
+        table(
+            ("variable", "what it does here"),
+            [
+                ("`HF_ENDPOINT`", "another Hub than `https://huggingface.co`, where the worker's container names none"),
+                ("`DOCKER_HOST`, `DOCKER_CONTEXT`", "the Docker engine that is asked, as for the docker command"),
+                ("`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`", "the way to the Hub"),
+                ("`NO_COLOR`", "no colours, unless `--color always` is given"),
+                ("`GITHUB_STEP_SUMMARY`", "with `--format github`: the file that gets the job's summary"),
+            ],
+        ),
+    )

@@ -1,0 +1,39 @@
+"""Writes the reference pages into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manual import commands, examples, signatures, topics
+from ot_doctor.discovery import Catalogue, discover
+from ot_doctor.evidence.signatures import catalogue as log_signatures
+
+
+def write(folder: Path) -> None:
+    """Write every page below ``folder``, and remove those that are no longer made."""
+    built_in = _built_in(discover())
+    known = log_signatures().signatures
+    pages = {
+        **topics.pages(built_in, known),
+        **signatures.pages(known, topics.links(built_in)),
+        **commands.pages(),
+        **examples.files(),
+    }
+    for name, text in pages.items():
+        _put(folder / name, text)
+    for path in folder.rglob("*"):
+        if path.is_file() and str(path.relative_to(folder)) not in pages:
+            path.unlink()
+
+
+def _built_in(catalogue: Catalogue) -> Catalogue:
+    """The manual tells of ot-doctor's own checks, whatever else is installed where it is built."""
+    own = {name: found for name, found in catalogue.checks.items() if found.owner.startswith("ot-doctor ")}
+    return Catalogue(own)
+
+
+def _put(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

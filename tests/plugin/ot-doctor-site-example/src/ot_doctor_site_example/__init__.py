@@ -1,0 +1,1 @@
+"""What this site wants of its OpenTranscribe installations."""
