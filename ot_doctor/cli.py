@@ -97,7 +97,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
     plan = plan_of(options, ctx)
-    _tell_of_faults(options["verbose"])
+    tell_of_faults(options["verbose"])
     try:
         report = until_passed(partial(_examine, plan), why_not, options["wait"], tell_of_waiting)
     except WrongUsage as error:
@@ -149,7 +149,7 @@ def _summarise(document: str) -> None:
             complain(problem)
 
 
-def _tell_of_faults(verbose: int) -> None:
+def tell_of_faults(verbose: int) -> None:
     """With ``-vv``, what checks and sources raised is shown on standard error."""
     if verbose > 1:
         from ot_doctor.faults import show_faults

@@ -113,6 +113,12 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
             keep(name, value)
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
+    checks, notices = checks_of(plan)
+    return checks, store, notices
+
+
+def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
+    """The checks, and notices about plug-ins. Raises ``WrongUsage``."""
     catalogue = catalogue_of(plan.checks_dirs)
     if plan.request.signatures:  # the built-in ones are read beside the wait for the engine, by whoever reads the log
         signatures_of(plan.request.signatures)
@@ -123,8 +129,7 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
         if not catalogue.checks and catalogue.broken:
             raise WrongUsage(f"No check could be loaded. {catalogue.broken[0].owner}: {catalogue.broken[0].reason}")
         raise WrongUsage("No check is left to run: --select and --ignore leave nothing.")
-    notices = tuple(_text(f"The plug-in {b.owner} could not be loaded: {b.reason}") for b in catalogue.broken)
-    return checks, store, notices
+    return checks, tuple(_text(f"The plug-in {b.owner} could not be loaded: {b.reason}") for b in catalogue.broken)
 
 
 def _log_alone(request: Request) -> Request:
@@ -136,8 +141,13 @@ def _log_alone(request: Request) -> Request:
     return request if found else replace(request, log_alone=True)
 
 
-def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tuple[str, ...]) -> Report:
-    """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine."""
+def examine(
+    plan: Plan, checks: Mapping[str, Check], store: Store, notices: tuple[str, ...], *, redactor: Redactor | None = None
+) -> Report:
+    """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine.
+
+    A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
+    """
     started, began = datetime.now(timezone.utc), time.monotonic()
     store.start((Deployment,))
     _must_be_installed(store)
@@ -145,9 +155,13 @@ def examine(plan: Plan, checks: Mapping[str, Check], store: Store, notices: tupl
         results = tuple(_clean(result) for result in run(checks, store))
     results = suppressions.apply(results, plan.config.suppressions, date.today())
     results = requirements.judged(results, plan.required)
-    redactor = Redactor(plan.redact, plan.home, plan.user)
+    redactor = redactor or redactor_of(plan)
     report = redactor.report(_report(plan, store, notices, results, started, time.monotonic() - began))
     return replace(report, hidden=redactor.receipt())
+
+
+def redactor_of(plan: Plan) -> Redactor:
+    return Redactor(plan.redact, plan.home, plan.user)
 
 
 def _report(

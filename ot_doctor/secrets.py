@@ -15,6 +15,7 @@ from ot_doctor.redaction_shapes import hide_shapes
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
 KNOWN = KnownValues()  # every secret value met in this process
 NAMES_BY_FINGERPRINT: dict[str, str] = {}  # what a value that was hidden is called, by the digits that are shown of it
+_LONGEST_NAME = 100  # characters
 _SHOWN_DIGITS = 4  # of a fingerprint
 _PREFIX_OF_KIND = {"e-mail address": "e-mail", "private key": "private key"}
 _ESCAPED_UNDERSCORE = re.compile(r"%5[fF]|\\u005[fF]")
@@ -89,7 +90,7 @@ class Secret:
         self._value: str | None = value
         self._shape: Shape | None = None
         self._fingerprint = ""
-        self.name = name
+        self.name = name = " ".join(printable(name).split())[:_LONGEST_NAME]  # a container may call a variable anything
         if not _is_made_up(value):
             KNOWN.add(value, name)
             KNOWN.add(printable(value), name)
@@ -140,6 +141,8 @@ class Secret:
         return hash(self.fingerprint)
 
     def __str__(self) -> str:
+        if self.name:
+            NAMES_BY_FINGERPRINT.setdefault(self.fingerprint[:_SHOWN_DIGITS], self.name)
         return _stand_in(self.shape, self.fingerprint)
 
     def __repr__(self) -> str:

@@ -60,8 +60,11 @@ def write(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def write_files(documents: Mapping[Path, str | bytes]) -> None:
-    """Put finished documents into files: all of them, each whole, or none. Raises ``WouldLeak`` and ``OSError``."""
+def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False) -> None:
+    """Put finished documents into files: all of them, each whole, or none. Raises ``WouldLeak`` and ``OSError``.
+
+    ``private`` files can be read by their owner alone.
+    """
     staged: list[tuple[str, Path]] = []
     try:
         for path, document in documents.items():
@@ -69,7 +72,7 @@ def write_files(documents: Mapping[Path, str | bytes]) -> None:
             if path.exists() and not path.is_file():  # /dev/stderr, a named pipe: nothing to replace
                 path.write_bytes(data)
             else:
-                _stage(path.resolve(), data, staged)  # what a link leads to is replaced, not the link
+                _stage(path.resolve(), data, staged, private)  # what a link leads to is replaced, not the link
         while staged:
             os.replace(*staged[0])
             del staged[0]
@@ -79,15 +82,15 @@ def write_files(documents: Mapping[Path, str | bytes]) -> None:
                 os.unlink(name)
 
 
-def _stage(target: Path, data: bytes, staged: list[tuple[str, Path]]) -> None:
+def _stage(target: Path, data: bytes, staged: list[tuple[str, Path]], private: bool) -> None:
     """Write a file beside ``target`` that is to take its place."""
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    usual = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     staged.append((name, target))
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
-        os.fchmod(file.fileno(), mode)
+        os.fchmod(file.fileno(), 0o600 if private else usual)
         os.fsync(file.fileno())
 
 

@@ -148,6 +148,22 @@ def test_the_source_that_hangs_is_named_not_the_one_that_waits_for_it(sources: S
     assert late.reason.startswith("the Docker engine did not answer")
 
 
+def test_what_came_too_late_for_one_is_too_late_for_all(sources: Sources, never: threading.Event) -> None:
+    done = threading.Event()
+
+    def slow() -> Any:
+        never.wait()
+        done.set()
+        return "host"
+
+    sources.put(Host, slow)
+    store = Store(Request(timeout=0.2))
+    late = store.get(Host)
+    never.set()
+    assert done.wait(60) and isinstance(late, Unavailable)
+    assert store.get(Host) is late and store.given() == {Host: late}
+
+
 def test_the_sources_at_work_are_told_the_longest_first(sources: Sources, never: threading.Event) -> None:
     sources.put(Workers, lambda: never.wait())
     sources.put(Hub, lambda: never.wait())
@@ -196,7 +212,7 @@ def test_a_source_that_crashes_is_unavailable_with_its_name_and_no_secret(source
     reason = Store(Request()).get(Host)
     assert isinstance(reason, Unavailable) and not reason.switched_off
     assert reason.reason.startswith("this machine could not be read: OSError: ")
-    assert "hf_…(37)" in reason.reason and token not in reason.reason and "\x1b" not in reason.reason
+    assert "hf_…(37:" in reason.reason and token not in reason.reason and "\x1b" not in reason.reason
 
 
 def test_a_long_error_is_cut() -> None:
@@ -208,6 +224,16 @@ def test_planted_evidence_is_taken_as_it_is(sources: Sources) -> None:
     assert got(store, Host) == "planted"
     assert isinstance(store.get(Workers), Unavailable)
     assert sources.asked == []
+
+
+def test_what_was_asked_for_is_given_with_what_came_of_it(sources: Sources) -> None:
+    reason = Unavailable("left out", switched_off=True)
+    sources.put(Hub, lambda: "hub")
+    store = Store(Request(), {Host: "planted", Workers: reason, EnvFile: "not asked for"})
+    store.start([Hub, Workers])
+    assert got(store, Host) == "planted"
+    assert store.given() == {Workers: reason, Hub: "hub", Host: "planted"}
+    assert list(store.given()) == [kind for kind in SOURCES if kind in (Workers, Hub, Host)]
 
 
 def test_the_request_is_given_to_a_source_that_asks_for_it(sources: Sources) -> None:

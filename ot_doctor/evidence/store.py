@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
+from ot_doctor.faults import note
 from ot_doctor.secrets import printable, redact
 
 E = TypeVar("E")
@@ -95,6 +96,7 @@ class Store:
         self._lock = threading.Lock()
         self._waiting: dict[type, float] = {}
         self._needs: dict[type, list[type]] = {}
+        self._late: dict[type, Unavailable] = {}
 
     def start(self, kinds: Iterable[type]) -> None:
         """Begin to gather; what they depend on is started with them."""
@@ -102,17 +104,26 @@ class Store:
             self._future(kind)
 
     def get(self, kind: type[E]) -> E | Unavailable:
-        """The evidence, or why it could not be had. Waits until the run's time is over at the latest."""
+        """The evidence, or why it could not be had. Waits until the run's time is over at the latest.
+
+        Everybody gets the same: what came too late for one stays too late.
+        """
         future = self._future(kind)
+        if kind in self._late:
+            return self._late[kind]
         try:
             value: E | Unavailable = future.result(timeout=self.request.remaining())
         except FutureTimeout:
-            return self._too_late(kind)
+            return self._late.setdefault(kind, self._too_late(kind))
         return value
 
     def asked(self, kind: type) -> bool:
         """Whether somebody has asked for it."""
         return kind in self._futures
+
+    def given(self) -> dict[type, object]:
+        """What was asked for, with what came of it: a value, or an ``Unavailable``."""
+        return {kind: self.get(kind) for kind in SOURCES if self.asked(kind)}
 
     def waiting_for(self) -> list[str]:
         """Labels of the sources that are at work, the one that took longest so far first."""
@@ -179,5 +190,6 @@ class Store:
 
 def crashed(label: str, error: Exception) -> Unavailable:
     """What an unforeseen error of a source becomes."""
+    note(label, error)
     text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
     return Unavailable(f"{label} could not be read: {text}", hint="This is a fault of ot-doctor or of its surroundings.")

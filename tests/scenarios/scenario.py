@@ -48,6 +48,7 @@ class World:
     folder: Path
     home: Path  # an empty HOME for the doctor
     environ: dict[str, str] = field(default_factory=dict)  # the shell's extra variables
+    bundled: bool = False  # a bundle of it has been compared with the live report
 
     @property
     def env_path(self) -> Path:
@@ -82,6 +83,11 @@ class World:
         assert done.stdout.startswith("{"), done.stderr
         report = Report(json.loads(done.stdout), self)
         assert report.exit_code == done.returncode
+        if not self.bundled:
+            from .bundles import assert_bundle_agrees
+
+            self.bundled = True
+            assert_bundle_agrees(self, *arguments, cwd=cwd)
         return report
 
     def obey(self, report: Report, index: int = 0) -> list[str]:

@@ -1,0 +1,189 @@
+"""The commands about bundles: ``collect``, ``diagnose`` and ``diff``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ot_doctor.config import ConfiguredCommand
+from ot_doctor.options import (
+    SETTINGS,
+    ascii_only,
+    check_options,
+    config_file,
+    look_options,
+    plan_of,
+    redact_level,
+    report_options,
+)
+from ot_doctor.streams import Progress, complain, tell, write, write_files
+
+if TYPE_CHECKING:
+    from ot_doctor.bundle.reading import Recording
+    from ot_doctor.bundle.writing import Bundle
+    from ot_doctor.examination import Plan
+    from ot_doctor.report.model import Report
+
+_ANY_FILE = click.Path(path_type=Path)
+
+
+def _ending(path: Path) -> str | None:
+    from ot_doctor.bundle.archive import ENDINGS
+
+    return next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
+
+
+def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path:
+    """Refused now, and not when everything has been gathered."""
+    path = Path(os.path.abspath(value))
+    if _ending(path) is None:
+        raise click.BadParameter(f"the name of {path} must end in .zip or .tar.gz", ctx, param)
+    if path.exists() and not path.is_file():
+        raise click.BadParameter(f"{path} is there and is no file", ctx, param)
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}", ctx, param)
+    if not os.access(path.parent, os.W_OK):
+        raise click.BadParameter(f"you may not write into {path.parent}", ctx, param)
+    return path
+
+
+@click.command(cls=ConfiguredCommand, options_of="run", context_settings=SETTINGS)
+@look_options
+@check_options
+@redact_level
+@config_file
+@click.option(
+    "-o", "--output", "bundle", metavar="FILE", default="ot-doctor-report.zip", show_default=True, callback=_bundle_file,
+    help="The bundle to write: .zip or .tar.gz.",
+)  # fmt: skip
+@click.option("-y", "--yes", is_flag=True, help="Write it, and replace a file of that name, without asking.")
+@click.pass_context
+def collect(ctx: click.Context, /, **options: Any) -> None:
+    """Gather everything that the checks look at into one file to pass on, with nothing secret in it.
+
+    What would be in it is shown first. The file also holds the report. 'ot-doctor diagnose FILE' examines it on another
+    machine.
+
+    Exit codes: 0 the file was written, whatever was found; 2 it was not.
+    """
+    from ot_doctor.bundle import Refused
+    from ot_doctor.bundle.writing import listing
+    from ot_doctor.examination import WrongUsage
+
+    path: Path = options["bundle"]
+    if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("There is no terminal to show on what the bundle would hold. Say --yes to write it unseen.", ctx)
+    try:
+        plan = plan_of(options, ctx)
+        # Whoever gets the bundle is to see what was suppressed here.
+        bundle = _gathered(replace(plan, config=replace(plan.config, suppressions=())))
+        data = bundle.archive(_ending(path) or ".zip")
+    except (WrongUsage, Refused) as error:
+        raise click.UsageError(str(error), ctx) from None
+    tell(f"{path} {'would replace the file that is there, and hold' if path.exists() else 'would hold'} {listing(bundle)}")
+    if not options["yes"] and not _agreed():
+        complain("nothing was written")
+        ctx.exit(2)
+    write_files({path: data}, private=True)
+    write(f"{path}\n")
+
+
+def _gathered(plan: Plan) -> Bundle:
+    """Everything that there is to know, and the report on it."""
+    from ot_doctor.bundle.writing import make_bundle
+    from ot_doctor.evidence.store import SOURCES
+    from ot_doctor.examination import examine, prepare, redactor_of
+    from ot_doctor.report.formats import render
+
+    checks, store, notices = prepare(plan)
+    store.start(SOURCES)  # also what no check of today asks for
+    with Progress(store):
+        redactor = redactor_of(plan)
+        report = examine(plan, checks, store, notices, redactor=redactor)
+        evidence = store.given()
+    return make_bundle(
+        evidence,
+        request=store.request,
+        report_text=render(report, "markdown"),
+        report_json=render(report, "json"),
+        created=report.started_at,
+        level=plan.redact,
+        redactor=redactor,
+        hidden=report.hidden,
+    )
+
+
+def _agreed() -> bool:
+    click.echo("Write it? [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("file", type=_ANY_FILE)
+@check_options
+@report_options
+@click.pass_context
+def diagnose(ctx: click.Context, /, **options: Any) -> None:
+    """Examine a bundle that 'ot-doctor collect' wrote, maybe on another machine.
+
+    The checks that are installed here judge what was recorded there. No Docker, no network, and nothing of this machine is
+    looked at.
+
+    Exit codes: as those of 'ot-doctor run'.
+    """
+    from ot_doctor.bundle import Refused
+    from ot_doctor.bundle.reading import read_bundle
+    from ot_doctor.cli import show, tell_of_faults
+    from ot_doctor.examination import WrongUsage
+
+    tell_of_faults(options["verbose"])
+    try:
+        recording = read_bundle(options["file"])
+        report = _report_on(recording, plan_of(options, ctx))
+    except (WrongUsage, Refused) as error:
+        raise click.UsageError(str(error), ctx) from None
+    if recording.changed:
+        complain(f"changed by somebody after the bundle was made: {', '.join(recording.changed)}")
+    ctx.exit(show(report, options))
+
+
+def _report_on(recording: Recording, plan: Plan) -> Report:
+    from ot_doctor.examination import checks_of, examine
+    from ot_doctor.redaction import BUNDLE_HOME
+
+    plan = replace(plan, home=BUNDLE_HOME, user="")  # theirs, and not those of whoever reads the bundle
+    checks, notices = checks_of(plan)
+    report = examine(plan, checks, recording.store(plan.request.timeout), notices)
+    return replace(report, recorded_at=recording.manifest.created)
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("a", metavar="A", type=_ANY_FILE)
+@click.argument("b", metavar="B", type=_ANY_FILE)
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@ascii_only
+@click.pass_context
+def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None:
+    """Tell what changed from A to B: two bundles, two JSON reports, or one of each.
+
+    Exit codes: 0 nothing got worse; 1 something fails in B that did not in A; 2 wrong usage; 3 nothing fails anew, but
+    something that was checked in A could not be checked in B.
+    """
+    from ot_doctor.bundle import Refused
+    from ot_doctor.bundle.changes import changes
+    from ot_doctor.bundle.changes_text import render_json, render_text
+    from ot_doctor.bundle.sides import read_side
+    from ot_doctor.report.text import as_ascii
+
+    try:
+        found = changes(read_side(a), read_side(b))
+    except Refused as error:
+        raise click.UsageError(str(error), ctx) from None
+    text = render_json(found) if format == "json" else render_text(found)
+    write(as_ascii(text) if ascii and format == "text" else text)
+    ctx.exit(found.exit_code)

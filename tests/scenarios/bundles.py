@@ -1,0 +1,52 @@
+"""A bundle of a scenario, examined as on another machine: it must say what the live run said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import zipfile
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+from tests.scenarios.scenario import DOCTOR, TOKEN, UNKNOWN_TOKEN, World
+
+_OF_THE_RUN = ("started_at", "duration_ms", "recorded_at", "hidden")  # no two runs have them in common
+_REPORT = "ot-doctor-report/report.json"
+
+
+def assert_bundle_agrees(world: World, *arguments: str, cwd: Path | None = None) -> None:
+    """``collect`` with the arguments of a run, then ``diagnose`` with no Docker, no HOME and no PATH, agree in all they say."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle.zip"
+        done = subprocess.run(
+            [str(DOCTOR), "collect", "--yes", "-o", str(path), *arguments], cwd=cwd or world.folder, env=world.shell(),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0 and done.stdout == f"{path}\n", done.stderr
+        with zipfile.ZipFile(path) as bundle:
+            members = {name: bundle.read(name) for name in bundle.namelist()}
+        leaking = [name for name, data in members.items() for token in (TOKEN, UNKNOWN_TOKEN) if token[3:].encode() in data]
+        assert not leaking, f"a token is in {leaking}"
+        again = subprocess.run(
+            [str(DOCTOR), "diagnose", str(path), "--format", "json"], cwd=folder, env={"HOME": f"{folder}/nobody", "PATH": ""},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert again.stderr == "" and again.stdout.startswith("{"), again.stderr
+        live, recorded = stable(members[_REPORT].decode()), stable(again.stdout)
+        assert recorded == live, _difference(live, recorded)
+        assert again.returncode == json.loads(again.stdout)["exit_code"]
+
+
+def stable(document: str) -> dict[str, Any]:
+    """A JSON report without what is of the run alone."""
+    content = {key: value for key, value in json.loads(document).items() if key not in _OF_THE_RUN}
+    for check in content["checks"]:
+        del check["duration_ms"]
+    return content
+
+
+def _difference(live: dict[str, Any], recorded: dict[str, Any]) -> str:
+    texts = [json.dumps(content, indent=1, ensure_ascii=False).splitlines() for content in (live, recorded)]
+    return "\n".join(unified_diff(*texts, "live", "from the bundle", lineterm="", n=1))
