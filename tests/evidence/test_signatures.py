@@ -76,6 +76,14 @@ def test_a_word_stands_in_what_a_pattern_matches_not_merely_near_it(signature: S
     assert any(word in sample for word in signature.words)
 
 
+@pytest.mark.parametrize("sample", [sample for signature in ALL for sample in (*signature.matches, *signature.not_matches)])
+def test_looking_words_up_loses_no_hit(sample: str) -> None:
+    record = Record((1, 1), None, "ERROR", sample)
+    hits = catalogue().hits(record, sample, sample)
+    expected = {signature.name for signature in ALL if signature.kind != "noise" and signature.search(sample) is not None}
+    assert {hit.signature for hit in hits} == expected
+
+
 def test_what_the_guide_lists_is_there() -> None:
     for text in (
         "Loading PyAnnote segmentation model",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import fcntl
 import json
 import os
 import queue
@@ -26,7 +27,9 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
 
-BLOCK = 1 << 19
+BLOCK = 1 << 20
+_PIPE = 1 << 20  # bytes that a pipe is asked to hold: the writer need not wait for each piece to be taken
+_CHUNK = 1 << 19  # of a container's log
 _CHUNKS_AHEAD = 4
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
 _STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
@@ -91,6 +94,9 @@ def _blocks(descriptor: int, until: float, name: str, *, limit: int | None) -> I
     decoder = None
     first = True
     left = limit
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # no pipe, or more than the system allows
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
     while left is None or left > 0:
         block = _read_block(descriptor, until, name, left)
         if not block:
@@ -161,7 +167,7 @@ def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
     start = b""
     while b"\r\n\r\n" not in start:
         more = next(received, b"")
-        if not more or len(start) > BLOCK:
+        if not more or len(start) > _CHUNK:
             raise LogProblem("the engine's answer to a request for the log is no HTTP")
         start += more
     head, _, rest = start.partition(b"\r\n\r\n")
@@ -174,7 +180,7 @@ def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
 
 
 def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
-    buffer = bytearray(BLOCK)
+    buffer = bytearray(_CHUNK)
     view = memoryview(buffer)
     while True:
         wait = until - time.monotonic()
@@ -182,7 +188,7 @@ def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
             raise TimeoutError
         connection.settimeout(wait)
         filled = 0
-        while filled < BLOCK // 2:  # a socket gives little at a time, and large blocks are searched faster
+        while filled < _CHUNK // 2:  # a socket gives little at a time, and large blocks are searched faster
             count = connection.recv_into(view[filled:])
             if not count:
                 break

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
+from ot_doctor.evidence.sources.log_lines import parse_stamp
 from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
-from ot_doctor.evidence.sources.log_records import RecordScan, parse_stamp, shifted
+from ot_doctor.evidence.sources.log_records import shifted
+from ot_doctor.evidence.sources.log_scan import RecordScan
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 

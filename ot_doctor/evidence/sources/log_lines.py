@@ -1,0 +1,87 @@
+"""A line of a log: without what Compose, Docker, a terminal or a progress bar put around it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ot_doctor.secrets import printable
+
+MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
+_LONGEST_HEAD = 300  # bytes
+_JSON_LINE = b'{"log":"'
+_WRAPPING = (
+    r"(?:\x1b\[[0-9;]*m)*(?:(?P<service>[A-Za-z0-9][\w.-]*) +\| )?(?:\x1b\[[0-9;]*m)*"
+    r"(?:(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) )?(?:\x1b\[[0-9;]*m)*"
+)
+_PREFIX = (
+    r"\[(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}): (?P<level>[A-Z]+)/(?P<process>[^\]\n]{1,80})\] ?"
+    r"|(?P<at2>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d+)?)(?: ?- ?[\w.]{1,80})? ?[-|:]? ?\[?"
+    r"(?P<level2>DEBUG|INFO|WARNING|ERROR|CRITICAL)\]?(?: ?[-|:] ?| +)"
+)
+HEAD = re.compile(_PREFIX)  # Celery's or logging's prefix
+_WRAPPED = re.compile(_WRAPPING)
+_RAW_HEAD, _RAW_WRAPPED = re.compile(_PREFIX.encode()), re.compile(_WRAPPING.encode())
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, unwrapped."""
+
+    number: int
+    text: str
+    service: str = ""
+    stamp: datetime | None = None
+    goes_on: bool = False  # its end is in the next line: the engine cuts a long one into several entries
+
+
+def is_head(text: bytes, begin: int = 0) -> bool:
+    """Whether the line that begins there begins a record: it has Celery's or logging's prefix."""
+    end = begin + _LONGEST_HEAD
+    if text.startswith(_JSON_LINE, begin):
+        begin += len(_JSON_LINE)
+    wrapping = _RAW_WRAPPED.match(text, begin, end)
+    return _RAW_HEAD.match(text, wrapping.end() if wrapping else begin, end) is not None
+
+
+def unwrap(raw: bytes, number: int) -> Line:
+    """A line without what Compose, Docker, a terminal or a progress bar put around it; cut where it is very long."""
+    json_stamp = None
+    goes_on = False
+    if raw.startswith(_JSON_LINE):
+        raw, json_stamp, goes_on = _from_json(raw)
+    if len(raw) > MAX_LINE:
+        raw = raw[: MAX_LINE // 2] + b" [...] " + raw[-MAX_LINE // 2 :]
+    text = raw.decode("utf-8", "replace")
+    wrapping = _WRAPPED.match(text)
+    service, stamp = (wrapping["service"] or "", wrapping["stamp"]) if wrapping else ("", None)
+    text = text[wrapping.end() :] if wrapping else text
+    text = text.rstrip("\r").rpartition("\r")[2]  # what a terminal would show of a progress bar
+    stamp = stamp or json_stamp
+    text = text if text.isprintable() else printable(text)
+    return Line(number, text, service, parse_stamp(stamp) if stamp else None, goes_on)
+
+
+def _from_json(raw: bytes) -> tuple[bytes, str | None, bool]:
+    """The text and the time of a line of the engine's own json-file, and whether the next one goes on with it."""
+    try:
+        entry = json.loads(raw)
+        text = entry["log"]
+        return text.rstrip("\n").encode("utf-8", "replace"), str(entry.get("time", "")), not text.endswith("\n")
+    except (ValueError, KeyError, AttributeError, RecursionError):  # the end of a file that was cut, or something else
+        return raw.removeprefix(_JSON_LINE), None, False
+
+
+def parse_stamp(stamp: str) -> datetime | None:
+    """An RFC 3339 time with any number of fractional digits, in UTC."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)?", stamp)
+    if match is None:
+        return None
+    zone = match[3] if match[3] and match[3] != "Z" else "+00:00"
+    micros = (match[2] or "0")[:6].ljust(6, "0")
+    try:
+        return datetime.fromisoformat(f"{match[1]}.{micros}{zone}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
