@@ -25,8 +25,8 @@ from ot_doctor.evidence.signatures import catalogue as log_signatures
 from ot_doctor.evidence.store import Store
 from ot_doctor.redaction import Redactor
 from ot_doctor.report.model import Report
-from ot_doctor.runner import Result, run
-from ot_doctor.secrets import keep, printable, redact
+from ot_doctor.runner import Result, needs, run
+from ot_doctor.secrets import meet_environment, printable, redact
 
 E = TypeVar("E")
 _LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
@@ -108,19 +108,19 @@ def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -
 
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
-    for name, value in plan.request.environ.items():
-        if not value.startswith("/"):  # the socket of an agent, not what it keeps
-            keep(name, value)
+    meet_environment(plan.request.environ)
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     checks, notices = checks_of(plan)
+    if WorkerLog in needs(checks.values()):
+        log_signatures(plan.request.signatures)  # while the engine is waited for; whoever reads the log finds them ready
     return checks, store, notices
 
 
 def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
     """The checks, and notices about plug-ins. Raises ``WrongUsage``."""
     catalogue = catalogue_of(plan.checks_dirs)
-    if plan.request.signatures:  # the built-in ones are read beside the wait for the engine, by whoever reads the log
+    if plan.request.signatures:
         signatures_of(plan.request.signatures)
     if wrong := plan.config.wrong_name(catalogue.checks):
         raise WrongUsage(wrong)

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ot_doctor.evidence.signatures import catalogue
@@ -82,10 +83,12 @@ def _deployment(log: Sequence[str] | None, noise: tuple[int, int]) -> Iterator[W
         with Engine() as engine, hub_for(None) as hub:
             engine.import_backends()
             world = Scenario(log=[], up=()).build(engine, hub, folder)
+            minute = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}"  # lines tell when they are written, as a worker's do
+            ordinary = _NOISE.replace("2026-11-21 01:37", minute)
             with (world.folder / "recorded.log").open("w") as out:
-                out.writelines(_NOISE.format(number) for number in range(noise[0]))
-                out.writelines(f"{line}\n" for line in log or ())
-                out.writelines(_NOISE.format(number) for number in range(noise[1]))
+                out.writelines(ordinary.format(number) for number in range(noise[0]))
+                out.writelines(f"{line}\n".replace("2026-11-21 01:37", minute) for line in log or ())
+                out.writelines(ordinary.format(number) for number in range(noise[1]))
             world.compose("up", "-d")
             _wait_for_lines(world, sum(noise) + len(log or ()))
             yield world

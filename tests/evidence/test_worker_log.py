@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -304,6 +306,66 @@ def test_when_the_time_is_up_it_says_how_far_it_looked(
     assert log.newest is None
     assert "no attempt in the last 100 lines of worker; --timeout 120 looks further back" in log.sources[0].problem
     assert not log.sources[0].whole
+
+
+def _now(log: str, **shift: int) -> str:
+    """The log as if it were written now, by a clock that is off by so much."""
+    minute = datetime.now(timezone.utc) + timedelta(**shift)
+    return log.replace("2026-11-21 01:37", f"{minute:%Y-%m-%d %H:%M}").replace("2026-11-20 13:00", f"{minute:%Y-%m-%d %H:%M}")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("middle", ["a line without a prefix\n", "Traceback (most recent call last):\nValueError: bad\n"])
+def test_older_lines_are_read_without_stamps_and_tell_the_same(
+    middle: str, clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_log, "_STEPS", (30, 200, None))
+    text = _now(ORDINARY * 300 + middle + ATTEMPT + middle + ORDINARY * 100)
+    worker = _start(clean_engine, tmp_path, text)
+    asked: list[bytes] = []
+    real = worker_log.container_lines
+
+    def listened(*arguments: Any, before: bytes = b"") -> Iterator[bytes]:
+        asked.append(before)
+        return real(*arguments, before=before)
+
+    monkeypatch.setattr(worker_log, "container_lines", listened)
+    without = read_container(worker)
+    assert asked[0] == b"" and asked[1] and asked[1] == asked[-1]
+    monkeypatch.setattr(worker_log, "_tells_the_time", lambda *_: False)
+    stamped = read_container(worker)
+    assert _outline(without) == _outline(stamped)
+    (one,), (other,) = without.attempts, stamped.attempts
+    assert one.started_at and other.started_at and abs(one.started_at - other.started_at) < timedelta(minutes=2)
+    assert all(hit.record.at for hit in one.hits)
+
+
+def _outline(log: WorkerLog) -> object:
+    """What does not depend on the clock."""
+    attempts = [(a.outcome, a.lines, a.task, a.cause, a.speakers, a.current, [h.signature for h in a.hits]) for a in log.attempts]
+    return attempts, [(s.lines_read, s.whole, s.token_lines, s.device) for s in log.sources]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("shift", [{"hours": 2}, {"hours": -5}])
+def test_lines_of_another_time_zone_are_read_with_stamps(
+    shift: dict[str, int], clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_log, "_STEPS", (30, None))
+    worker = _start(clean_engine, tmp_path, _now(ATTEMPT + ORDINARY * 100, **shift))
+    newest = read_container(worker).newest
+    assert newest and newest.started_at and abs(newest.started_at - datetime.now(timezone.utc)) < timedelta(minutes=5)
+
+
+@pytest.mark.engine
+def test_an_earlier_run_is_told_from_the_present_one_by_stamps(
+    clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_log, "_STEPS", (30, None))
+    worker = _start(clean_engine, tmp_path, _now(ATTEMPT + ORDINARY * 100))
+    clean_engine.docker("restart", "-t", "0", worker.name)
+    attempts = read_container(_described(clean_engine, worker.name, 2 * (ATTEMPT.count("\n") + 100))).attempts
+    assert [attempt.current for attempt in attempts] == [True, False]
 
 
 @pytest.mark.engine

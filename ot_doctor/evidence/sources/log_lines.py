@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from ot_doctor.secrets import printable
 
 MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
 _LONGEST_HEAD = 300  # bytes
+_SAMPLE = 1 << 16  # bytes in which a line with a prefix is looked for
+_LITTLE_OFF = timedelta(minutes=2)  # time zones differ by 15 at least
 _JSON_LINE = b'{"log":"'
 _WRAPPING = (
     r"(?:\x1b\[[0-9;]*m)*(?:(?P<service>[A-Za-z0-9][\w.-]*) +\| )?(?:\x1b\[[0-9;]*m)*"
@@ -44,6 +46,24 @@ def is_head(text: bytes, begin: int = 0) -> bool:
         begin += len(_JSON_LINE)
     wrapping = _RAW_WRAPPED.match(text, begin, end)
     return _RAW_HEAD.match(text, wrapping.end() if wrapping else begin, end) is not None
+
+
+def own_time_agrees(text: bytes) -> bool:
+    """Whether the first line with Celery's prefix tells the time of the engine's stamp before it, a little off at most."""
+    for raw in text[:_SAMPLE].split(b"\n"):
+        line = unwrap(raw, 0)
+        head = HEAD.match(line.text)
+        own = parse_stamp(head["at"]) if head and head["at"] else None
+        if own and line.stamp:
+            return abs(own - line.stamp) < _LITTLE_OFF
+    return False
+
+
+def time_before(text: bytes, place: int) -> datetime | None:
+    """When the last record of Celery's before a place was written, by its own prefix."""
+    begin = text.rfind(b"\n[20", 0, place) + 1
+    head = HEAD.match(text[begin : begin + _LONGEST_HEAD].decode("ascii", "replace"))
+    return parse_stamp(head["at"]) if head and head["at"] else None
 
 
 def unwrap(raw: bytes, number: int) -> Line:

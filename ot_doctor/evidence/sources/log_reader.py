@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -133,21 +134,33 @@ def _read_block(descriptor: int, until: float, name: str, left: int | None) -> b
 # -- the engine ----------------------------------------------------------------------------------
 
 
-def container_lines(engine: Engine, container: str, tail: int | None, until: float) -> Iterator[bytes]:
+def container_lines(
+    engine: Engine, container: str, tail: int | None, until: float, *, before: bytes = b""
+) -> Iterator[bytes]:
     """A container's last ``tail`` lines (``None``: all), each with the engine's time stamp. Raises ``LogProblem``.
 
-    For an engine at a Unix socket, or at a TCP port without TLS.
+    With ``before``, one of those stamps, only the lines that are older, and without their stamps, which cost the engine a fifth
+    of the time. For an engine at a Unix socket, or at a TCP port without TLS.
     """
-    query = f"stdout=1&stderr=1&timestamps=1&tail={'all' if tail is None else tail}"
+    more = f"until={_just_before(before)}" if before else "timestamps=1"
+    query = f"stdout=1&stderr=1&{more}&tail={'all' if tail is None else tail}"
     request = f"GET /containers/{container}/logs?{query} HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
         with _connect(engine.endpoint, until) as connection:
             connection.sendall(request.encode())
-            yield from whole_lines(_body(connection, until))
+            yield from whole_lines(_body(connection, until, 0 if before else _STAMP + 1))
     except TimeoutError as error:
         raise LogProblem(_LATE) from error
     except OSError as error:
         raise LogProblem(f"the engine broke off while sending the log: {error.strerror or error}") from error
+
+
+def _just_before(stamp: bytes) -> str:
+    """A nanosecond before a stamp of the engine, as it takes points in time: seconds and nanoseconds since 1970."""
+    text = stamp.decode("ascii")
+    seconds = int(datetime.fromisoformat(f"{text[:19]}+00:00").timestamp())
+    moment = seconds * 10**9 + int(text[20:29].ljust(9, "0")) - 1
+    return f"{moment // 10**9}.{moment % 10**9:09d}"
 
 
 def _connect(endpoint: str, until: float) -> socket.socket:
@@ -161,8 +174,8 @@ def _connect(endpoint: str, until: float) -> socket.socket:
     return socket.create_connection((parts.hostname or "localhost", parts.port or 2375), timeout=wait)
 
 
-def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
-    """The log's text, without HTTP's head and without the frames."""
+def _body(connection: socket.socket, until: float, stamp: int) -> Iterator[bytes]:
+    """The log's text, without HTTP's head and without the frames. ``stamp`` is the length of what stands before each entry."""
     received = _ahead(_received(connection, until), lambda: connection.shutdown(socket.SHUT_RDWR))
     start = b""
     while b"\r\n\r\n" not in start:
@@ -176,7 +189,8 @@ def _body(connection: socket.socket, until: float) -> Iterator[bytes]:
         raise LogProblem(_message(rest + b"".join(received)))
     if len(rest) < 8:
         rest += next(received, b"")
-    yield from _unframed(rest, received) if _HEADER.size <= len(rest) and rest[1:4] == b"\0\0\0" else _joined(rest, received)
+    framed = _HEADER.size <= len(rest) and rest[1:4] == b"\0\0\0"
+    yield from _unframed(rest, received, stamp) if framed else _joined(rest, received)
 
 
 def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
@@ -250,7 +264,7 @@ def _joined(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
     yield from received
 
 
-def _unframed(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
+def _unframed(first: bytes, received: Iterator[bytes], stamp: int) -> Iterator[bytes]:
     """Takes the frames off. A long line comes in several, each with a stamp of its own."""
     buffer = first
     continues = False
@@ -266,7 +280,7 @@ def _unframed(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
             if stream == _ENGINE_ERROR:
                 yield b"".join(parts)
                 raise LogProblem(_message(buffer[at + 8 : stop]))
-            parts.append(buffer[at + 8 + _STAMP + 1 : stop] if continues else buffer[at + 8 : stop])
+            parts.append(buffer[at + 8 + stamp : stop] if continues else buffer[at + 8 : stop])
             continues = buffer[stop - 1] != 10
             at = stop
         if parts:

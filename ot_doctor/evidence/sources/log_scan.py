@@ -8,8 +8,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, Line, is_head, unwrap
+from ot_doctor.evidence.sources.log_lines import MAX_LINE, Line, is_head, time_before, unwrap
 from ot_doctor.evidence.sources.log_records import MAX_LINES, drafts
 from ot_doctor.evidence.words import ManyWords, fewest, places
 from ot_doctor.evidence.worker_log import Record
@@ -46,6 +47,7 @@ class RecordScan:
         *,
         loud: Sequence[bytes] = (),
         begins: Callable[[str], bool] = lambda text: False,
+        timed: bool = False,
     ) -> None:
         self._marks = tuple(marks)
         self._coarse = fewest([*marks, *_COARSE])
@@ -53,10 +55,11 @@ class RecordScan:
         self._loud = tuple(loud)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
+        self._timed = timed  # whether a record without a time gets that of the one before it
         self._carry = b""
         self._carry_from = 1  # the number of the carried text's first line
         self._first_left = _LOUD_KEPT
-        self._last: deque[tuple[bytes, int]] = deque(maxlen=_LOUD_KEPT)
+        self._last: deque[tuple[bytes, int, datetime | None]] = deque(maxlen=_LOUD_KEPT)
         self.lines = 0
         self.token_lines: list[int] = []
 
@@ -113,7 +116,7 @@ class RecordScan:
             number += text.count(b"\n", counted, begin)
             counted = begin
             tells = bisect.bisect_left(telling, begin) < bisect.bisect_left(telling, end)
-            self._take(text[begin:end], number, tells=tells)
+            self._take(text[begin:end], number, time_before(text, begin) if self._timed else None, tells=tells)
             done = end
 
     def _places(self, text: bytes) -> tuple[list[int], set[int]]:
@@ -135,22 +138,22 @@ class RecordScan:
         line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
         return any(mark in line for mark in self._marks)
 
-    def _take(self, region: bytes, number: int, *, tells: bool) -> None:
+    def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool) -> None:
         if tells:
             self._pass_on_last()
             self._first_left = _LOUD_KEPT
-            self._pass_on(region, number)
+            self._pass_on(region, number, before)
         elif self._first_left:
             self._first_left -= 1
-            self._pass_on(region, number)
+            self._pass_on(region, number, before)
         else:
-            self._last.append((region, number))
+            self._last.append((region, number, before))
 
     def _pass_on_last(self) -> None:
         while self._last:
             self._pass_on(*self._last.popleft())
 
-    def _pass_on(self, region: bytes, number: int) -> None:
+    def _pass_on(self, region: bytes, number: int, before: datetime | None) -> None:
         lines: list[Line] = []
         for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n")):
             line = unwrap(raw, number + offset)
@@ -159,6 +162,8 @@ class RecordScan:
             else:
                 lines.append(line)
         for draft in drafts(lines, self._begins):
+            if self._timed:
+                draft.at = before = draft.at or before
             if draft.level in ("ERROR", "CRITICAL") or self._tells("\n".join(draft.lines).encode("utf-8", "replace")):
                 self._on_record(draft.record())
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
-from ot_doctor.evidence.sources.log_lines import parse_stamp
+from ot_doctor.evidence.sources.log_lines import own_time_agrees, parse_stamp
 from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
 from ot_doctor.evidence.sources.log_records import shifted
 from ot_doctor.evidence.sources.log_scan import RecordScan
@@ -70,12 +70,13 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _scan(known: Catalogue, on_record: Callable[[Record], object]) -> RecordScan:
+def _scan(known: Catalogue, on_record: Callable[[Record], object], *, timed: bool = False) -> RecordScan:
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
-        marks, known.words(), on_record, loud=ERROR_WORDS, begins=lambda text: any(mark.search(text) for mark in marking)
-    )
+        marks, known.words(), on_record, loud=ERROR_WORDS, begins=lambda text: any(mark.search(text) for mark in marking),
+        timed=timed,
+    )  # fmt: skip
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -131,13 +132,20 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     problem = ""
     whole = False
     for tail in _STEPS:
-        window = _Window(known, _cutter(known, worker, since), windows[0].entries if windows else 0)
+        if windows and _tells_the_time(windows[-1], worker, since):  # whose lines are read without stamps
+            newer = windows[-1:]
+            window = _Window(known, _cutter(known, worker, None), newer[0].entries, stamped=False)
+            lines = container_lines(worker.engine, worker.id, tail, until, before=newer[0].first_stamp)
+        else:
+            newer = windows
+            window = _Window(known, _cutter(known, worker, since), newer[0].entries if newer else 0)
+            lines = _lines(request, worker, tail, until)
         try:
-            window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
+            window.read(lines, before=newer[0].first_stamp if newer and window.stamped else b"")
         except LogProblem as error:
             problem = str(error)
             break
-        windows.insert(0, window)
+        windows = [window, *newer]
         cutter = window.followed_by(windows[1:])
         whole = tail is None or window.entries < tail or (since is not None and window.began_before(since))
         if whole or _newest_is_whole(cutter):
@@ -172,9 +180,18 @@ def present_run(worker: Worker) -> datetime | None:
     return started - timedelta(seconds=1) if started else worker.created_at
 
 
+def _tells_the_time(last: _Window, worker: Worker, since: datetime | None) -> bool:
+    """Whether older lines need no stamps: one run of the container wrote them all, and their own times are the engine's."""
+    one_run = since is not None and since == worker.created_at
+    return one_run and last.own_time_agrees and _at_a_socket(worker)
+
+
+def _at_a_socket(worker: Worker) -> bool:
+    return worker.engine.endpoint.startswith(("unix://", "http+unix://"))
+
+
 def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> Iterator[bytes]:
-    endpoint = worker.engine.endpoint
-    if endpoint.startswith(("unix://", "http+unix://")):
+    if _at_a_socket(worker):
         return container_lines(worker.engine, worker.id, tail, until)
     return sdk_lines(worker.engine, worker.id, tail, request, until)
 
@@ -182,14 +199,16 @@ def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> 
 class _Window:
     """The lines between two places of a container's log."""
 
-    def __init__(self, known: Catalogue, cutter: Cutter, entries_after: int) -> None:
+    def __init__(self, known: Catalogue, cutter: Cutter, entries_after: int, *, stamped: bool = True) -> None:
         self.first_stamp = b""
+        self.own_time_agrees = False
+        self.stamped = stamped
         self._after = entries_after
         self._bytes = 0
         self._cutter = cutter
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
-        self.scan = _scan(known, self._take)
+        self.scan = _scan(known, self._take, timed=not stamped)
 
     def _take(self, record: Record) -> None:
         if self._cutter.add(record) or record.level == "ERROR":
@@ -198,8 +217,9 @@ class _Window:
     def read(self, blocks: Iterator[bytes], *, before: bytes) -> None:
         """Take the lines in, up to the one that has the stamp ``before``."""
         for block in blocks:
-            if not self.first_stamp:
+            if self.stamped and not self.first_stamp:
                 self.first_stamp = block[:30]
+                self.own_time_agrees = own_time_agrees(block)
             self._bytes += len(block)
             last_line = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
             if before and last_line[:30] >= before:
