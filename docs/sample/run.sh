@@ -6,7 +6,7 @@ dir=$2
 shift 2
 if [ -n "$dir" ]; then
   set -- --dir "$dir" "$@"
-elif "$doctor" "$@" --select docker-engine 2>&1 >/dev/null | grep -q 'No OpenTranscribe installation was found'; then
+elif "$doctor" "$@" --format text --select docker-engine 2>&1 >/dev/null | grep -q 'No OpenTranscribe installation was found'; then
   echo "No OpenTranscribe installation was found on this machine: this is the broken sample in $here"
   set -- --dir "$here" --logs "$here/worker.log" --no-docker --offline "$@"
 fi

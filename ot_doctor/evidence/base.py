@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LOG_ALONE = "Only a log was given (--logs): nothing else was looked at."
+
 
 @dataclass(eq=False)  # not frozen: an exception's traceback is set while it travels
 class Unavailable(Exception):

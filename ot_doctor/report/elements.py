@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, tostring
 
+from ot_doctor.report.plain import writable
+
 # What no HTML document may hold: controls, and code points that are no characters.
 _NO_CHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _NOT_IN_HTML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACTERS}]")
@@ -30,8 +32,7 @@ def element(tag: str, *children: Child, **attributes: str) -> Element:
 
 def document(html: Element) -> str:
     """The finished page."""
-    text = f"<!DOCTYPE html>\n{tostring(html, encoding='unicode', method='html')}\n"
-    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate (a file name that is no UTF-8)
+    return writable(f"<!DOCTYPE html>\n{tostring(html, encoding='unicode', method='html')}\n")
 
 
 def _clean(text: str) -> str:

@@ -1,38 +1,37 @@
-"""What the formats for people say alike: the verdict, what could not be checked, versions, what was hidden."""
+"""What the formats for people say alike: the verdict, what a cause has to do with the last failure, reasons, what was hidden."""
 
 from __future__ import annotations
 
-import platform
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor import __version__
 from ot_doctor.causes import title
 from ot_doctor.check import Cause, Confidence, Finding, Status
 from ot_doctor.diagnosis import Relation, RootCause
-from ot_doctor.evidence import Attempt, Outcome, Worker
+from ot_doctor.evidence import Attempt, Deployment, Outcome
 from ot_doctor.report.model import Report
 from ot_doctor.report.relations import Relations
+from ot_doctor.requirements import unmet
 from ot_doctor.runner import Result
 
 WORDS = {Status.PASS: "passed", Status.WARN: "warned", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
-_LIBRARY = re.compile(r"(?:PYTHON|PYTORCH|TORCH\w*|CUDA|NV_CUDNN|CUDNN|PYANNOTE\w*|WHISPERX|CTRANSLATE2)_VERSION")
-_LABEL = "org.opencontainers.image."
-_NAMED = 4  # checks that are named where they could not be run for one reason; more are counted
+SEE_ABOVE = "could not be checked, see above"  # of a check whose reason is given there
+NAMED = 4  # checks that are named where the same is said of them; more are counted
+_WORDS_OF_ITS_OWN = 20  # characters: a longer message inside another one is its reason
 
 
 @dataclass(frozen=True)
-class NotKnown:
-    """Why checks could not be run, with what would make them known."""
+class Shared:
+    """What is said of several checks."""
 
-    finding: Finding
-    checks: tuple[str, ...]
+    finding: Finding  # the one that says it in the fewest words
+    checks: tuple[str, ...]  # their names
 
     @property
     def who(self) -> str:
-        return ", ".join(self.checks) if len(self.checks) <= _NAMED else f"{len(self.checks)} checks"
+        return ", ".join(self.checks) if len(self.checks) <= NAMED else counted(len(self.checks), "check")
 
 
 def tool() -> str:
@@ -51,6 +50,11 @@ def counts(report: Report) -> str:
     return ", ".join(found) or "no check was run"
 
 
+def nothing_was_checked(report: Report) -> bool:
+    """Whether every check was skipped or could not be made."""
+    return not any(report.summary[status] for status in (Status.PASS, Status.WARN, Status.FAIL))
+
+
 def verdict(report: Report) -> str:
     """The outcome of the run in one sentence."""
     summary = report.summary
@@ -58,13 +62,17 @@ def verdict(report: Report) -> str:
         return title(report.diagnosis[0].cause)
     if report.diagnosis:
         return f"{len(report.diagnosis)} causes were found, to be mended in this order"
+    if unmet(report.results, report.required):
+        return "Not everything that is required could be checked"
     if summary[Status.UNKNOWN]:
         return f"Nothing failed, but {counted(summary[Status.UNKNOWN], 'check')} could not be made"
-    if not summary[Status.PASS] and not summary[Status.WARN]:
+    if nothing_was_checked(report):
         return "Nothing was checked"
     if summary[Status.WARN]:
         return f"Nothing failed; {counted(summary[Status.WARN], 'check')} deserve{'s' * (summary[Status.WARN] == 1)} attention"
-    return "Everything that was checked is as it should be"
+    left = summary[Status.SKIP]
+    skipped = f"; {counted(left, 'check')} {'was' if left == 1 else 'were'} skipped" if left else ""
+    return f"Everything that was checked is as it should be{skipped}"
 
 
 def moment(at: datetime | None) -> str:
@@ -77,35 +85,55 @@ def sureness(root: RootCause) -> str:
     return "" if root.confidence is Confidence.CERTAIN else root.confidence.value
 
 
-def relation(root: RootCause, relations: Relations) -> str:
-    """What the cause has to do with the last failure; empty where there is none to speak of."""
+def relation(root: RootCause, relations: Relations, *, granted: bool = False) -> str:
+    """What the cause has to do with the last failure; empty where there is none to speak of.
+
+    ``granted``: who reads it takes for granted that the cause explains the failure.
+    """
     kind = relations.of_root(root)
-    if not relations.any_failure or kind is None or root.cause is Cause.UNRECOGNISED:
+    if not relations.any_failure or kind is None:
         return ""
     if kind is Relation.EXPLAINS:
         at = f" ({moment(relations.failed_at)})" if relations.failed_at else ""
-        return f"It explains the last failure{at}."
+        return "" if granted or root.cause is Cause.UNRECOGNISED else f"It explains the last failure{at}."
     if kind is Relation.WOULD_BREAK:
         return "The last failure did not come from it; it would break the next run too."
     return "It has nothing to do with the last failure."
 
 
-def not_known(report: Report) -> list[NotKnown]:
-    """What could not be checked: each reason once, the one that most checks share first."""
+def is_the_failure(root: RootCause) -> bool:
+    """Whether the cause is what the log says of a failure, and nothing else."""
+    return len(root.explains) == 1 and all(seen.source == "log" for seen in root.evidence)
+
+
+def shared(report: Report, status: Status) -> list[Shared]:
+    """The findings of a status: what says the same once, that of the most checks first."""
     groups: list[tuple[Finding, list[str]]] = []
-    found = [(f, r.check.name) for r in report.results for f in r.findings if f.status is Status.UNKNOWN]
+    found = [(f, r.check.name) for r in report.results for f in r.findings if f.status is status]
     for finding, name in sorted(found, key=lambda item: len(item[0].message)):
-        names = next((names for reason, names in groups if _says(finding.message, reason.message)), None)
+        names = next((names for reason, names in groups if gives(finding.message, reason.message)), None)
         if names is None:
             groups.append((finding, names := []))
         if name not in names:
             names.append(name)
-    return [NotKnown(reason, tuple(names)) for reason, names in sorted(groups, key=lambda group: -len(group[1]))]
+    return [Shared(reason, tuple(names)) for reason, names in sorted(groups, key=lambda group: -len(group[1]))]
 
 
-def _says(message: str, reason: str) -> bool:
+def was_made(result: Result) -> bool:
+    """Whether there is more to say of the check than why it could not be made or was skipped."""
+    statuses = {finding.status for finding in result.findings}
+    return statuses not in ({Status.SKIP}, {Status.UNKNOWN}) or any(finding.evidence for finding in result.findings)
+
+
+def not_made(report: Report) -> list[Shared]:
+    """Why checks could not be made (``UNKNOWN``), then why others were skipped (``SKIP``)."""
+    others = replace(report, results=tuple(result for result in report.results if not was_made(result)))
+    return [*shared(others, Status.UNKNOWN), *shared(others, Status.SKIP)]
+
+
+def gives(message: str, reason: str) -> bool:
     """Whether a message gives that reason, alone or behind words of its own."""
-    return message == reason or (len(reason) > 20 and reason.rstrip(".") in message)
+    return message == reason or (len(reason) > _WORDS_OF_ITS_OWN and reason.rstrip(".") in message)
 
 
 def worst(result: Result) -> Finding | None:
@@ -113,11 +141,20 @@ def worst(result: Result) -> Finding | None:
     return max(result.findings, key=lambda finding: finding.status.rank, default=None)
 
 
+def roots_of(result: Result, report: Report) -> list[RootCause]:
+    """The root causes that account for the check's failures."""
+    return [root for root in report.diagnosis if result.check.name in root.explains]
+
+
+def is_one_of(finding: Finding, roots: Sequence[RootCause]) -> bool:
+    """Whether the diagnosis shows the finding itself as one of these."""
+    return any(root.cause is finding.cause and finding.subject in (None, root.subject) for root in roots)
+
+
 def follows_from(result: Result, finding: Finding, report: Report) -> RootCause | None:
     """The root cause that brought a failure about, where the diagnosis does not show the failure itself."""
-    roots = [root for root in report.diagnosis if result.check.name in root.explains]
-    shown = any(root.cause is finding.cause and finding.subject in (None, root.subject) for root in roots)
-    return roots[0] if roots and not shown and finding.status is Status.FAIL else None
+    roots = roots_of(result, report)
+    return roots[0] if roots and finding.status is Status.FAIL and not is_one_of(finding, roots) else None
 
 
 def attempts(report: Report) -> tuple[Attempt, ...]:
@@ -147,57 +184,29 @@ def lines(attempt: Attempt) -> str:
     return f"line {first}" if first == last else f"lines {first} to {last}"
 
 
+def release(deployment: Deployment) -> str:
+    """The release, or as much of it as is known."""
+    return deployment.version or f"release line {deployment.line.value}"
+
+
 def place(report: Report) -> list[str]:
-    """What was examined: the folder, the release, when the evidence was recorded if before the run, the workers."""
-    deployment, found = report.deployment, []
-    if deployment:
-        found += [str(deployment.directory), deployment.version or f"release line {deployment.line.value}"]
+    """What was examined: folder, release and workers, or logs alone; when the evidence was recorded if before the run."""
+    if report.deployment:
+        found = [str(report.deployment.directory), release(report.deployment)]
+    else:
+        found = [source.name for source in (report.log.sources if report.log else ())]
     found += [f"recorded {moment(report.recorded_at)}"] if report.recorded_at else []
     return found + [worker.name for worker in (report.workers.diarizers if report.workers else ())]
 
 
-def versions(report: Report) -> list[tuple[str, str]]:
-    """Names and versions of everything that a supporter asks for first, as far as the evidence knows them."""
-    machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    found = [("ot-doctor", f"{__version__}, {machine}")]
-    if report.deployment:
-        line = report.deployment.line_reason and f" ({report.deployment.line_reason})"
-        found.append(("OpenTranscribe", f"{report.deployment.version or 'version not known'}, release line "
-                                        f"{report.deployment.line.value}{line}"))  # fmt: skip
-    for worker in report.workers.diarizers if report.workers else ():
-        found += _of_worker(worker)
-    if report.workers:
-        engine = report.workers.engine
-        about = [engine.operating_system, engine.api_version and f"API {engine.api_version}", engine.rootless and "rootless"]
-        found.append(("Docker Engine", _with(engine.version or "version not known", [str(a) for a in about if a])))
-        compose = dict.fromkeys(worker.compose.version for worker in report.workers.containers if worker.compose.version)
-        found.append(("Docker Compose", ", ".join(compose) or "version not known"))
-    for source in report.log.sources if report.log else ():
-        signs = [*(f"release line {sign}" for sign in source.release_signs), source.device and f"device {source.device}"]
-        if any(signs):
-            found.append((f"By the log of {source.name}", ", ".join(filter(None, signs))))
-    if report.hub:
-        found.append(("Hugging Face Hub", report.hub.endpoint))
-    return found
-
-
-def _of_worker(worker: Worker) -> list[tuple[str, str]]:
-    labels = [worker.image_labels.get(_LABEL + name, "") for name in ("version", "revision", "created")]
-    found = [(f"Image of {worker.name}", _with(worker.image, [label for label in labels if label]))]
-    libraries = [(name, value) for name, value in sorted(worker.image_env.items()) if _LIBRARY.fullmatch(name)]
-    if libraries:
-        found.append((f"Libraries of {worker.name}", ", ".join(f"{name}={value}" for name, value in libraries)))
-    return found
-
-
-def _with(text: str, more: Sequence[str]) -> str:
-    return f"{text} ({', '.join(more)})" if more else text
+def hidden_names(report: Report) -> str:
+    """``HF_TOKEN (2), home folder (7)``: what was redacted, and how often; empty where nothing was."""
+    return ", ".join(f"{item.name} ({item.count})" for item in report.hidden)
 
 
 def hidden(report: Report) -> str:
-    """How many values were redacted, by name."""
+    """How many values were redacted, by name, in a sentence."""
     total = sum(item.count for item in report.hidden)
     if not total:
         return "No value had to be hidden."
-    names = ", ".join(f"{item.name} ({item.count})" for item in report.hidden)
-    return f"{counted(total, 'value')} {'was' if total == 1 else 'were'} hidden: {names}."
+    return f"{counted(total, 'value')} {'was' if total == 1 else 'were'} hidden: {hidden_names(report)}."

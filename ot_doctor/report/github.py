@@ -13,15 +13,17 @@ from pathlib import Path
 from ot_doctor.causes import title
 from ot_doctor.check import Finding, Status
 from ot_doctor.diagnosis import RootCause
-from ot_doctor.report.junit import details, one_line
-from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.sarif import Place, installation, places, workspace
+from ot_doctor.report import facts
+from ot_doctor.report.model import Report, UsageError
+from ot_doctor.report.places import Place, installation, places, workspace
+from ot_doctor.report.plain import details, one_line, shortened, writable
+from ot_doctor.report.relations import Relations
 from ot_doctor.report.text import Style
 from ot_doctor.report.text import render as render_text
+from ot_doctor.requirements import CHECK as REQUIRED
 
 _LOG = Style(width=120)
 _LONGEST = 4000  # characters of a message: the runner cuts at 4096
-_WORDS_OF_ITS_OWN = 20  # characters: a longer message inside another one is its reason
 _LARGEST_SUMMARY = 1024 * 1024  # bytes of a step's summary: GitHub takes no larger one
 # The runner trims what stands before "::", and its comparisons overlook characters that have no width.
 _COMMAND = re.compile(r"^([^!-~]*:)(?=[^ -~]*:)", re.MULTILINE)
@@ -32,7 +34,7 @@ def render(report: Report) -> str:
     """What is to be printed in a step: the folded checklist, the line that sums it up, and the annotations."""
     *checklist, summary = _harmless(render_text(report, _LOG)).splitlines()
     lines = ["::group::ot-doctor: the whole checklist", *checklist, "::endgroup::", summary, *_annotations(report)]
-    return "\n".join(lines).encode("utf-8", "backslashreplace").decode() + "\n"
+    return writable("\n".join(lines)) + "\n"
 
 
 def render_error(error: UsageError) -> str:
@@ -45,7 +47,7 @@ def append_summary(document: str, path: Path) -> str:
 
     Returns a sentence for the user where that could not be done, which is no failure of the run; else an empty text.
     """
-    data = f"\n{document}".encode("utf-8", "backslashreplace")
+    data = writable(f"\n{document}").encode()
     try:
         with path.open("ab") as file:
             if file.tell() + len(data) > _LARGEST_SUMMARY:
@@ -58,46 +60,32 @@ def append_summary(document: str, path: Path) -> str:
 
 
 def _annotations(report: Report) -> Iterator[str]:
-    folders = workspace() or installation(report)
+    folders, relations = workspace() or installation(report), Relations(report)
 
     def place(told: Finding | RootCause) -> Place | None:
         return next(iter(places(told, folders)), None)
 
     for root in report.diagnosis:
         what = f"{title(root.cause)} ({root.cause.value})"
-        yield _command("error", what, _message(root), place(root))
+        said = facts.relation(root, relations, granted=facts.is_the_failure(root))
+        yield _command("error", what, _message(root, said), place(root))
     warning = "error" if report.fail_on == "warn" else "warning"
-    for names, finding in _alike(report, Status.WARN):
-        yield _command(warning, names, _message(finding), place(finding))
-    for names, finding in _alike(report, Status.UNKNOWN):
-        yield _command("warning", f"Could not be checked: {names}", _message(finding), place(finding))
+    for alike in facts.shared(report, Status.WARN):
+        yield _command(warning, alike.who, _message(alike.finding), place(alike.finding))
+    for alike in facts.shared(report, Status.UNKNOWN):
+        level = "error" if REQUIRED.name in alike.checks else "warning"
+        yield _command(level, f"Could not be checked: {alike.who}", _message(alike.finding), place(alike.finding))
     for notice in report.notices:
         yield _command("warning", "ot-doctor", notice)
-    if exit_code(report) == 3 and not report.summary[Status.UNKNOWN] and not report.notices:
+    if facts.nothing_was_checked(report) and not report.summary[Status.UNKNOWN]:
         yield _command("warning", "ot-doctor", "Nothing was checked: every check was skipped.")
 
 
-def _alike(report: Report, status: Status) -> Iterator[tuple[str, Finding]]:
-    """Findings of a status, each message once, with the names of the checks that give it, alone or behind words of their own."""
-    found = [(r.check.name, f) for r in report.results for f in r.findings if f.status is status]
-    shortest_first = sorted({finding.message: finding for _, finding in found}.values(), key=lambda f: len(f.message))
-    groups: dict[str, tuple[Finding, list[str]]] = {}
-    for name, finding in found:
-        reason = next(other for other in shortest_first if _says(finding.message, other.message))
-        _, names = groups.setdefault(reason.message, (reason, []))
-        names += [name] if name not in names else []
-    return ((", ".join(names), reason) for reason, names in groups.values())
-
-
-def _says(message: str, reason: str) -> bool:
-    return message == reason or (len(reason) > _WORDS_OF_ITS_OWN and reason.rstrip(".") in message)
-
-
-def _message(told: Finding | RootCause) -> str:
-    text = details(told, pieces=4, characters=400)
+def _message(told: Finding | RootCause, said: str = "") -> str:
+    text = details(told, said=said, pieces=4, characters=400)
     if isinstance(told, RootCause) and len(told.explains) > 1:
         text = f"{text}\nChecks that fail because of it: {', '.join(told.explains)}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"
+    return shortened(text, _LONGEST)
 
 
 def _command(name: str, what: str, message: str, place: Place | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element
@@ -18,6 +18,7 @@ from ot_doctor.report.elements import Child, document, element
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.relations import Relations
 from ot_doctor.report.timeline import timelines
+from ot_doctor.report.versions import versions
 from ot_doctor.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
@@ -84,7 +85,7 @@ def _diagnosis(report: Report) -> Element | None:
 def _root(root: RootCause, number: int, of: int, relations: Relations) -> Element:
     order = f"{'Mend first' if number == 1 else 'Then'} · {number} of {of}"
     heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
-    said = facts.relation(root, relations)
+    said = facts.relation(root, relations, granted=facts.is_the_failure(root))
     names = [element("code", root.cause.value)]
     names += [element("span", facts.sureness(root))] if facts.sureness(root) else []
     names += [element("code", root.subject)] if root.subject else []
@@ -98,7 +99,7 @@ def _root(root: RootCause, number: int, of: int, relations: Relations) -> Elemen
 
 
 def _not_known(report: Report) -> Element | None:
-    reasons = [_article(reason.finding, reason.who) for reason in facts.not_known(report)]
+    reasons = [_article(reason.finding, reason.who) for reason in facts.shared(report, Status.UNKNOWN)]
     return _section("Could not be checked", *reasons, name="not-known") if reasons else None
 
 
@@ -142,18 +143,36 @@ def _attempt_row(attempt: Attempt) -> Element:
 
 def _checks(report: Report) -> Element | None:
     parts: list[Element] = []
-    for family, results in groupby(report.results, key=lambda result: result.check.family):
-        checks = (_check(result, report) for result in results)
-        parts += [element("h3", _FAMILIES[family], class_="family"), element("div", *checks, class_="checks")]
+    made = filter(facts.was_made, report.results)
+    for family, results in groupby(made, key=lambda result: result.check.family):
+        parts += _group(_FAMILIES[family], [_check(result, report) for result in results])
+    titles = {result.check.name: result.check.title for result in report.results}
+    others = [_not_made(reason, titles) for reason in facts.not_made(report)]
+    parts += _group("Not checked", others) if others else []
     return _section("Checks", *parts, name="checks") if parts else None
+
+
+def _group(heading: str, rows: Iterable[Element]) -> list[Element]:
+    return [element("h3", heading, class_="family"), element("div", *rows, class_="checks")]
+
+
+def _not_made(reason: facts.Shared, titles: Mapping[str, str]) -> Element:
+    """A row for all checks that were not made for one reason."""
+    head = titles[reason.checks[0]] if len(reason.checks) == 1 else facts.counted(len(reason.checks), "check")
+    checks = (element("li", element("p", element("span", titles[name]), element("code", name))) for name in reason.checks)
+    return _row(reason.finding.status, head, reason.finding.message, element("ul", *checks, class_="findings"))
+
+
+def _row(status: Status, head: str, said: str, *content: Element) -> Element:
+    words = element("span", element("strong", head), element("span", said, class_="said"))
+    return element("details", element("summary", _mark(status), words), *content)
 
 
 def _check(result: Result, report: Report) -> Element:
     findings = element("ul", *(_finding(f, facts.follows_from(result, f, report)) for f in result.findings), class_="findings")
     said = facts.worst(result)
-    words = element("span", element("strong", result.check.title), element("span", said.message if said else "", class_="said"))
-    summary = element("summary", _mark(result.status), words)
-    return element("details", summary, element("p", element("code", result.check.name), class_="names"), findings)
+    name = element("p", element("code", result.check.name), class_="names")
+    return _row(result.status, result.check.title, said.message if said else "", name, findings)
 
 
 def _finding(finding: Finding, root: RootCause | None) -> Element:
@@ -195,7 +214,7 @@ def _link(url: str) -> Element:
 
 
 def _versions(report: Report) -> Element:
-    pairs = [element("div", element("dt", name), element("dd", value)) for name, value in facts.versions(report)]
+    pairs = [element("div", element("dt", name), element("dd", value)) for name, value in versions(report)]
     return _section("Versions", element("dl", *pairs, class_="versions"), name="versions")
 
 

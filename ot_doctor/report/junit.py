@@ -6,13 +6,13 @@ Attributes and elements are those that Jenkins' schema knows and that GitLab rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from ot_doctor.check import Finding, Status, Step
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.check import Status
+from ot_doctor.report.facts import follows_from
 from ot_doctor.report.model import Report, UsageError
+from ot_doctor.report.plain import details, one_line, writable
 from ot_doctor.runner import Result
 
 _TOOL = "ot-doctor"
@@ -38,47 +38,6 @@ def render_error(error: UsageError) -> str:
     return _document([_suite(_TOOL, [case], error.started_at)], 0.0)
 
 
-def one_line(text: str) -> str:
-    """``text`` without line ends, tabs and runs of spaces."""
-    return " ".join(text.split())
-
-
-def details(told: Finding | RootCause, follows_from: RootCause | None = None, *, pieces: int = 50, characters: int = 2000) -> str:
-    """A finding or a root cause as plain text: the message, what was expected and seen, and how to mend it.
-
-    Where it follows from a root cause, that is named instead of its own remedy, which would mislead. At most ``pieces`` of
-    evidence are shown, each with at most so many ``characters``.
-    """
-    lines = [told.message]
-    if isinstance(told, Finding) and told.expected:
-        lines.append(f"Expected: {told.expected}")
-    for seen in told.evidence[:pieces]:
-        text = seen.text if len(seen.text) <= characters else f"{seen.text[:characters]} […]"
-        lines.append(f"Seen in {seen.where}: {text}")
-    if len(told.evidence) > pieces:
-        lines.append(f"and {len(told.evidence) - pieces} more")
-    if follows_from:
-        lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
-    elif told.remedy:
-        lines += ["To mend it:", *_steps(told.remedy)]
-    return "\n".join(lines)
-
-
-def _steps(remedy: Iterable[Step]) -> Iterator[str]:
-    """A remedy's lines: numbered steps, each command and link on a line of its own."""
-    for number, step in enumerate(remedy, 1):
-        yield f"{number}. {step.text}"
-        yield from (f"   {more}" for more in (step.command, step.url) if more)
-
-
-def root_behind(result: Result, finding: Finding, report: Report) -> RootCause | None:
-    """The root cause that brings a failed finding about; ``None`` where the finding stands for itself."""
-    if finding.status is not Status.FAIL:
-        return None
-    roots = [root for root in report.diagnosis if result.check.name in root.explains]
-    return None if any(root.cause is finding.cause for root in roots) else next(iter(roots), None)
-
-
 def _case(result: Result, report: Report) -> _Case:
     status = result.status
     telling = [finding for finding in result.findings if finding.status is status]
@@ -86,7 +45,7 @@ def _case(result: Result, report: Report) -> _Case:
     message = f"{telling[0].message}{more}"
     kind = telling[0].cause.value if telling[0].cause else status.value
     bad = [f for f in result.findings if f.status in (Status.FAIL, Status.WARN, Status.UNKNOWN)]
-    text = "\n\n".join(details(finding, root_behind(result, finding, report)) for finding in bad)
+    text = "\n\n".join(details(finding, follows_from(result, finding, report)) for finding in bad)
     child: ElementTree.Element | None = None
     if status is Status.FAIL or (status is Status.WARN and report.fail_on == "warn"):
         child = _told("failure", kind, message, text)
@@ -146,7 +105,7 @@ def _element(tag: str, text: str | None, **attributes: str) -> ElementTree.Eleme
 
 def _xml(text: str) -> str:
     """``text`` with nothing that XML 1.0 forbids, escaped or not."""
-    return _NOT_OF_XML.sub("\ufffd", text.encode("utf-8", "backslashreplace").decode())
+    return _NOT_OF_XML.sub("\ufffd", writable(text))
 
 
 def _seconds(seconds: float) -> str:

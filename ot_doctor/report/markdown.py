@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from ot_doctor.report import facts
 from ot_doctor.report.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.relations import Relations
+from ot_doctor.report.versions import versions
 from ot_doctor.runner import Result
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ LIMIT = 60_000  # characters: GitHub takes 65,536, and who pastes the report add
 _DIAGNOSIS, _IN_SHORT, _NOT_KNOWN, _LOG, _TABLE, _NOTICES, _ATTEMPTS, _VERSIONS = (
     28_000, 2_000, 5_000, 5_500, 5_000, 1_500, 3_000, 2_500,
 )  # fmt: skip
-_CHECK, _SIGNS, _LONGEST_LOG, _SHORT = 8_000, 2_500, 4_000, 600
+_CHECK, _SIGNS, _NOT_MADE, _LONGEST_LOG, _SHORT = 8_000, 2_500, 2_000, 4_000, 600
 _SPARE = 500
 _MARKS = {Status.PASS: "✅", Status.WARN: "⚠️", Status.FAIL: "❌", Status.SKIP: "➖", Status.UNKNOWN: "❔"}
 _RISKS = {Risk.SAFE: "", Risk.RESTARTS: " *(restarts containers)*", Risk.CHANGES_FILES: " *(changes files)*"}
@@ -34,7 +35,7 @@ def render(report: Report) -> str:
     """The whole report, of fewer than ``LIMIT`` characters."""
     page = [_head(report)]
     page += _diagnosis(report)
-    page += _fit(facts.not_known(report), _not_known, _NOT_KNOWN, "reason")
+    page += _fit(facts.shared(report, Status.UNKNOWN), _not_known, _NOT_KNOWN, "reason")
     page += _log(report)
     page += _table(report)
     page += _fit(report.notices, lambda notice: f"> {inline(clip(notice, 300))}", _NOTICES, "notice")
@@ -85,7 +86,7 @@ def _root(root: RootCause, relations: Relations, *, text: int, evidence: int, st
     subject = f" · {code(clip(root.subject, 300))}" if root.subject else ""
     sureness = f", {facts.sureness(root)}" if facts.sureness(root) else ""
     parts = [f"{code(root.cause.value)}{sureness}{subject}", inline(clip(root.message, text))]
-    said = facts.relation(root, relations)
+    said = facts.relation(root, relations, granted=facts.is_the_failure(root))
     parts += [said] if said else []
     seen = [_seen(item, text // 3) for item in root.evidence[:evidence]]
     if len(root.evidence) > len(seen):
@@ -100,7 +101,7 @@ def _in_short(root: RootCause) -> str:
     return f"{code(root.cause.value)}{subject}: {inline(clip(root.message, 100))}"
 
 
-def _not_known(reason: facts.NotKnown) -> str:
+def _not_known(reason: facts.Shared) -> str:
     finding = reason.finding
     cause = f" ({code(finding.cause.value)})" if finding.cause else ""
     parts = [f"**Could not be checked: {reason.who}**{cause}", inline(clip(finding.message, 600))]
@@ -124,43 +125,60 @@ def _table(report: Report) -> list[str]:
     heading = f"### Checks: {facts.counts(report)}"
     rows: dict[tuple[Status, str], list[str]] = {}  # checks of which the same is said share a row
     for result in sorted(report.results, key=lambda result: -result.status.rank):
-        if result.status is not Status.PASS:
-            rows.setdefault((result.status, _said(result, report)), []).append(code(result.check.name))
+        if result.status is not Status.PASS and facts.was_made(result):
+            rows.setdefault((result.status, _said(result, report)), []).append(result.check.name)
+    for reason in facts.not_made(report):
+        status = reason.finding.status
+        said = facts.SEE_ABOVE if status is Status.UNKNOWN else inline(clip(reason.finding.message, 250))
+        rows.setdefault((status, said), []).extend(reason.checks)
     head = "| | Check | What was found |\n|---|---|---|"
-    return [heading, *_cells(head, list(rows.items()), _row, _TABLE, "row")]
+    return [heading, *_cells(head, sorted(rows.items(), key=lambda row: -row[0][0].rank), _row, _TABLE, "row")]
 
 
 def _row(row: tuple[tuple[Status, str], Sequence[str]]) -> str:
     (status, said), names = row
-    return f"| {_MARKS[status]} {status.value} | {', '.join(names)} | {said} |"
+    few = len(names) <= facts.NAMED or status in (Status.FAIL, Status.WARN)
+    return f"| {_MARKS[status]} {status.value} | {_names(names) if few else facts.counted(len(names), 'check')} | {said} |"
+
+
+def _names(checks: Iterable[str]) -> str:
+    return ", ".join(map(code, checks))
 
 
 def _said(result: Result, report: Report) -> str:
     if result.status is Status.UNKNOWN:
-        return "could not be checked, see above"
+        return facts.SEE_ABOVE
     finding, others = facts.worst(result), sum(f.status is not Status.PASS for f in result.findings) - 1
     if finding is None:
         return ""
     root = facts.follows_from(result, finding, report)
     more = f" (and {others} more)" if others > 0 else ""
-    return inline(clip(finding.message, 250)) + more + (f"; follows from {code(root.cause.value)}" if root else "")
+    return inline(clip(finding.message, 250)) + more + (f" (follows from {code(root.cause.value)})" if root else "")
 
 
 def _checks(report: Report, room: int) -> list[str]:
-    """All checks with all that was seen, the worst first where there is not room for all."""
-    blocks = {id(result): _check(result, report) for result in report.results}
+    """All checks with all that was seen, the worst first where there is not room for all; of those not made why."""
+    not_made = _fit(facts.not_made(report), _not_made, _NOT_MADE, "reason", separator=1)
+    room -= sum(len(block) + 1 for block in not_made)
+    made = [result for result in report.results if facts.was_made(result)]
+    blocks = {id(result): _check(result, report) for result in made}
     kept: set[int] = set()
-    for result in sorted(report.results, key=lambda result: -result.status.rank):
+    for result in sorted(made, key=lambda result: -result.status.rank):
         size = len(blocks[id(result)]) + 30
         if size <= room:
             kept.add(id(result))
             room -= size
     shown: list[str] = []
-    for family, results in groupby(report.results, key=lambda result: result.check.family):
+    for family, results in groupby(made, key=lambda result: result.check.family):
         listed = [blocks[id(result)] for result in results if id(result) in kept]
         shown += [f"**{family.value}**", "\n".join(listed)] if listed else []
-    missing = len(report.results) - len(kept)
-    return [*shown, f"*{facts.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else shown
+    missing = len(made) - len(kept)
+    shown += [f"*{facts.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else []
+    return [*shown, "**not checked**", "\n".join(not_made)] if not_made else shown
+
+
+def _not_made(reason: facts.Shared) -> str:
+    return f"- {_MARKS[reason.finding.status]} {_names(reason.checks)}: {inline(clip(reason.finding.message, 400))}"
 
 
 def _check(result: Result, report: Report) -> str:
@@ -174,9 +192,10 @@ def _check(result: Result, report: Report) -> str:
 
 
 def _finding(finding: Finding, root: RootCause | None) -> str:
-    cause = f" ({code(finding.cause.value)})" if finding.cause else ""
-    follows = f"; follows from {code(root.cause.value)}" if root else ""
-    blocks = [f"- {_MARKS[finding.status]} {inline(clip(finding.message, 400))}{cause}{follows}"]
+    names = [code(finding.cause.value)] if finding.cause else []
+    names += [f"follows from {code(root.cause.value)}"] if root else []
+    behind = f" ({', '.join(names)})" if names else ""
+    blocks = [f"- {_MARKS[finding.status]} {inline(clip(finding.message, 400))}{behind}"]
     blocks += [indented(f"- expected: {inline(clip(finding.expected, 200))}", 2)] if finding.expected else []
     seen = _fit(finding.evidence, lambda item: _seen(item, _SHORT), _SIGNS, "sign", separator=1)
     blocks += [indented(f"- {block.removeprefix('- ')}", 2) for block in seen]
@@ -220,7 +239,7 @@ def _attempt_row(attempt: Attempt) -> str:
 
 
 def _versions(report: Report) -> list[str]:
-    return _cells("| What | Version |\n|---|---|", facts.versions(report), _version_row, _VERSIONS, "version")
+    return _cells("| What | Version |\n|---|---|", versions(report), _version_row, _VERSIONS, "version")
 
 
 def _version_row(version: tuple[str, str]) -> str:

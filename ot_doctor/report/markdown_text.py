@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ot_doctor.report.plain import writable
+
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _BACKTICKS = re.compile(r"`+")
 _SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_")  # a '_' behind a letter or digit can open nothing
@@ -26,19 +28,19 @@ def clip(text: str, longest: int) -> str:
 
 def inline(text: str) -> str:
     """The text on one line. Words that a forge would make more of (``@name``, ``#12``, addresses) become code."""
-    line = " ".join(_code_where_magic(word) for word in _writable(text).split())
+    line = " ".join(_code_where_magic(word) for word in writable(text).split())
     return _STARTS_A_BLOCK.sub(lambda m: rf"\{m[1]}" if m[1] else rf"{m[2]}\{m[3]}", line)
 
 
 def code(text: str) -> str:
     """The text on one line as a code span; a ``|`` stands outside of it, so that it ends no cell of a table."""
-    return r"\|".join(_span(part) for part in " ".join(_writable(text).split()).split("|"))
+    return r"\|".join(_span(part) for part in " ".join(writable(text).split()).split("|"))
 
 
 def fence(text: str, language: str = "") -> str:
     """The text as a block of code that nothing in it can end."""
     marks = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(text)), default=0))
-    return "\n".join([marks + language, *_LINE_ENDS.split(_writable(text)), marks])
+    return "\n".join([marks + language, *_LINE_ENDS.split(writable(text)), marks])
 
 
 def link(url: str) -> str:
@@ -49,11 +51,6 @@ def link(url: str) -> str:
 def indented(block: str, width: int) -> str:
     """The block inside a list item whose text begins at column ``width``."""
     return "\n".join(" " * width + line if line else "" for line in block.split("\n"))
-
-
-def _writable(text: str) -> str:
-    """The text without lone surrogates (of a file name that is no UTF-8): no file could take them."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _code_where_magic(word: str) -> str:

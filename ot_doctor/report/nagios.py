@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ot_doctor.check import Status
-from ot_doctor.report.junit import one_line
+from ot_doctor.report.facts import counted
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.model import exit_code as usual_exit_code
+from ot_doctor.report.plain import one_line, writable
 from ot_doctor.secrets import printable
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")  # by exit code
@@ -43,7 +44,7 @@ def _message(report: Report) -> str:
     if report.notices:
         return report.notices[0]
     passed = report.summary[Status.PASS]
-    return f"{passed} checks passed" if passed else "nothing was checked"
+    return f"{counted(passed, 'check')} passed" if passed else "nothing was checked"
 
 
 def _and(others: list[str]) -> str:
@@ -56,7 +57,7 @@ def _and(others: list[str]) -> str:
 def _line(code: int, message: str, performance: str = "") -> str:
     """One line; what would begin the performance data or another line inside the message does not."""
     head, tail = f"OT_DOCTOR {_STATES[code]} - ", f" | {performance}" if performance else ""
-    said = one_line(printable(message)).replace("|", "/").encode("utf-8", "backslashreplace")
+    said = writable(one_line(printable(message)).replace("|", "/")).encode()
     room = _LONGEST - len(head) - len(tail)
     if len(said) > room:
         said = said[: room - 3].decode("utf-8", "ignore").encode() + b"..."

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from ot_doctor import __version__
 from ot_doctor.evidence import Outcome
-from ot_doctor.report.junit import one_line
 from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.plain import one_line, shortened, writable
 
 _CAUSES = 20  # series of diagnosed causes
 _LONGEST_LABEL = 200  # characters
@@ -55,15 +55,16 @@ def _of_the_report(report: Report) -> Iterator[_Metric]:
     durations = tuple((labels, r.duration) for labels, r in of_checks)
     yield _Metric("check_duration_seconds", "How long the check took, waiting for evidence included.", durations)
     yield _single("causes", "How many causes were diagnosed.", len(report.diagnosis))
-    causes = {(root.cause.value, _short(root.subject or "")): None for root in report.diagnosis}
+    causes = {(root.cause.value, shortened(root.subject or "", _LONGEST_LABEL)): None for root in report.diagnosis}
     yield _Metric(
         "cause",
         f"1 for each cause that was diagnosed, at most {_CAUSES} of them.",
         tuple(({"cause": cause, "subject": subject}, 1) for cause, subject in list(causes)[:_CAUSES]),
     )
     if report.deployment:
-        version, line = report.deployment.version or "", report.deployment.line.value
-        yield _Metric("deployment_info", "The examined installation.", (({"version": _short(version), "line": line}, 1),))
+        version = shortened(report.deployment.version or "", _LONGEST_LABEL)
+        labels = {"version": version, "line": report.deployment.line.value}
+        yield _Metric("deployment_info", "The examined installation.", ((labels, 1),))
     if report.log:
         yield _Metric(
             "last_attempt_timestamp_seconds",
@@ -88,7 +89,7 @@ def _document(metrics: Iterable[_Metric], comment: str = "") -> str:
         if metric.samples:
             lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} gauge"]
         lines += [f"{name}{_labels(labels)} {value:.15g}" for labels, value in metric.samples]
-    return "\n".join(lines).encode("utf-8", "backslashreplace").decode() + "\n"
+    return writable("\n".join(lines)) + "\n"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -97,7 +98,3 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 def _escaped(value: str) -> str:
     return one_line(value).replace("\\", r"\\").replace('"', r"\"")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"

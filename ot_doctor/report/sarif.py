@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
 from ot_doctor import __version__
-from ot_doctor.check import Check, Finding, Seen, Status
-from ot_doctor.diagnosis import Relation, RootCause
-from ot_doctor.report.junit import details, root_behind
+from ot_doctor.check import Check, Finding, Status
+from ot_doctor.diagnosis import Relation
+from ot_doctor.report.facts import follows_from
 from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.places import Place, installation, places, workspace
+from ot_doctor.report.plain import details, one_line, shortened
 from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to
 _LEVELS = {Status.FAIL: "error", Status.WARN: "warning"}
-_LONGEST_DESCRIPTION = 1000  # characters; code scanning takes 1024
+_LONGEST_DESCRIPTION = 1024  # characters: code scanning takes no more
 _SAYS = {0: "nothing failed", 1: "something failed", 2: "the run could not begin", 3: "not everything could be checked"}
-_WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _Object = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A file, and the line in it where one is known."""
-
-    path: str  # relative, with "/"
-    line: int | None
 
 
 def render(report: Report) -> str:
@@ -50,7 +41,7 @@ def render(report: Report) -> str:
     for rule, result in enumerate(report.results):
         for finding in result.findings:
             where = places(finding, folders)
-            text = details(finding, root_behind(result, finding, report))
+            text = details(finding, follows_from(result, finding, report))
             if finding.status in _LEVELS and where:
                 results.append(_result(result, rule, finding, relations.of(finding), where, text))
             elif finding.status in (*_LEVELS, Status.UNKNOWN):
@@ -72,37 +63,6 @@ def render_error(error: UsageError) -> str:
     wrong = {"level": "error", "message": _message(error.message)}
     invocation = {**_invocation(2, error.started_at, 0.0), "toolConfigurationNotifications": [wrong]}
     return _document([], invocation, [{"ruleId": "usage", **wrong}])
-
-
-def workspace() -> tuple[str, ...]:
-    """The folder that a CI job of GitHub is checked out into, as the report's texts may write it; empty elsewhere."""
-    folder, home = os.environ.get("GITHUB_WORKSPACE", "").rstrip("/"), os.path.expanduser("~").rstrip("/")
-    if not folder:
-        return ()
-    return (folder, f"~{folder.removeprefix(home)}") if home and folder.startswith(f"{home}/") else (folder,)
-
-
-def installation(report: Report) -> tuple[str, ...]:
-    """The folders of the installation; empty where there is none."""
-    deployment = report.deployment
-    return (str(deployment.home), str(deployment.directory)) if deployment else ()
-
-
-def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
-    """Where in files of these folders something was seen, those with a line first."""
-    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
-    return sorted(found, key=lambda place: place.line is None)
-
-
-def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
-    match = _WHERE.fullmatch(seen.where)
-    if match is None:
-        return None
-    for folder in folders:
-        path = match["path"].removeprefix(f"{folder}/")
-        if path != match["path"] and path and not {"", ".", ".."} & set(path.split("/")):
-            return Place(path, int(match["line"]) if match["line"] else None)
-    return None
 
 
 def _result(result: Result, rule: int, finding: Finding, relation: Relation | None, where: list[Place], text: str) -> _Object:
@@ -160,8 +120,8 @@ def _rule(check: Check) -> _Object:
     first = check.explanation.strip().partition("\n\n")[0]
     return {
         "id": check.name,
-        "shortDescription": _message(_cut(check.title)),
-        "fullDescription": _message(_cut(" ".join(first.split()))),
+        "shortDescription": _message(shortened(check.title, _LONGEST_DESCRIPTION)),
+        "fullDescription": _message(shortened(one_line(first), _LONGEST_DESCRIPTION)),
         "help": _message(check.explanation),
         "properties": {"tags": [check.family.value]},
     }
@@ -192,10 +152,6 @@ def _document(rules: list[_Object], invocation: _Object, results: list[_Object])
 def _message(text: str) -> _Object:
     """A message in which no viewer finds a link that somebody wrote into a log."""
     return {"text": text.replace("](", "] (")}
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_DESCRIPTION else f"{text[:_LONGEST_DESCRIPTION]} …"
 
 
 def _time(moment: datetime) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ot_doctor import __version__
 from ot_doctor.causes import title
-from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step
-from ot_doctor.diagnosis import Relation, RootCause
+from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.report import facts
 from ot_doctor.report.model import Report
 from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
@@ -19,10 +18,8 @@ from ot_doctor.secrets import redact
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}
 _COLOURS = {Status.PASS: "32", Status.WARN: "33", Status.FAIL: "31", Status.SKIP: "2", Status.UNKNOWN: "35"}
-_WORDS = {Status.PASS: "passed", Status.WARN: "warned", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
 _SHOWN = 4  # pieces of evidence that the diagnosis shows without -v
 _LONG = 400  # characters of one piece of evidence without -v
-_NAMED = 4  # checks that are named where they could not be run for one reason; more are counted
 _Entry = tuple[str, Status, str, tuple[str, ...]]  # a row: the check's name, status and text, and the lines below it
 _PLAIN = str.maketrans({"…": "...", "—": "-", "–": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "·": "-", "≤": "<=", "→": "->"})
 
@@ -71,23 +68,23 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     for notice in report.notices:
         yield from _wrap(notice, style, hanging=2, head=style.mark(Status.UNKNOWN), code=_COLOURS[Status.UNKNOWN])
     if report.hidden and not style.quiet:
-        hidden = ", ".join(f"{item.name} ({item.count})" for item in report.hidden)
-        yield from _wrap(hidden, style, hanging=2, head="Hidden:", code="2")
+        yield from _wrap(facts.hidden_names(report), style, hanging=2, head="Hidden:", code="2")
     yield _summary(report, style)
 
 
 def _head(report: Report, style: Style) -> Iterator[str]:
-    facts = [f"ot-doctor {__version__}"]
+    parts = [facts.tool()]
     if report.deployment:
-        version = report.deployment.version or f"release line {report.deployment.line.value}"
-        facts += [str(report.deployment.directory), version]
+        parts += [str(report.deployment.directory), facts.release(report.deployment)]
+    elif report.log:
+        parts += [source.name for source in report.log.sources]
     if report.workers and report.workers.diarizers:
-        facts.append(", ".join(worker.name for worker in report.workers.diarizers))
+        parts.append(", ".join(worker.name for worker in report.workers.diarizers))
     if report.hub and not report.hub.is_default:
-        facts.append(f"Hub: {report.hub.endpoint} (from {report.hub.endpoint_from})")
+        parts.append(f"Hub: {report.hub.endpoint} (from {report.hub.endpoint_from})")
     if report.recorded_at:
-        facts.append(f"recorded {report.recorded_at:%Y-%m-%d %H:%M:%S} UTC")
-    yield from _wrap(" · ".join(facts), style, hanging=2)
+        parts.append(f"recorded {facts.moment(report.recorded_at)}")
+    yield from _wrap(" · ".join(parts), style, hanging=2)
     yield ""
 
 
@@ -97,10 +94,10 @@ def _diagnosis(report: Report, style: Style) -> Iterator[str]:
     for number, root in enumerate(report.diagnosis, 1):
         first = "Root cause" if count == 1 else f"Mend first (1 of {count})"
         label = first if number == 1 else f"Then ({number} of {count})"
-        sureness = f", {root.confidence.value}" if root.confidence is not Confidence.CERTAIN else ""
-        yield from _wrap(f"{title(root.cause)} ({root.cause.value}{sureness})", style, hanging=2, head=f"{label}:", code="1;31")
+        names = ", ".join(filter(None, (root.cause.value, facts.sureness(root))))
+        yield from _wrap(f"{title(root.cause)} ({names})", style, hanging=2, head=f"{label}:", code="1;31")
         yield from _wrap(root.message, style, indent=2)
-        yield from _relation(root, relations, style, alone=count == 1)
+        yield from _wrap(facts.relation(root, relations, granted=count == 1 and not style.verbose), style, indent=2)
         yield from _seen(root.evidence if style.verbose else root.evidence[:_SHOWN], style, indent=2)
         if not style.verbose and len(root.evidence) > _SHOWN:
             yield f"    and {len(root.evidence) - _SHOWN} more: -v shows all"
@@ -109,42 +106,17 @@ def _diagnosis(report: Report, style: Style) -> Iterator[str]:
         yield ""
 
 
-def _relation(root: RootCause, relations: Relations, style: Style, *, alone: bool) -> Iterator[str]:
-    """What the cause has to do with the last failure: said where it is not what a reader takes for granted."""
-    kind = relations.of_root(root)
-    if kind is Relation.EXPLAINS and (style.verbose or not alone) and root.cause is not Cause.UNRECOGNISED:
-        at = f" ({relations.failed_at:%Y-%m-%d %H:%M:%S} UTC)" if relations.failed_at else ""
-        yield from _wrap(f"It explains the last failure{at}.", style, indent=2)
-    elif kind is Relation.WOULD_BREAK and relations.any_failure:
-        yield from _wrap("The last failure did not come from it; it would break the next run too.", style, indent=2)
-    elif kind is Relation.UNRELATED and relations.any_failure:
-        yield from _wrap("It has nothing to do with the last failure.", style, indent=2)
-
-
 def _not_known(report: Report, style: Style) -> Iterator[str]:
     """What could not be checked: each reason once, with what would make it known."""
-    groups: list[tuple[Finding, list[str]]] = []
-    found = [(f, r.check.name) for r in report.results for f in r.findings if f.status is Status.UNKNOWN]
-    for finding, name in sorted(found, key=lambda item: len(item[0].message)):
-        names = next((names for reason, names in groups if _says(finding.message, reason.message)), None)
-        if names is None:
-            groups.append((finding, names := []))
-        if name not in names:
-            names.append(name)
-    for reason, names in sorted(groups, key=lambda group: -len(group[1])):
-        which = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} checks"
-        cause = f" ({reason.cause.value})" if reason.cause else ""
-        yield from _wrap(f"{which}{cause}", style, hanging=2, head="Could not be checked:", code=f"1;{_COLOURS[Status.UNKNOWN]}")
-        yield from _wrap(reason.message, style, indent=2)
+    for reason in facts.shared(report, Status.UNKNOWN):
+        finding = reason.finding
+        who = f"{reason.who} ({finding.cause.value})" if finding.cause else reason.who
+        yield from _wrap(who, style, hanging=2, head="Could not be checked:", code=f"1;{_COLOURS[Status.UNKNOWN]}")
+        yield from _wrap(finding.message, style, indent=2)
         if style.verbose:
-            yield from _seen(reason.evidence, style, indent=2)
-        yield from _steps(reason.remedy, style, indent=2)
+            yield from _seen(finding.evidence, style, indent=2)
+        yield from _steps(finding.remedy, style, indent=2)
         yield ""
-
-
-def _says(message: str, reason: str) -> bool:
-    """Whether a message gives that reason, alone or behind words of its own."""
-    return message == reason or (len(reason) > 20 and reason.rstrip(".") in message)
 
 
 def _seen(evidence: Iterable[Seen], style: Style, indent: int) -> Iterator[str]:
@@ -174,27 +146,27 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
         yield name, Status.PASS, result.check.title, ()
     for finding in findings:
         if finding.status is Status.UNKNOWN:
-            yield name, finding.status, "could not be checked, see above", ()
+            yield name, finding.status, facts.SEE_ABOVE, ()
         elif finding.status is Status.SKIP:
-            like = next((other for reason, other in told.items() if other != name and _says(finding.message, reason)), None)
+            like = next((other for reason, other in told.items() if other != name and facts.gives(finding.message, reason)), None)
             told.setdefault(finding.message, name)
             yield name, finding.status, f"for the same reason as {like}" if like else finding.message, ()
         elif finding.status is Status.FAIL:
-            yield name, finding.status, *_failure(name, finding, report, style)
+            yield name, finding.status, *_failure(result, finding, report, style)
         else:
             shown = style.verbose or finding.status is Status.WARN
             seen = _seen(finding.evidence, style, indent=6) if shown else ()
             yield name, finding.status, finding.message, (*seen, *_steps(finding.remedy, style, indent=6))
 
 
-def _failure(name: str, finding: Finding, report: Report, style: Style) -> tuple[str, tuple[str, ...]]:
+def _failure(result: Result, finding: Finding, report: Report, style: Style) -> tuple[str, tuple[str, ...]]:
     """A failure's row: in short where the diagnosis tells it."""
-    roots = [root for root in report.diagnosis if name in root.explains]
-    if any(root.cause is finding.cause and finding.subject in (None, root.subject) for root in roots):
+    roots = facts.roots_of(result, report)
+    if facts.is_one_of(finding, roots):
         about = f" ({finding.subject})" if sum(root.cause is finding.cause for root in roots) > 1 else ""
         return f"see {finding.cause.value if finding.cause else ''} above{about}", ()
-    if roots:  # its own remedy would mislead
-        return finding.message, tuple(_wrap(f"This follows from {roots[0].cause.value} above.", style, indent=6))
+    if root := facts.follows_from(result, finding, report):  # its own remedy would mislead
+        return finding.message, tuple(_wrap(f"This follows from {root.cause.value} above.", style, indent=6))
     return finding.message, (*_seen(finding.evidence, style, indent=6), *_steps(finding.remedy, style, indent=6))
 
 
@@ -203,9 +175,8 @@ def _row(status: Status, names: str, text: str, style: Style) -> list[str]:
 
 
 def _summary(report: Report, style: Style) -> str:
-    counts = [f"{count} {_WORDS[status]}" for status, count in report.summary.items() if count]
-    nothing = not any(report.summary[s] for s in (Status.PASS, Status.WARN, Status.FAIL))
-    text = f"{'nothing was checked: ' if nothing else ''}{', '.join(counts) or 'no check was run'} in {report.duration:.1f} s"
+    nothing = "nothing was checked: " if facts.nothing_was_checked(report) else ""
+    text = f"{nothing}{facts.counts(report)} in {report.duration:.1f} s"
     worst = max((r.status for r in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
     return style.paint(text, _COLOURS[worst])
 

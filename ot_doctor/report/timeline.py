@@ -14,11 +14,12 @@ from xml.etree.ElementTree import Element
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report import facts
 from ot_doctor.report.elements import element
+from ot_doctor.report.plain import shortened
 
 _LEFT, _RIGHT = 6.0, 94.0  # per cent: where the axis begins and ends
 _NEAR = 5.0  # per cent: markers that are nearer to each other become one with a number
 _TICKS = 4
-_LONGEST = 38  # characters of a label: what a phone's width holds
+_LONGEST = 39  # characters of a label: what a phone's width holds
 _WORKER, _LANE, _AXIS = 26, 54, 40  # heights in pixels
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
@@ -99,7 +100,7 @@ def _lane(spans: Sequence[_Span], axis: _Axis, y: int) -> list[Element]:
     number = f" · {len(spans)}" if len(spans) > 1 else ""
     parts = [
         _marker(outcome, "9", y + 9),
-        element("text", _short(_label(spans[0].attempt)) + number, class_="lane", x="24", y=str(y + 13)),
+        element("text", shortened(_label(spans[0].attempt), _LONGEST) + number, class_="lane", x="24", y=str(y + 13)),
         element("line", class_="track", x1=_per_cent(_LEFT), x2=_per_cent(_RIGHT), y1=str(middle), y2=str(middle)),
     ]
     for span in spans:
@@ -200,11 +201,7 @@ def _in_words(spans: Sequence[_Span]) -> str:
 
 def _short_name(worker: str) -> str:
     """Of a path (the log of ``--logs``) the end tells more than the beginning."""
-    return f"…{worker[-_LONGEST:]}" if "/" in worker and len(worker) > _LONGEST else _short(worker)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return f"…{worker[1 - _LONGEST :]}" if "/" in worker and len(worker) > _LONGEST else shortened(worker, _LONGEST)
 
 
 def _per_cent(value: float) -> str:

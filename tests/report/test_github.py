@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Seen, Step, failed, unknown, warned
+from ot_doctor.check import Cause, Family, Seen, Step, failed, unknown, warned
 from ot_doctor.report import github
 from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.requirements import judged
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 
@@ -99,15 +100,15 @@ def test_each_root_cause_is_one_error_the_one_to_mend_first_in_front() -> None:
 
 def test_an_annotation_stands_at_its_line_in_the_workspace() -> None:
     (found,) = annotations(REPORTS["one-root-cause"]())
-    assert (found.properties["file"], found.properties["line"]) == ("ot/.env", "2")
+    assert (found.properties["file"], found.properties["line"]) == ("ot/.env", "9"), "the line that the message names first"
     assert list(found.properties) == ["file", "line", "title"]
 
 
 def test_a_file_without_a_line() -> None:
     found = annotations(REPORTS["warnings"]())
     assert [command.name for command in found] == ["warning", "warning"]
-    assert found[0].properties == {"file": "ot/.env", "title": "token-exposure"}
-    assert found[1].properties == {"title": "speaker-limits"}
+    assert found[0].properties == {"title": "speaker-limits"}
+    assert found[1].properties == {"file": "ot/.env", "title": "token-exposure"}
 
 
 def test_a_file_outside_of_the_workspace_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,11 +131,21 @@ def test_a_reason_is_given_once_however_many_checks_it_stops() -> None:
     found = annotations(REPORTS["unknown-docker"]())
     assert {command.name for command in found} == {"warning"}
     assert [command.properties["title"] for command in found] == [
+        "Could not be checked: 5 checks",
         "Could not be checked: token-accepted, model-access",
-        "Could not be checked: cache-permissions, worker-running, worker-gpu, last-attempt, docker-engine",
         "ot-doctor",
     ]
-    assert found[1].data.startswith("No Docker engine answers") and "acme 2.1" in found[2].data
+    assert found[0].data.startswith("No Docker engine answers") and "acme 2.1" in found[2].data
+
+
+def test_what_is_required_and_could_not_be_checked_is_an_error() -> None:
+    made = report({"token-present": (unknown("the engine does not answer"),)}, required=(Family.TOKEN,))
+    made = replace(made, results=judged(made.results, made.required))
+    assert exit_code(made) == 1
+    found = annotations(made)
+    assert [(command.name, command.properties["title"]) for command in found] == [
+        ("warning", "Could not be checked: token-present"), ("error", "Could not be checked: required-families"),
+    ]  # fmt: skip
 
 
 def test_short_messages_are_not_taken_for_parts_of_others() -> None:
@@ -146,6 +157,13 @@ def test_a_run_that_checked_nothing_says_why_it_is_no_success() -> None:
     made = REPORTS["everything-skipped"]()
     assert exit_code(made) == 3
     assert [(c.name, c.data) for c in annotations(made)] == [("warning", "Nothing was checked: every check was skipped.")]
+
+
+def test_an_annotation_tells_what_the_cause_has_to_do_with_the_last_failure() -> None:
+    found = annotations(REPORTS["three-causes"]())
+    explains = "It explains the last failure (2026-11-21 00:58:31 UTC)."
+    assert [explains in command.data for command in found] == [False, True, False]
+    assert found[2].data.splitlines()[1].startswith("The last failure did not come from it")
 
 
 def test_an_annotation_is_shorter_than_what_the_runner_cuts() -> None:

@@ -138,8 +138,18 @@ def test_all_checks_are_there() -> None:
     root = parsed(render(made))
     rows = [e for box in root.iter() if box.attrib.get("class") == "checks" for e in box]
     marks = [next(e for e in row.iter() if "mark" in e.attrib.get("class", "")).attrib["class"] for row in rows]
-    assert marks == [f"mark {result.status.value}" for result in made.results]
+    looked_at = [result for result in made.results if result.status is not Status.SKIP]
+    assert marks == [f"mark {result.status.value}" for result in looked_at] + ["mark skip"]
+    names = [e.text for row in rows for e in row.iter() if tag(e) == "code"]
+    assert {result.check.name for result in made.results} <= set(names)
     assert "This follows from " in texts(root)
+
+
+def test_checks_that_were_skipped_for_one_reason_share_a_row() -> None:
+    root = parsed(render(REPORTS["everything-skipped"]()))
+    box, = (e for e in root.iter() if e.attrib.get("class") == "checks")
+    said = ["".join(next(e for e in row if tag(e) == "summary").itertext()) for row in box]
+    assert said == ["–10 checksDocker was left out (--no-docker).", "–2 checksthe Hub was left out (--offline)"]
 
 
 def test_what_was_hidden_is_told() -> None:

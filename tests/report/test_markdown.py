@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ot_doctor.check import Cause, Confidence, Seen, Status, Step, failed, warned
+from ot_doctor.check import Cause, Confidence, Seen, Status, Step, failed, passed, skipped, warned
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Outcome
 from ot_doctor.redaction import Hidden
@@ -159,8 +159,22 @@ def test_all_that_is_not_a_pass_is_in_the_table() -> None:
 
 def test_checks_of_which_the_same_is_said_share_a_row() -> None:
     table = render(REPORTS["everything-skipped"]()).split("### Checks")[1].split("<details>")[0]
-    assert table.count("| ➖ skip |") == 3
+    assert table.count("| ➖ skip |") == 2
+    assert "| ➖ skip | 10 checks | Docker was left out (--no-docker). |" in table, "behind words of its own too"
     assert "| `token-accepted`, `model-access` | the Hub was left out (--offline) |" in table
+
+
+def test_the_details_name_each_check_that_was_not_made_once() -> None:
+    made = REPORTS["everything-skipped"]()
+    details = render(made).split("<summary>Details of 12 checks</summary>")[1].split("</details>")[0]
+    assert details.count("Docker was left out") == details.count("the Hub was left out") == 1
+    assert all(details.count(f"`{result.check.name}`") == 1 for result in made.results)
+
+
+def test_a_check_that_was_skipped_in_part_keeps_what_else_it_found() -> None:
+    both = (passed("p/a may be downloaded", subject="p/a"), skipped("p/b was left out", subject="p/b"))
+    details = render(report({"model-access": both})).split("<summary>Details")[1]
+    assert "p/a may be downloaded" in details and "p/b was left out" in details and "**not checked**" not in details
 
 
 def test_decisive_lines_that_the_diagnosis_shows_are_not_told_again() -> None:

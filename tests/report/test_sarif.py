@@ -88,8 +88,8 @@ def test_code_scanning_would_take_it(made: Report) -> None:
 def test_a_finding_with_a_file_is_a_result() -> None:
     (result,) = results(REPORTS["one-root-cause"]())
     assert (result["ruleId"], result["level"]) == ("env-shadowed", "error")
-    assert [place(location) for location in result["locations"]] == [(".env", 2)]
-    assert [place(location) for location in result["relatedLocations"]] == [(".env", 9)]
+    assert [place(location) for location in result["locations"]] == [(".env", 9)], "the line that the message names first"
+    assert [place(location) for location in result["relatedLocations"]] == [(".env", 2)]
     assert result["message"]["text"].startswith("line 9 of /srv/ot/.env")
     assert "Delete line 9" in result["message"]["text"]
     assert result["properties"]["relation"] == "would-break-the-next-run"

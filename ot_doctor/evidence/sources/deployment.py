@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.installation import compose_files as files_taken_by_itself
@@ -28,7 +28,7 @@ _THREE_WAYS = (
 def gather(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:
     """The folder, the stack's own folder and files, and the release line. Raises ``Unavailable`` where there is none."""
     if request.log_alone:
-        raise Unavailable("Only a log was given (--logs): no installation was looked for.", switched_off=True)
+        raise Unavailable(LOG_ALONE, switched_off=True)
     containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
     labelled = next((w for w in containers if w.compose.working_dir), None)
     running_dir = _here(labelled.compose.working_dir) if labelled else None

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ot_doctor import __version__
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.sources.hub_answers import Reply, clean, failure, file_answer, identity
@@ -42,7 +42,7 @@ def gather(
     if request.offline:
         raise Unavailable("the Hub was left out (--offline)", switched_off=True)
     if request.log_alone:
-        raise Unavailable("only the given logs are looked at", switched_off=True)
+        raise Unavailable(LOG_ALONE, switched_off=True)
     if not isinstance(workers, Unavailable) and workers.lite:
         raise Unavailable("lite install: diarization is done by a cloud provider", switched_off=True)
     endpoint, endpoint_from = _endpoint(request, workers)

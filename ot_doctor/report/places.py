@@ -1,0 +1,54 @@
+"""Where in files something was seen, for the formats that can point at a file and a line."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from ot_doctor.check import Finding, Seen
+from ot_doctor.diagnosis import RootCause
+from ot_doctor.report.model import Report
+
+_WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)
+_LINE = re.compile(r"\bline (\d{1,9})\b")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file, and the line in it where one is known."""
+
+    path: str  # relative, with "/"
+    line: int | None
+
+
+def workspace() -> tuple[str, ...]:
+    """The folder that a CI job of GitHub is checked out into, as the report's texts may write it; empty elsewhere."""
+    folder, home = os.environ.get("GITHUB_WORKSPACE", "").rstrip("/"), os.path.expanduser("~").rstrip("/")
+    if not folder:
+        return ()
+    return (folder, f"~{folder.removeprefix(home)}") if home and folder.startswith(f"{home}/") else (folder,)
+
+
+def installation(report: Report) -> tuple[str, ...]:
+    """The folders of the installation; empty where there is none."""
+    deployment = report.deployment
+    return (str(deployment.home), str(deployment.directory)) if deployment else ()
+
+
+def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
+    """Where in files of these folders something was seen: the lines that the message names first, files without a line last."""
+    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
+    named = [int(line) for line in _LINE.findall(told.message)]
+    return sorted(found, key=lambda place: (place.line is None, named.index(place.line) if place.line in named else len(named)))
+
+
+def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
+    match = _WHERE.fullmatch(seen.where)
+    if match is None:
+        return None
+    for folder in folders:
+        path = match["path"].removeprefix(f"{folder}/")
+        if path != match["path"] and path and not {"", ".", ".."} & set(path.split("/")):
+            return Place(path, int(match["line"]) if match["line"] else None)
+    return None

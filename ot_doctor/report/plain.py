@@ -1,0 +1,51 @@
+"""Plain text for every format: one line, shortened, writable; and a finding or a root cause as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ot_doctor.check import Finding, Step
+from ot_doctor.diagnosis import RootCause
+
+
+def one_line(text: str) -> str:
+    """``text`` without line ends, tabs and runs of spaces."""
+    return " ".join(text.split())
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most ``longest`` characters of the text; an ellipsis says that there was more."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def writable(text: str) -> str:
+    """The text without lone surrogates (of a file name that is no UTF-8): no file could take them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def details(
+    told: Finding | RootCause, follows_from: RootCause | None = None, *, said: str = "", pieces: int = 50, characters: int = 2000
+) -> str:
+    """A finding or a root cause as plain text: the message, what else is ``said`` of it, what was expected and seen, the remedy.
+
+    Where it follows from a root cause, that is named instead of its own remedy, which would mislead. At most ``pieces`` of
+    evidence are shown, each with at most so many ``characters``.
+    """
+    lines = [told.message, said] if said else [told.message]
+    if isinstance(told, Finding) and told.expected:
+        lines.append(f"Expected: {told.expected}")
+    lines += [f"Seen in {seen.where}: {shortened(seen.text, characters)}" for seen in told.evidence[:pieces]]
+    if len(told.evidence) > pieces:
+        lines.append(f"and {len(told.evidence) - pieces} more")
+    if follows_from:
+        lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
+    elif told.remedy:
+        lines += ["To mend it:", *_steps(told.remedy)]
+    return "\n".join(lines)
+
+
+def _steps(remedy: Iterable[Step]) -> Iterator[str]:
+    """A remedy's lines: numbered steps, each command and link on a line of its own."""
+    for number, step in enumerate(remedy, 1):
+        yield f"{number}. {step.text}"
+        yield from (f"   {more}" for more in (step.command, step.url) if more)

@@ -1,0 +1,52 @@
+"""Names and versions of everything that a supporter asks for first."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Sequence
+
+from ot_doctor import __version__
+from ot_doctor.evidence import Worker
+from ot_doctor.report.model import Report
+
+_LIBRARY = re.compile(r"(?:PYTHON|PYTORCH|TORCH\w*|CUDA|NV_CUDNN|CUDNN|PYANNOTE\w*|WHISPERX|CTRANSLATE2)_VERSION")
+_LABEL = "org.opencontainers.image."
+
+
+def versions(report: Report) -> list[tuple[str, str]]:
+    """Name and version of each, as far as the evidence knows them."""
+    machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    found = [("ot-doctor", f"{__version__}, {machine}")]
+    if report.deployment:
+        line = report.deployment.line_reason and f" ({report.deployment.line_reason.rstrip('.')})"
+        found.append(("OpenTranscribe", f"{report.deployment.version or 'version not known'}, release line "
+                                        f"{report.deployment.line.value}{line}"))  # fmt: skip
+    for worker in report.workers.diarizers if report.workers else ():
+        found += _of_worker(worker)
+    if report.workers:
+        engine = report.workers.engine
+        about = [engine.operating_system, engine.api_version and f"API {engine.api_version}", engine.rootless and "rootless"]
+        found.append(("Docker Engine", _with(engine.version or "version not known", [str(a) for a in about if a])))
+        compose = dict.fromkeys(worker.compose.version for worker in report.workers.containers if worker.compose.version)
+        found.append(("Docker Compose", ", ".join(compose) or "version not known"))
+    for source in report.log.sources if report.log else ():
+        signs = [*(f"release line {sign}" for sign in source.release_signs), source.device and f"device {source.device}"]
+        if any(signs):
+            found.append((f"By the log of {source.name}", ", ".join(filter(None, signs))))
+    if report.hub:
+        found.append(("Hugging Face Hub", report.hub.endpoint))
+    return found
+
+
+def _of_worker(worker: Worker) -> list[tuple[str, str]]:
+    labels = [worker.image_labels.get(_LABEL + name, "") for name in ("version", "revision", "created")]
+    found = [(f"Image of {worker.name}", _with(worker.image, [label for label in labels if label]))]
+    libraries = [(name, value) for name, value in sorted(worker.image_env.items()) if _LIBRARY.fullmatch(name)]
+    if libraries:
+        found.append((f"Libraries of {worker.name}", ", ".join(f"{name}={value}" for name, value in libraries)))
+    return found
+
+
+def _with(text: str, more: Sequence[str]) -> str:
+    return f"{text} ({', '.join(more)})" if more else text
