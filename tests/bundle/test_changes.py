@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from ot_doctor.bundle import Refused
@@ -20,6 +21,10 @@ from tests.bundle.recordings import CREATED, bundle_of, healthy
 from tests.checks import evidence as e
 
 LATER = CREATED + timedelta(hours=3)
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs" / "diff.schema.json").read_text(encoding="utf-8")),
+    format_checker=jsonschema.FormatChecker(),
+)
 
 
 def check(name: str, status: str, *findings: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +54,9 @@ def report(*checks: dict[str, Any], at: str = "2026-11-21T06:30:12Z", **changes:
 def compared(tmp_path: Path, a: str | bytes, b: str | bytes) -> Changes:
     for name, data in (("a", a), ("b", b)):
         (tmp_path / name).write_bytes(data.encode() if isinstance(data, str) else data)
-    return changes(read_side(tmp_path / "a"), read_side(tmp_path / "b"))
+    found = changes(read_side(tmp_path / "a"), read_side(tmp_path / "b"))
+    SCHEMA.validate(json.loads(render_json(found)))
+    return found
 
 
 def bundle(document: str | None = None, **evidence: object) -> bytes:
