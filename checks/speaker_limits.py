@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
+from ot_doctor.secrets import Secret
 
 from ._remedies import delete_line, recreate
 
@@ -117,17 +118,22 @@ def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> 
         entry = env_file.entry(name) if isinstance(env_file, EnvFile) else None
         line = entry.line if entry else None
         if diarizers:
-            raw = diarizers[0].setting(name)
+            raw = _as_text(diarizers[0].env.get(name))
             seen = Seen("container", diarizers[0].where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
         else:
-            raw = entry.value if entry and isinstance(entry.value, str) else None
+            raw = _as_text(entry.value if entry else None)
             where = env_file.where(line) if isinstance(env_file, EnvFile) and line else ".env"
             seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
         told: tuple[Seen, ...] = ()
-        if diarizers and isinstance(env_file, EnvFile) and entry and entry.value == raw:
+        if diarizers and isinstance(env_file, EnvFile) and entry and _as_text(entry.value) == raw:
             told = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
         limits.append(_Limit(name, raw, (seen, *told), line))
     return limits
+
+
+def _as_text(value: str | Secret | None) -> str | None:
+    """A token that was pasted into the wrong line is no number either, and stays hidden."""
+    return None if value is None else str(value)
 
 
 def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) -> list[Step]:
@@ -137,7 +143,7 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
         text = f"{what} where the worker gets it from (the .env, or 'environment:' in the Compose file)."
         return [Step(text, risk=Risk.CHANGES_FILES)]
     entry = env_file.entry(limit.name)
-    if entry is not None and entry.value != limit.raw:
+    if entry is not None and _as_text(entry.value) != limit.raw:
         return []
     path, line = str(env_file.path), limit.line
     if value is None:

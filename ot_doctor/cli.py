@@ -234,7 +234,7 @@ def _run_cli() -> int:
     except click.UsageError as error:
         return _usage_error(error)
     except click.ClickException as error:
-        error.show()
+        complain(error.format_message())
         return 2
     except OSError as error:  # a full disk under standard output, for instance
         complain(f"the result could not be written: {_about(error)}")
@@ -256,8 +256,9 @@ def _about(error: OSError) -> str:
 
 
 def _usage_error(error: click.UsageError) -> int:
-    from ot_doctor.secrets import printable, redact
+    from ot_doctor.secrets import meet_environment, printable, redact
 
+    meet_environment(os.environ)
     message = redact(printable(error.format_message()))
     wanted = _format_wanted(sys.argv[1:], of(error.ctx).defaults.get("format", "") if error.ctx else "")
     if wanted == "text":

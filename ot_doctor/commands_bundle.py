@@ -74,6 +74,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
     from ot_doctor.examination import WrongUsage
+    from ot_doctor.secrets import redact
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -90,7 +91,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
         complain("nothing was written")
         ctx.exit(2)
     write_files({path: data}, private=True)
-    write(f"{path}\n")
+    write(redact(f"{path}\n"))
 
 
 def _gathered(plan: Plan) -> Bundle:

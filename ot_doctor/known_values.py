@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from ot_doctor.text_views import views
-
 _PIECE = 8  # characters in a row that may give a value away
 _GRAM = 4  # every piece holds one such gram at a multiple of _STRIDE, wherever it stands
 _STRIDE = _PIECE - _GRAM + 1
@@ -24,6 +22,10 @@ _PUBLIC_PART = re.compile(r"(?:\s*(?:export\s+)?[A-Za-z_]{3,40}\s*=\s*)?(?:hf_|a
 _CUT = ("…", "...", "[...", "***")
 _CUT_BEFORE = re.compile(r"(?:…|\.\.\.\]?|\*\*\*)\s?$")
 _ADDRESS = re.compile(r"://(?P<who>[^\s/?#]{1,1024})@")
+_UNENCODED = re.compile(
+    r"://[^\s/?#:@]{0,255}:(?P<password>(?!\d{1,5}[/?#])[^\s@]{1,1024}(?:@[^\s@/?#]{0,255})?)@(?=[\w.-]+(?:[:/]|$))"
+)
+_USER = re.compile(r"[A-Za-z][\w+.-]{0,30}://(?:[^\s/?#:@]{0,255}:)?")
 _BARE_ADDRESS = re.compile(r"[A-Za-z][\w+.-]{0,30}://[^\s/?#@]*/?")
 
 # Values that stay where they stand. Up to seven letters alone are a word or nearly one, and up to seven digits a number: line
@@ -64,6 +66,8 @@ class _Needle:
         self.encoding = encoding  # "base64", "hex"
         public = _PUBLIC_PART.match(text)
         self.own = public.end() if public and not encoding else 0  # where that begins which others do not know
+        if (address := _USER.match(text)) and not encoding:
+            self.own = address.end()
         pieces = range(self.own, min(len(text) - _PIECE + 1, _MOST_PIECES)) if not encoding and "://" not in text else range(0)
         self._telling = tuple(at for at in pieces if _is_mixed(text[at : at + _PIECE]))
 
@@ -119,6 +123,8 @@ class KnownValues:
             self._learn()
         found: list[Found] = []
         if self._pieces or self._short:
+            from ot_doctor.text_views import views
+
             for view in views(text):
                 for hit in self._in_view(view.text):
                     found.append(Found(view.start(hit.start), view.end(hit.end), hit.value, hit.whole))
@@ -165,6 +171,9 @@ def credentials(text: str) -> Iterator[str]:
         yield part
         if "%" in part:
             yield unquote(part)
+    for address in _UNENCODED.finditer(text):  # a '/' in a password that was not written as %2F
+        if set("/?#") & set(address["password"]):
+            yield address["password"]
 
 
 def _is_mere_address(value: str) -> bool:
@@ -206,6 +215,9 @@ def _grown(text: str, start: int, needle: _Needle, offset: int) -> Found | None:
     first, last, offset, end = start - before, start + after, offset - before, offset + after
     if end - offset == len(whole):
         return None if _part_of_a_number(text, first, last) else Found(first, last, needle.value, True)
+    piece = text[first:last]
+    if piece.casefold() in WORDS or (len(piece) == len(text) and guessable(piece)):
+        return None  # a password may begin with a word that everybody uses
     if needle.encoding:
         told = last - first >= _LEAST_ENCODED[needle.encoding]
     else:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ot_doctor import secrets
 from ot_doctor.known_values import WORDS, guessable
 from ot_doctor.redaction_commands import in_command
-from ot_doctor.redaction_places import Places
 from ot_doctor.secrets import Shape, redact
 
 if TYPE_CHECKING:
+    from ot_doctor.redaction_places import Places
     from ot_doctor.report.model import Report
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Redactor:
         home = home.rstrip("/")
         self._home = _whole_path(home) if home.startswith("/") and home != "/home/appuser" else None
         self._user = _whole_word(user) if len(user) > 2 and user not in _NOBODY | WORDS else None
-        self._places = Places() if level == "strict" else None
+        self._places = _places() if level == "strict" else None
         self._counts: Counter[str] = Counter()
         self._counting = False
         self._done: dict[tuple[str, str], str] = {}
@@ -165,7 +165,7 @@ class Redactor:
 
     def _count(self, name: str, count: int) -> None:
         if self._counting and count:
-            self._counts[name] += count
+            self._counts[redact(name)] += count  # a variable may be called anything
 
 
 def leaks(data: bytes) -> tuple[str, ...]:
@@ -181,6 +181,12 @@ def leaks(data: bytes) -> tuple[str, ...]:
     if any(len(set(token)) > 6 for token in tokens):  # else an example
         names.setdefault("a Hugging Face token")
     return tuple(names)
+
+
+def _places() -> Places:
+    from ot_doctor.redaction_places import Places
+
+    return Places()
 
 
 def _whole_path(path: str) -> re.Pattern[str]:

@@ -20,7 +20,7 @@ _PUBLIC = re.compile(
     r"|pypi\.org|pythonhosted\.org|pyannote\.ai|pytorch\.org|nvidia\.com|nvcr\.io|python\.org|w3\.org|schema\.org|json-schema\.org)\.?"
 )
 _KNOWN_HOSTS_WORDS = """
-    localhost host.docker.internal gateway.docker.internal docker-proxy backend frontend postgres redis minio opensearch
+    localhost host host.docker.internal gateway.docker.internal docker-proxy backend frontend postgres redis minio opensearch
     flower nginx celery-worker celery-beat celery-cpu-worker celery-nlp-worker celery-download-worker celery-embedding-worker
     celery-cloud-worker celery-worker-gpu-scaled celery-worker-diarize celery-worker-gpu-transcribe diar-native docs ollama
     vllm
@@ -34,6 +34,7 @@ _KNOWN_PARTS_WORDS = """
     opentranscribe appuser app backend frontend .env .env.example .docker contexts docker.sock docker-compose.yml
     docker-compose.yaml compose.yml compose.yaml opentr.sh opentranscribe.sh version checkpoints token version.txt config.json
     daemon.json ca.pem cert.pem key.pem ssl certs resolve api models whoami-v2 tree raw settings tokens null stdout stderr
+    logs pyannote-models .netrc
 """
 _KNOWN_PARTS = frozenset(_KNOWN_PARTS_WORDS.split())
 _CODE = ("/usr/", "/app/app/", "/proc/", "/sys/", "/dev/", "/bin/", "/lib", "/sbin/", "/opt/venv/", "/opt/conda/")
@@ -61,6 +62,7 @@ _SAID_HOST = re.compile(
         (?P<host>[A-Za-z0-9_](?:[\w-]|\.(?=\w)){1,252})""",
     re.VERBOSE,
 )
+_IN_A_SENTENCE = re.compile(r"(?:resolve|resolving|lookup)[: ] ?$")  # "does not resolve inside the container"
 _LOCAL_NAME = re.compile(
     r"(?i)(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,5}(?:lan|local|internal|intranet|corp|localdomain|home\.arpa)\b(?![\w-])"
 )
@@ -108,8 +110,8 @@ class Places:
         text = _SAID_NAME.sub(lambda m: m["label"] + self._file(m["name"]), text)
         text = _MEDIA_NAME.sub(self._media, text)
         text = _TITLE.sub(self._title, text)
-        for pattern in (_URL_HOST, _SAID_HOST):
-            text = pattern.sub(lambda m: m["before"] + self._named_host(m["host"]), text)
+        text = _URL_HOST.sub(lambda m: m["before"] + self._named_host(m["host"]), text)
+        text = _SAID_HOST.sub(self._said_host, text)
         text = _LOCAL_NAME.sub(lambda m: self._named_host(m[0]), text)
         text = _IPV4.sub(self._address, text)
         text = _IPV6.sub(self._address, text)
@@ -140,8 +142,13 @@ class Places:
             return host
         return self._for("host", name) + host[len(name) :]
 
+    def _said_host(self, match: re.Match[str]) -> str:
+        if _IN_A_SENTENCE.search(match["before"]) and match["host"].isalpha():
+            return match[0]
+        return match["before"] + self._named_host(match["host"])
+
     def _file(self, name: str) -> str:
-        stem, ending = posixpath.splitext(name)
+        stem, ending = _split(name)
         return name if _STAND_IN.fullmatch(stem) else self._for("name", stem) + ending
 
     def _media(self, match: re.Match[str]) -> str:
@@ -167,7 +174,7 @@ class Places:
 
     def _path(self, match: re.Match[str]) -> str:
         path = match[0]
-        if path.startswith(_CODE) or "-packages/" in path:
+        if path.startswith(_CODE) or "-packages/" in path or _in_a_script(match):
             return path
         return "/".join(self._part(part) for part in path.split("/"))
 
@@ -175,13 +182,28 @@ class Places:
         bare = part.rstrip(".…)")
         if not bare or _is_standard(bare) or bare in ("$HOME", '"$HOME"') or "…(" in part:
             return part
-        stem, ending = posixpath.splitext(bare)
+        stem, ending = _split(bare)
+        if _is_standard(stem):
+            return part
         return (self._for("name", stem) + ending if stem and len(ending) < 9 else self._for("name", bare)) + part[len(bare) :]
 
 
 _CALLED = {
     "host": "host name", "ip": "IP address", "project": "project name", "name": "folder or file name", "account": "account name",
 }  # fmt: skip
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The stem and the ending, ``.tar.gz`` for one."""
+    stem, ending = posixpath.splitext(name)
+    inner, before = posixpath.splitext(stem)
+    return (inner, before + ending) if before == ".tar" else (stem, ending)
+
+
+def _in_a_script(match: re.Match[str]) -> bool:
+    """``s/.*/MAX_SPEAKERS=20/``: what sed is to write, and no path."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return bool(re.search(r"(?:^|[^A-Za-z])s/\S*$", before[-200:])) and after[:1] in ("=", "/", "") and match[0].count("/") == 1
 
 
 def _fields(value: Any, name: str = "") -> Iterable[tuple[str, str]]:

@@ -23,14 +23,20 @@ class _Rule:
 
     kind: str
     signs: tuple[str, ...]  # in lower case
-    pattern: re.Pattern[str]
+    pattern: str  # compiled when it is needed first: most reports need few of them
     holds: Callable[[re.Match[str]], bool] = lambda match: True
-    hint: re.Pattern[str] | None = None  # a quicker look at the text in lower case, where the signs are usual words
+    hint: str = ""  # a quicker look at the text in lower case, where the signs are usual words
 
 
 def _of_two_lines(match: re.Match[str]) -> bool:
     """A token that a terminal broke: told by its length from one that ends where the line does."""
     return len(match["first"]) + len(match["rest"]) == _USUAL_LENGTH
+
+
+def _no_identifier(match: re.Match[str]) -> bool:
+    """``hf_transfer`` and ``hf_headers`` are names in programs."""
+    body = re.split(r"_|%5[fF]|\\u005[fF]", match["secret"], maxsplit=1)[1]
+    return not (body.isalpha() and body.islower() and len(body) < 12)
 
 
 def _looks_random(match: re.Match[str]) -> bool:
@@ -57,62 +63,64 @@ _QUOTE = r"""(?:\\?["'])"""
 _RULES = (
     _Rule(
         "private key", ("private key",),
-        re.compile(r"(?s)(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
-                   r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z))"),
+        r"(?s)(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
+        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z))",
     ),
     _Rule(
         _HUB_TOKEN, ("hf_",),
-        re.compile(r"(?P<secret>(?P<first>hf_[A-Za-z0-9]{6,33})\s{0,40}\n\s{0,40}(?P<rest>[A-Za-z0-9]{1,28})(?![A-Za-z0-9]))"),
+        r"(?P<secret>(?P<first>hf_[A-Za-z0-9]{6,33})\s{0,40}\n\s{0,40}(?P<rest>[A-Za-z0-9]{1,28})(?![A-Za-z0-9]))",
         _of_two_lines,
     ),
-    _Rule(_HUB_TOKEN, ("hf_", "hf%5f", "hf\\u005f"), re.compile(r"(?P<secret>hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,})")),
-    _Rule(_HUB_TOKEN, ("api_org_",), re.compile(r"(?P<secret>api_org_[A-Za-z0-9]{6,})")),
+    _Rule(_HUB_TOKEN, ("hf_", "hf%5f", "hf\\u005f"), r"(?P<secret>hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,})", _no_identifier),
+    _Rule(_HUB_TOKEN, ("api_org_",), r"(?P<secret>api_org_[A-Za-z0-9]{6,})"),
     _Rule(
         "credentials of an address", ("://",),
-        re.compile(r"://[^\s/:@…]{0,255}:(?P<secret>(?![…)])[^\s/@]{1,1024})@"),
+        r"://[^\s/:@…]{0,255}:(?P<secret>(?![…)]|\*+@|PASSWORD@|<[^\s<>]*>@|\$[A-Z_]{3,}@|\$\{\w+\}@)[^\s/@]{1,1024})@",
     ),
-    _Rule("credentials of an address", ("://",), re.compile(r"://(?P<secret>[^\s/:@…]{20,1024})@")),
-    _Rule("JSON web token", ("eyj",), re.compile(r"\b(?P<secret>eyJ[\w-]{8,4096}\.[\w-]{8,}(?:\.[\w-]*)?)")),
+    _Rule("credentials of an address", ("://",), r"://(?P<secret>[^\s/:@…]{20,1024})@"),
+    _Rule("JSON web token", ("eyj",), r"\b(?P<secret>eyJ[\w-]{8,4096}\.[\w-]{8,}(?:\.[\w-]*)?)"),
     _Rule(
         "access key", ("sk-", "gh", "akia", "asia", "glpat-", "xox", "aiza", "dckr_pat_"),
-        re.compile(
+        (
             r"\b(?P<secret>sk-(?=[\w-]{0,200}\d)[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b"
             r"|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|dckr_pat_[\w-]{20,})"
         ),
     ),
     _Rule(
         "bearer token", ("bearer",),
-        re.compile(r"(?i)bearer(?:\s|%20|\+)+(?P<secret>(?!(?:hf_|api_(?:org_)?|eyJ)…)[^\s'\",;…\\]{6,})"), _looks_random,
+        r"(?i)bearer(?:\s|%20|\+)+(?P<secret>(?!(?:hf_|api_(?:org_)?|eyJ)…)[^\s'\",;…\\]{6,})", _looks_random,
     ),
     _Rule(
         "basic credentials", ("basic",),
-        re.compile(r"(?i)basic(?:\s|%20|\+)+(?P<secret>[\w+/-]{4,}={0,2})"), _has_credentials,
+        r"(?i)basic(?:\s|%20|\+)+(?P<secret>[\w+/-]{4,}={0,2})", _has_credentials,
     ),
     _Rule(
         "password", ("passw", "passphrase", "pwd"),
-        re.compile(rf"(?i)(?:passw(?:or)?d|passphrase|pwd){_QUOTE}?\s{{0,5}}(?:[=:]|=>)\s{{0,5}}{_QUOTE}(?P<secret>[^\s\"'\\…]{{1,200}})"),
+        rf"(?i)(?:passw(?:or)?d|passphrase|pwd){_QUOTE}?\s{{0,5}}(?:[=:]|=>)\s{{0,5}}{_QUOTE}(?P<secret>[^\s\"'\\…]{{1,200}})",
+    ),
+    _Rule(
+        "password", ("--",),
+        r"(?i)--[\w-]{0,40}(?:passw(?:or)?d|token|secret|api-?key)[ =](?P<secret>(?![<$])[^\s\"',;&…\\]{4,200})", _looks_random,
     ),
     _Rule(
         "password", ("passw", "passphrase", "pwd"),
-        re.compile(r"(?i)(?:passw(?:or)?d|passphrase|pwd)=(?P<secret>(?![<$])[^\s\"',;&…\\]{1,200})"),
+        r"(?i)(?:passw(?:or)?d|passphrase|pwd)=(?P<secret>(?![<$])[^\s\"',;&…\\]{1,200})",
     ),
     _Rule(
         "password", ("passw", "passphrase", "pwd"),
-        re.compile(r"(?i)(?:passw(?:or)?d|passphrase|pwd)\s{0,5}:\s{0,5}(?P<secret>(?![<$])[^\s\"',;…\\]{6,200})"), _looks_random,
+        r"(?i)(?:passw(?:or)?d|passphrase|pwd)\s{0,5}:\s{0,5}(?P<secret>(?![<$])[^\s\"',;…\\]{6,200})", _looks_random,
     ),
     _Rule(
         "secret setting", ("token", "secret", "key", "credential"),
-        re.compile(
+        (
             r"(?i)(?:token|secret|(?:api|access|secret|private|encryption|signing|auth|jwt)[_-]?key|credentials?)"
             rf"{_QUOTE}?\s{{0,5}}[=:]\s{{0,5}}{_QUOTE}?(?P<secret>[A-Za-z0-9_+/=~-]{{8,1024}})(?![\w.(\[]|\.\w)"
         ),
-        _looks_random, re.compile(r"""(?:token|secret|key|credentials?)(?:\\?["'])?\s{0,5}[=:]"""),
+        _looks_random, r"""(?:token|secret|key|credentials?)(?:\\?["'])?\s{0,5}[=:]""",
     ),
     _Rule(
         "e-mail address", ("@", "%40"),
-        re.compile(
-            r"(?<![\w.+%/-])(?P<secret>[\w.+-]{1,64}(?:@|%40)(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})(?![\w-]|\.\w)"
-        ),
+        r"(?<![\w.+%/-])(?P<secret>[\w.+-]{1,64}(?:@|%40)(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})(?![\w-]|\.\w)",
         _is_address,
     ),
 )  # fmt: skip
@@ -122,8 +130,8 @@ def hide_shapes(text: str, stand_in: StandIn) -> str:
     """``text`` with a stand-in for everything that has a secret's shape. What was hidden once stays as it is."""
     lower = text.lower()
     for rule in _RULES:
-        if any(sign in lower for sign in rule.signs) and (rule.hint is None or rule.hint.search(lower)):
-            text = rule.pattern.sub(partial(_hidden, rule, stand_in), text)
+        if any(sign in lower for sign in rule.signs) and re.search(rule.hint, lower):
+            text = re.sub(rule.pattern, partial(_hidden, rule, stand_in), text)
     return text
 
 

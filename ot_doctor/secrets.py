@@ -7,9 +7,11 @@ import hmac
 import os
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from ot_doctor.known_values import Found, KnownValues, credentials
+from ot_doctor.known_values import Found, KnownValues, credentials, guessable
 from ot_doctor.redaction_shapes import hide_shapes
 
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
@@ -32,13 +34,25 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _SECRET_NAME = re.compile(
-    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|_KEY$|^KEY$|AUTH|DSN|COOKIE",
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|(?<![A-Z])PASS(?:KEY|CODE)?(?![A-Z])|[A-Z_]PWD?$|CREDENTIAL|CREDS?(?![A-Z])|PRIVATE|API_?KEY"
+    r"|ACCESS_?KEY|ENCRYPT|_KEYS?(?![A-Z])|^KEY$|AUTH(?!OR(?!I))|DSN|COOKIE|(?<![A-Z])SALT(?![A-Z])|PEPPER|SIGNING|JWT|_PAT$|WEBHOOK"
+    r"|CONN(?:ECTION)?_?STR|ROOT_?USER|AWS_(?!(?:DEFAULT_)?REGION|PROFILE)",
     re.IGNORECASE,
 )
+_NO_SECRET_NAME = re.compile(r"(?:OLD)?PWD", re.IGNORECASE)
+_NAMES_A_FILE = re.compile(r"(?:_FILE|_PATH|_DIR|_SOCK)$", re.IGNORECASE)  # such as a Docker secret in /run/secrets
+_SETTING = re.compile(  # a line of settings
+    r"(?:^|[\s#;\"'-])(?P<name>[A-Za-z_][\w.-]{0,99})[\"']?\s{0,20}[=:]\s{0,20}(?P<value>.*)"
+)
+_ASSIGNS = re.compile(r"\s*(?:[A-Z][A-Z0-9_]*=|[A-Za-z_]\w*[=:](?!=?$))")  # the next setting; base64 may end with "="
 _REST = re.compile(r"[A-Za-z0-9_]*")
+_DEFAULT = re.compile(r"\$\{\w+:?[-=?+](.+)\}")
+_LONG_RUN = re.compile(r"[A-Za-z0-9]{20,}")
+_USER_INFO = re.compile(r"://[^\s/]{0,1024}@")  # kept by itself
 _SECRET_SHAPE = re.compile(
-    r"\bhf_[A-Za-z0-9]{8,}|\bapi_org_[A-Za-z0-9]{8,}"
-    r"|\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"\bhf_(?![a-z]{1,11}\b)[A-Za-z0-9]{8,}|\bapi_org_[A-Za-z0-9]{8,}"
+    r"|\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{35}|\bdckr_pat_[\w-]{20,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
@@ -204,7 +218,19 @@ _CONTROL_NAMES = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\0":
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a setting is to be kept: its name or its value says so."""
-    return bool(_SECRET_NAME.search(name)) or bool(_SECRET_SHAPE.search(value))
+    if _SECRET_SHAPE.search(value) or _looks_drawn(value):
+        return True
+    if not _SECRET_NAME.search(name) or _NO_SECRET_NAME.fullmatch(name):
+        return False
+    return not (value.startswith("/") and _NAMES_A_FILE.search(name))
+
+
+def _looks_drawn(value: str) -> bool:
+    """Whether small and capital letters and digits stand in it as chance puts them: a key under an innocent name."""
+    return any(
+        sum(before.isdigit() != after.isdigit() for before, after in pairwise(run)) > 3
+        for run in _LONG_RUN.findall(_USER_INFO.sub("://", value)) if not (run.islower() or run.isupper() or run.isdigit())
+    )  # fmt: skip
 
 
 def keep(name: str, value: str) -> str | Secret:
@@ -214,6 +240,42 @@ def keep(name: str, value: str) -> str | Secret:
     for part in credentials(value):  # a proxy's address is no secret, and the password in it is one
         KNOWN.add(part, name)
     return value
+
+
+def meet(text: str) -> None:
+    """Remember the secrets in a text of settings, however whoever reads it may take its quotes and comments."""
+    before = ""  # the name of a secret without a value: the value may stand on the next line
+    for line in text.splitlines():
+        if before and len(line.split()) == 1 and not guessable(line.strip()) and not _ASSIGNS.match(line):
+            keep(before, line.strip())
+        setting = _SETTING.search(line)
+        before = setting["name"] if setting and not setting["value"].strip("\\") and is_secret(setting["name"], "") else ""
+        if setting and is_secret(setting["name"], setting["value"]):
+            for value in _readings(setting["value"]):
+                prose = line.lstrip().startswith("#") and (guessable(value) or len(value.split()) > 1 or _is_placeholder(value))
+                if not prose:
+                    keep(setting["name"], value)
+
+
+def meet_environment(environ: Mapping[str, str]) -> None:
+    """Remember the secrets among a process's variables."""
+    for name, value in environ.items():
+        if not (value.startswith("/") and os.path.lexists(value)):  # the socket of an agent, not what it keeps
+            keep(name, value)
+
+
+def _readings(written: str) -> Iterator[str]:
+    """What a value may be to Compose, to a shell, or to YAML."""
+    value = written.strip()
+    yield value
+    yield value.partition(" #")[0].rstrip()
+    yield value.rstrip("\"',").replace("$$", "$")
+    if default := _DEFAULT.fullmatch(value):
+        yield default[1]
+    quote = value[:1]
+    if quote in ("'", '"') and (end := re.match(rf"{quote}((?:[^\\{quote}]|\\.)*){quote}", value)):
+        yield end[1]
+        yield re.sub(r"\\(.)", r"\1", end[1]).replace("$$", "$")
 
 
 def redact(text: str) -> str:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from ot_doctor.evidence.store import Store
@@ -18,6 +18,36 @@ if TYPE_CHECKING:
 
 class WouldLeak(Exception):
     """A finished document holds a secret: it is not written. The text is a sentence that names the secret's variable."""
+
+
+class _Redacted:
+    """A text stream that hides secrets, line by line: what a plug-in prints, a library warns of, or a thread raised."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = ""
+        self._lock = threading.RLock()
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            lines, end, self._begun = (self._begun + text).rpartition("\n")
+            self._pass_on(lines + end)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._lock:
+            begun, self._begun = self._begun, ""
+            self._pass_on(begun)
+            self._stream.flush()
+
+    def _pass_on(self, text: str) -> None:
+        if text:
+            from ot_doctor.secrets import redact
+
+            self._stream.write(redact(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def keep_stdout_for_the_report() -> None:
@@ -31,7 +61,7 @@ def keep_stdout_for_the_report() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
     encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "backslashreplace")
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = cast(TextIO, _Redacted(sys.stderr or open(2, "w", closefd=False)))  # noqa: SIM115
     sys.stdout = open(os.dup(1), "w", encoding=encoding, errors=errors)  # noqa: SIM115
     os.dup2(2, 1)
 

@@ -17,8 +17,9 @@ import pytest
 
 from ot_doctor import redaction
 from ot_doctor.check import Cause, Seen, Step, failed, passed
+from ot_doctor.known_values import credentials
 from ot_doctor.redaction import Redactor, leaks
-from ot_doctor.secrets import Secret, redact
+from ot_doctor.secrets import Secret, is_secret, meet, redact
 from tests.checks.evidence import deployment, hub, worker, workers
 from tests.report.reports import report
 
@@ -76,6 +77,47 @@ def test_a_piece_of_a_token_is_found(text: str) -> None:
     Secret(TOKEN, "T")
     assert not any(TOKEN[at : at + 8] in redact(text) for at in range(3, 30))
     assert leaks(text.encode()) and not leaks(redact(text).encode())
+
+
+def test_a_word_with_which_a_password_begins_stays() -> None:
+    Secret("opentranscribe_2024!x", "P")
+    for text in ("opentranscribe", "the account opentranscribe", "up opentranscribe…"):
+        assert redact(text) == text
+    assert redact("opentranscribe_2024!x") != "opentranscribe_2024!x" != redact("… opentranscribe_20…")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import hf_transfer", "in build_hf_headers", "redis://:**@redis:6379/0", "redis://:${REDIS_PASSWORD}@redis", "hf_xet",
+        "Write it as http://NAME:PASSWORD@HOST:PORT", "http://user:<password>@host", "--token-file /run/secrets/hub",
+        "davidamacey/opentranscribe-backend:v0.4.1@sha256:" + "0f" * 32, "Task x[5b9a1d4e-0c7f-4f0e-9f55-2f0f6a4c1b11]",
+        "Systran/faster-whisper-large-v3", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8", "--max-tokens 4096",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_secret_stays(text: str) -> None:
+    Secret(TOKEN, "HUGGINGFACE_TOKEN")
+    assert redact(text) == text and not is_secret("NOTE", text)
+
+
+def test_settings_are_met_however_they_are_written() -> None:
+    meet("""
+        # SECRET_KEY=0ldC0mment3d-out
+        # HUGGINGFACE_TOKEN: see the manual for it
+        JWT_SECRET: ${JWT:-default-K3y-of-it}  # words behind it
+        - "SMTP_PASS=list-Entry-77"
+        A B PG_PASSWORD = 'qu\\'0ted value'
+        ADMIN_PASSWORD=
+        on-the-N3xt-line
+    """)
+    for value in ("0ldC0mment3d-out", "default-K3y-of-it", "list-Entry-77", "qu'0ted value", "on-the-N3xt-line"):
+        assert value not in redact(f"refused {value}!"), value
+    assert redact("see the manual for it") == "see the manual for it"
+
+
+def test_a_slash_in_a_password_of_an_address() -> None:
+    assert list(credentials("amqp://ot:A1b2/c#3@rabbit/v")) == ["A1b2/c#3"]
+    assert not list(credentials("http://host:8080/x?mail=a@b.org")) and not list(credentials("https://hub/x:y@z"))
 
 
 def test_a_password_of_words_is_hidden_whole_or_cut_off_and_its_words_are_not() -> None:
@@ -288,7 +330,8 @@ def test_strict_hides_places(strict: Redactor, text: str, hidden: str) -> None:
         'File "/usr/local/lib/python3.11/site-packages/pyannote/audio/core/pipeline.py", line 3', "HTTP/1.1 403",
         "/var/run/docker.sock",
         "Docker 28.2.2 answers at unix:///var/run/docker.sock", "the worker has a token: hf_…(37)", "token-present", "v0.4.1",
-        "MIN_SPEAKERS=1, MAX_SPEAKERS=20", "appuser (1000) may read", "4/4 files",
+        "MIN_SPEAKERS=1, MAX_SPEAKERS=20", "sed -i '3s/.*/MAX_SPEAKERS=20/' .env", "tar xf /tmp/pyannote-models.tar.gz",
+        "does not resolve inside the container", "appuser (1000) may read", "4/4 files",
     ],
 )  # fmt: skip
 def test_strict_leaves_what_says_nothing_of_the_place(strict: Redactor, text: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ot_doctor.secrets import Secret, is_secret, keep, printable, redact
+from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact
 
 TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
 LETTERS = string.ascii_letters + string.digits
@@ -365,13 +365,32 @@ def test_printable_never_leaves_an_escape_whatever_the_bytes() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "secret"),
     [
-        ("HUGGINGFACE_TOKEN", "", True), ("POSTGRES_PASSWORD", "x", True), ("MINIO_ROOT_USER", "minio", False),
+        ("HUGGINGFACE_TOKEN", "", True), ("POSTGRES_PASSWORD", "x", True), ("MINIO_ROOT_USER", "minio", True),
         ("JWT_SECRET_KEY", "x", True), ("ENCRYPTION_KEY", "x", True), ("OPENAI_API_KEY", "x", True), ("SENTRY_DSN", "x", True),
         ("MAX_SPEAKERS", "20", False), ("MODEL_CACHE_DIR", "./models", False), ("COMPUTE_TYPE", "float16", False),
         ("NOTE", TOKEN, True), ("ANYTHING", "sk-abcdefghijklmnopqrst", True), ("VITE_X", "ghp_abcdefghijklmnopqrstuvwx", True),
-        ("PEM", "-----BEGIN RSA PRIVATE KEY-----", True),
+        ("PEM", "-----BEGIN RSA PRIVATE KEY-----", True), ("SMTP_PASS", "x", True), ("db_pass", "x", True),
+        ("ADMIN_PWD", "x", True),
+        ("SESSION_SALT", "x", True), ("AWS_ACCESS_KEY_ID", "x", True), ("AWS_REGION", "eu-west-1", False),
+        ("GITHUB_PAT", "x", True),
+        ("DEEPGRAM_API_KEY", "x", True), ("SLACK_WEBHOOK", "x", True), ("JWT_SIGNING", "x", True), ("LDAP_BIND_PW", "x", True),
+        ("ANYTHING", "kX8fJ2mQ9rT4vW6yZ1bN", True), ("PWD", "/srv/ot", False), ("OLDPWD", "/srv", False),
+        ("POSTGRES_PASSWORD_FILE", "/run/secrets/pg", False), ("SSL_KEY_PATH", "/etc/ssl/key.pem", False),
+        ("AUTHOR", "ada", False), ("COMPASS", "x", False), ("BYPASSED", "x", False), ("KEYBOARD", "x", False),
+        ("MODEL", "Systran/faster-whisper-large-v3", False), ("DIGEST", "0f" * 32, False),
     ],
 )  # fmt: skip
 def test_what_is_kept_is_told_by_name_or_value(name: str, value: str, secret: bool) -> None:
     assert is_secret(name, value) is secret
     assert isinstance(keep(name, value), Secret) is secret
+
+
+@pytest.mark.parametrize("following", ["MIN_SPEAKERS=1", "MAX_SPEAKERS=", "  export_path=/srv", "MODEL: large-v3"])
+def test_the_setting_behind_an_empty_secret_is_not_its_value(following: str) -> None:
+    meet(f"HUGGINGFACE_TOKEN=\n{following}\n")
+    assert redact(f"see {following} here") == f"see {following} here"
+
+
+def test_a_value_on_the_line_behind_its_name_is_met() -> None:
+    meet("APP_SECRET=\\\nQx7Kp2Lm9Zr4==\n")
+    assert "Qx7Kp2Lm9Zr4" not in redact("is Qx7Kp2Lm9Zr4== here")

@@ -18,6 +18,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
 from ot_doctor.evidence.sources.compose_dotenv import Budget, TemplateRefused, references, substitute
+from ot_doctor.evidence.sources.compose_secrets import meet_env_files, meet_file, meet_secrets
 from ot_doctor.evidence.sources.env_lines import matters
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.secrets import Secret, keep, printable, redact
@@ -47,10 +48,13 @@ def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavail
         refused: list[str] = []
         try:
             for document in _documents(path):
+                meet_secrets(document, variables.substituted)
                 _File(path, document, variables, services, environment, refused).merge()
         except _Unusable as error:
             refused.append(str(error))
+            meet_file(path)
         problems += [redact(printable(f"{path}: {what}")) for what in refused[:_MOST_PROBLEMS]]
+    meet_env_files(services.values(), deployment.env_path)
     return ComposeConfig(deployment.compose_files, services, tuple(environment), tuple(problems))
 
 

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.deadline import within
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
@@ -100,7 +100,7 @@ def find(request: Request) -> Endpoint:
     if request.no_docker:
         raise Unavailable("Docker was left out (--no-docker).", switched_off=True)
     if request.log_alone:
-        raise Unavailable("Only a log was given (--logs): Docker was not asked.", switched_off=True)
+        raise Unavailable(LOG_ALONE, switched_off=True)
     environ = request.environ
     if host := environ.get("DOCKER_HOST", "").strip():
         endpoint = _from_environment(request, host)
@@ -264,9 +264,9 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
     def among(*kinds: type[BaseException]) -> BaseException | None:
         return next((e for e in chain if isinstance(e, kinds)), None)
 
-    said = next((text for e in reversed(chain) if (text := printable(redact(str(e))).strip())), type(error).__name__)[:300]
+    said = next((text for e in reversed(chain) if (text := redact(printable(str(e))).strip())), type(error).__name__)[:300]
     if (refused := among(APIError)) and not among(NotFound):
-        return Unavailable(f"The Docker engine at {endpoint} answers with an error: {printable(redact(str(refused)))[:300]}")
+        return Unavailable(f"The Docker engine at {endpoint} answers with an error: {redact(printable(str(refused)))[:300]}")
     if among(InvalidVersion):
         return Unavailable(f"The engine at {endpoint} speaks an API version that ot-doctor cannot use: {said}", "Update Docker.")
     if among(TLSParameterError, ssl.SSLError):

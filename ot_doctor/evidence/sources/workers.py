@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +221,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         finished_at=moment(state.get("FinishedAt")),
         user=user,
         home=_home(user, env),
-        command=tuple(redact(_text(word)) for word in (*_list(config.get("Entrypoint")), *_list(config.get("Cmd")))),
+        command=_command(*_list(config.get("Entrypoint")), *_list(config.get("Cmd"))),
         env=env,
         mounts=_mounts(inspect, host),
         image_labels={_text(n): redact(_text(v)) for n, v in labels.items() if str(n).startswith("org.opencontainers.image.")},
@@ -268,6 +269,15 @@ def _environment(entries: object) -> dict[str, str | Secret]:
         if name and equals:
             env[printable(name)] = Secret(value, name) if name in _TOKEN_NAMES else keep(name, value)
     return env
+
+
+def _command(*words: object) -> tuple[str, ...]:
+    """The words without secrets: what follows ``--password`` is one."""
+    command = [_text(word) for word in words]
+    for option, value in pairwise(command):
+        if option.startswith("--") and "=" not in option:
+            keep(option.lstrip("-").replace("-", "_"), value)
+    return tuple(map(redact, command))
 
 
 def _home(user: str, env: Mapping[str, str | Secret]) -> str:
