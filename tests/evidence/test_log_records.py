@@ -10,7 +10,7 @@ import pytest
 
 from ot_doctor.evidence import Record
 from ot_doctor.evidence.sources.log_evidence import evidence, without_frames
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, unwrap
+from ot_doctor.evidence.sources.log_lines import MAX_LINE, own_head, unwrap
 from ot_doctor.evidence.sources.log_records import MAX_LINES
 from ot_doctor.evidence.sources.log_scan import RecordScan
 
@@ -190,3 +190,16 @@ def test_source_lines_of_a_traceback_are_no_evidence() -> None:
     text = 'Traceback (most recent call last):\n  File "x", line 1, in f\n    raise E("no")\n    ^^^^^\nE: real\n  on'
     assert without_frames(text) == "Traceback (most recent call last):\nE: real\n  on"
     assert evidence(Record((1, 1), None, "INFO", "E: real")) == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        ("[2026-11-21 01:37:28,804: INFO/MainProcess] a\nb\n", True),
+        ("b\n[2026-11-21 01:37:28,804: INFO/MainProcess] a\n", False),
+        ("[2026-11-21 01:37:28,804: INFO/MainProcess] a\n" * 3, False),
+        ("", False),
+    ],
+)
+def test_lines_that_no_others_are_like(lines: str, own: bool) -> None:
+    assert own_head(lines.encode()) == (lines.encode() if own else b"")

@@ -315,12 +315,14 @@ def _now(log: str, **shift: int) -> str:
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("steps", [(30, 200, None), (30, 60, 250, None), (30, 60, None)])
 @pytest.mark.parametrize("middle", ["a line without a prefix\n", "Traceback (most recent call last):\nValueError: bad\n"])
 def test_older_lines_are_read_without_stamps_and_tell_the_same(
-    middle: str, clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    middle: str, steps: tuple[int | None, ...], clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", (30, 200, None))
-    text = _now(ORDINARY * 300 + middle + ATTEMPT + middle + ORDINARY * 100)
+    monkeypatch.setattr(worker_log, "_STEPS", steps)
+    numbered = [ORDINARY.replace("{}", str(number)) for number in range(400)]
+    text = _now("".join(numbered[:300]) + middle + ATTEMPT + middle + "".join(numbered[300:]))
     worker = _start(clean_engine, tmp_path, text)
     asked: list[bytes] = []
     real = worker_log.container_lines

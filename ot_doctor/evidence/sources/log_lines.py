@@ -59,6 +59,16 @@ def own_time_agrees(text: bytes) -> bool:
     return False
 
 
+def own_head(text: bytes) -> bytes:
+    """The first lines, where the first tells its time to the millisecond and stands there once: no others are like them.
+
+    Else nothing.
+    """
+    head = text[: text.rfind(b"\n", 0, _SAMPLE) + 1]
+    first = head[: head.find(b"\n") + 1]
+    return head if is_head(first) and head.count(first) == 1 else b""
+
+
 def time_before(text: bytes, place: int) -> datetime | None:
     """When the last record of Celery's before a place was written, by its own prefix."""
     begin = text.rfind(b"\n[20", 0, place) + 1

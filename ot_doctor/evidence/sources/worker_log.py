@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
-from ot_doctor.evidence.sources.log_lines import own_time_agrees, parse_stamp
+from ot_doctor.evidence.sources.log_lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
 from ot_doctor.evidence.sources.log_records import shifted
 from ot_doctor.evidence.sources.log_scan import RecordScan
@@ -132,20 +132,20 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     problem = ""
     whole = False
     for tail in _STEPS:
-        if windows and _tells_the_time(windows[-1], worker, since):  # whose lines are read without stamps
-            newer = windows[-1:]
-            window = _Window(known, _cutter(known, worker, None), newer[0].entries, stamped=False)
-            lines = container_lines(worker.engine, worker.id, tail, until, before=newer[0].first_stamp)
-        else:
-            newer = windows
-            window = _Window(known, _cutter(known, worker, since), newer[0].entries if newer else 0)
-            lines = _lines(request, worker, tail, until)
+        without = bool(windows) and _tells_the_time(windows[-1], worker, since)
+        entries_after = windows[0].entries if windows else 0
+        window = _Window(known, _cutter(known, worker, None if without else since), entries_after, stamped=not without)
         try:
-            window.read(lines, before=newer[0].first_stamp if newer and window.stamped else b"")
+            if without:
+                lines = container_lines(worker.engine, worker.id, tail, until, before=windows[-1].first_stamp)
+                if not window.read_until(lines, windows[0].head if len(windows) > 1 else b""):
+                    windows = windows[-1:]  # the new window holds all lines before it
+            else:
+                window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
         except LogProblem as error:
             problem = str(error)
             break
-        windows = [window, *newer]
+        windows.insert(0, window)
         cutter = window.followed_by(windows[1:])
         whole = tail is None or window.entries < tail or (since is not None and window.began_before(since))
         if whole or _newest_is_whole(cutter):
@@ -202,6 +202,7 @@ class _Window:
     def __init__(self, known: Catalogue, cutter: Cutter, entries_after: int, *, stamped: bool = True) -> None:
         self.first_stamp = b""
         self.own_time_agrees = False
+        self.head = b""  # of lines without stamps: what they begin with, where it stands nowhere else
         self.stamped = stamped
         self._after = entries_after
         self._bytes = 0
@@ -227,6 +228,23 @@ class _Window:
                 break
             self.scan.feed(block)
         self.scan.close()
+
+    def read_until(self, blocks: Iterator[bytes], head: bytes) -> bool:
+        """Take in lines without stamps, up to those that the window after this one begins with; whether they were found."""
+        held = b""
+        found = False
+        for block in blocks:
+            self.head = self.head or own_head(block)
+            self._bytes += len(block)
+            at = (held + block).find(head) if head else -1
+            if at >= 0:
+                held, found = (held + block)[:at], True
+                break
+            self.scan.feed(held)
+            held = block
+        self.scan.feed(held)
+        self.scan.close()
+        return found
 
     def followed_by(self, newer: Sequence[_Window]) -> Cutter:
         """What this window tells, together with the windows after it: no attempt begins in those."""
