@@ -4,11 +4,23 @@ here=$(cd "$(dirname "$0")" && pwd)
 doctor=$1
 dir=$2
 shift 2
+sample=
 if [ -n "$dir" ]; then
   set -- --dir "$dir" "$@"
-elif "$doctor" "$@" --format text --select docker-engine 2>&1 >/dev/null | grep -q 'No OpenTranscribe installation was found'; then
-  echo "No OpenTranscribe installation was found on this machine: this is the broken sample in $here"
-  set -- --dir "$here" --logs "$here/worker.log" --no-docker --offline "$@"
+else
+  said=$("$doctor" "$@" --format text --select docker-engine 2>&1 >/dev/null) || true
+  case $said in
+    *"No OpenTranscribe installation was found"*)
+      # A copy, so that it is an installation like any other and no part of this repository.
+      sample=$(mktemp -d "${TMPDIR:-/tmp}/ot-doctor-sample.XXXXXX")/opentranscribe
+      cp -R "$here" "$sample"
+      printf '%s\nSo this is a broken sample, in %s:\n\n' "$said" "$sample"
+      set -- --dir "$sample" --logs "$sample/worker.log" --no-docker --offline "$@"
+      ;;
+  esac
 fi
 "$doctor" "$@" && code=0 || code=$?
 echo "ot-doctor's exit code: $code"
+if [ -n "$sample" ]; then
+  echo "This was the sample. For your own installation: make run DIR=/path/to/opentranscribe"
+fi
