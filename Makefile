@@ -1,5 +1,6 @@
 # make run   builds .venv and examines the installation it finds (make run DIR=/srv/opentranscribe ARGS="-v --offline")
-# make test  lint, types and all tests; make bench  the figures of docs/performance.md
+# make check lint, types, and the tests that need no engine and are not slow: for every minute
+# make test  lint, types and all tests: for every push; make bench  the figures of docs/performance.md
 # make docs  the manual, in build/docs
 # make dist  wheel, sdist, and ot-doctor.pyz, which runs with nothing but Python
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 DIR ?=
 ARGS ?=
 
-.PHONY: run test lint bench docs man dist clean
+.PHONY: run check test lint bench docs man dist clean
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "ot-doctor needs Python 3.10 or newer: make PYTHON=python3.12 run"; exit 1; }
@@ -26,8 +27,15 @@ ARGS ?=
 run: .venv/installed
 	@sh docs/sample/run.sh $(BIN)/ot-doctor '$(DIR)' $(ARGS)
 
+# The tests wait more than they work, so there are two processes for each processor.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+PYTEST := $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
+
+check: .venv/installed-dev lint
+	$(PYTEST) -m "not engine and not slow"
+
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

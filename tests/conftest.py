@@ -1,5 +1,12 @@
 """Fixtures for all tests."""
 
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from ot_doctor import secrets
@@ -18,3 +25,27 @@ def no_secret_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def fixed_salt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fingerprints that are the same in each run."""
     monkeypatch.setattr(secrets, "_SALT", b"the same in each run")
+
+
+@pytest.fixture
+def let_others_in() -> Callable[[Path], None]:
+    """``let_others_in(tmp_path)``: other users of the machine may enter the folder, and those above it."""
+
+    def open_up(folder: Path) -> None:
+        above = Path(tempfile.gettempdir()).resolve()
+        for one in (folder, *folder.parents):
+            if one == above:
+                break
+            one.chmod(0o755)
+
+    return open_up
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much of the project was not tried for want of an engine, and what brings one."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "engine" in report.keywords]
+    if skipped and not os.environ.get("PYTEST_XDIST_WORKER"):
+        count = f"{len(skipped)} test{'s' if len(skipped) > 1 else ''}"
+        terminalreporter.write_line(
+            f"{count} with a real Docker engine skipped. On Debian or Ubuntu, as root, this brings one: tests/parts/install.sh"
+        )

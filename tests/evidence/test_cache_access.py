@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,13 +42,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path, let_others_in: Callable[[Path], None]) -> Iterator[Path]:
     """A models folder of the worker's user; everybody may come as far as there."""
     made = tmp_path / "models"
     for name in ("huggingface", "torch"):
         (made / name).mkdir(parents=True)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    let_others_in(tmp_path)
     yield made
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +283,7 @@ def test_tls_without_certificates(tmp_path: Path) -> None:
     assert "TLS" in refused.reason and "DOCKER_CERT_PATH" in refused.hint
 
 
-def test_a_socket_that_the_user_may_not_use(tmp_path: Path) -> None:
+def test_a_socket_that_the_user_may_not_use(tmp_path: Path, let_others_in: Callable[[Path], None]) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become another user")
     # The interpreter's own folders need not be open to that user, so it forks first and gives up its rights afterwards.
@@ -296,8 +296,7 @@ def test_a_socket_that_the_user_may_not_use(tmp_path: Path) -> None:
     )
     with listening(tmp_path / "mine.sock", None) as host:
         (tmp_path / "mine.sock").chmod(0)
-        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            folder.chmod(0o755)
+        let_others_in(tmp_path)
         done = subprocess.run([sys.executable, "-c", script, host], capture_output=True, text=True, timeout=30)
     reason, hint, command = done.stdout.splitlines()
     assert "not allowed" in reason and "permission denied" in reason and host in reason

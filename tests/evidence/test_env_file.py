@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -87,14 +88,12 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert read(tmp_path / "loop").problem is EnvProblem.UNREADABLE
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read(tmp_path: Path, let_others_in: Callable[[Path], None]) -> None:
     path = tmp_path / ".env"
     path.write_text("A=1\n")
     path.chmod(0)
     if os.access(path, os.R_OK):  # root may read everything: ask somebody else
-        tmp_path.chmod(0o755)
-        os.chmod(tmp_path.parent, 0o755)
-        os.chmod(tmp_path.parent.parent, 0o755)
+        let_others_in(tmp_path)
         uid = os.geteuid()
         os.seteuid(65534)
         try:
