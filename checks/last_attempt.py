@@ -63,10 +63,10 @@ def last_attempt(
     current = [a for a in log.attempts if a.current and a.outcome is not Outcome.DISABLED]
     running = [a for a in current if a.outcome is Outcome.UNFINISHED]
     ended = [a for a in current if a.outcome is not Outcome.UNFINISHED]
-    if running and (not ended or running[0].lines > ended[0].lines or running[0].worker != ended[0].worker):
-        yield skipped(f"A diarization is still running in {running[0].worker} since {moment(running[0].started_at)}.")
     unread = next((source for source in log.sources if source.end_unread), None)
-    if ended and unread:
+    if running and unread is None and (not ended or running[0].lines > ended[0].lines or running[0].worker != ended[0].worker):
+        yield skipped(f"A diarization is still running in {running[0].worker} since {moment(running[0].started_at)}.")
+    if current and unread:
         yield _not_to_the_end(unread)
     elif ended:
         yield _ended(ended[0], ended[1:], now)

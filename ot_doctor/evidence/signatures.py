@@ -26,7 +26,8 @@ adds a user's own, which come first, and replace a built-in one of the same name
 ``name``         how reports and ``ot-doctor explain`` call it: lower-case words with hyphens.
 ``patterns``     regular expressions, any of which finds it in a record's text (``^`` and ``$`` are ends of lines). Named groups:
                  ``subject`` (the repository, path, device or variable that it is about), and for marks ``speakers``, ``device``,
-                 ``settings``. Begin with a fixed text, and let no ``*`` or ``+`` stand beside another of the same characters.
+                 ``settings``. Begin with a fixed text, and let no ``*`` or ``+`` stand beside another of the same characters:
+                 a pattern that could take for ever is refused.
 ``words``        fixed texts of four characters or more, one of which is in whatever a pattern finds: a log is searched for them.
 ``excludes``     regular expressions that rule it out, wherever in the record they are found.
 ``kind``         ``cause`` decides what an attempt failed of; ``generic`` never does alone; ``noise`` is harmless or merely tells
@@ -57,6 +58,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.words import ManyWords
 from ot_doctor.evidence.worker_log import Hit, Record
 
@@ -187,12 +189,13 @@ def _built_in() -> tuple[Signature, ...]:
 def read(path: Path) -> list[Signature]:
     """The signatures of a user's file. Raises ``ValueError``, in one sentence, where it cannot be read or is wrong."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB, which no file of signatures is")
+        content, _ = read_small(path, _LARGEST_FILE)
+    except (NotAFile, IsADirectoryError) as error:
+        raise ValueError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except TooLarge as error:
+        raise ValueError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB, which no file of signatures is") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -258,10 +261,13 @@ def assemble(signatures: Iterable[Signature]) -> Catalogue:
 
 
 def verify(signature: Signature, causes: frozenset[str]) -> None:
-    """Raises ``ValueError`` for a pattern that is no regular expression, an unknown cause, and a sample that does not fit.
+    """Raises ``ValueError`` for a pattern that is no regular expression or could take for ever, an unknown cause, and a
+    sample that does not fit.
 
     Apart from ``assemble``, because a run compiles only the patterns that it needs.
     """
+    from ot_doctor.evidence.pattern_cost import fault
+
     where = _place(signature)
     if signature.cause is not None and signature.cause not in causes:
         raise ValueError(f"{where}: cause {signature.cause!r} is none that 'ot-doctor explain' knows")
@@ -271,9 +277,12 @@ def verify(signature: Signature, causes: frozenset[str]) -> None:
     for key in ("patterns", "excludes"):
         for pattern in getattr(signature, key):
             try:
-                empty = _compiled(pattern).search("")
+                slow = fault(pattern)
+                empty = None if slow else _compiled(pattern).search("")
             except (re.error, RecursionError, OverflowError) as error:
                 raise ValueError(f"{where}: {key}: {pattern!r} is not a regular expression: {error}") from error
+            if slow:
+                raise ValueError(f"{where}: {key}: a search for {_shortened(pattern)} could take for ever: {slow}")
             if empty is not None:
                 raise ValueError(f"{where}: {key}: {pattern!r} matches an empty line, and so everything")
     for sample in signature.matches:

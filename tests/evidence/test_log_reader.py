@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Engine
-from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, whole_lines
+from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, moment, stamp_of, whole_lines
 
 STAMP = b"2026-11-21T01:37:28.804123456Z "
 
@@ -195,6 +195,98 @@ def test_an_engine_that_stops_in_the_middle_has_a_deadline(folder: Path) -> None
     with pytest.raises(LogProblem, match="--timeout"):
         list(container_lines(OneAnswer(folder, OK + frame(STAMP + b"one\n"), hangs=True).engine, "c", 10, soon(0.4)))
     assert time.monotonic() - begun < 2
+
+
+class Dribbles:
+    """A socket that sends a line now and then, without end; or half of a frame, or of HTTP's head."""
+
+    def __init__(self, folder: Path, first: bytes, again: bytes) -> None:
+        self.path = folder / "s"
+        self._first, self._again = first, again
+        self._stop = threading.Event()
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(self.path))
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Engine:
+        return Engine(f"unix://{self.path}", "the test")
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(5)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(self._first)
+            while not self._stop.wait(0.05):
+                connection.sendall(self._again)
+
+
+@pytest.mark.parametrize("again", [STAMP + b"hello\n", frame(STAMP + b"hello\n")], ids=["plain", "framed"])
+def test_an_engine_that_dribbles_has_a_deadline_and_what_came_is_used(folder: Path, again: bytes) -> None:
+    got = b""
+    begun = time.monotonic()
+    with Dribbles(folder, OK + again, again) as engine, pytest.raises(LogProblem, match="--timeout"):
+        for block in container_lines(engine, "c", 100, soon(1.0)):
+            got += block
+    assert time.monotonic() - begun < 2
+    assert got.count(STAMP + b"hello\n") >= 5
+
+
+@pytest.mark.parametrize(
+    "first, again",
+    [(b"HTTP/1.0 200 OK\r\n", b"x"), (OK + frame(b"x" * 9_000_000)[:100], b"x"), (b"HTTP/1.0 500 x\r\n\r\n", b"x")],
+)
+def test_an_engine_that_dribbles_nothing_whole_has_a_deadline(folder: Path, first: bytes, again: bytes) -> None:
+    begun = time.monotonic()
+    with Dribbles(folder, first, again) as engine, pytest.raises(LogProblem):
+        list(container_lines(engine, "c", 100, soon(1.0)))
+    assert time.monotonic() - begun < 2
+
+
+def test_a_frame_of_four_gigabytes_is_not_waited_for(folder: Path) -> None:
+    answer = OK + frame(STAMP + b"one\n") + struct.pack(">BxxxL", 1, 0xFFFFFFF0) + b"x" * 1000
+    with pytest.raises(LogProblem, match="cut in no way that is known"):
+        list(container_lines(OneAnswer(folder, answer).engine, "c", 10, soon()))
+
+
+# -- time stamps ---------------------------------------------------------------------------------
+
+STAMPS = [
+    (b"2026-11-21T01:37:28.804123456Z", 1795225048804123456),
+    (b"2026-11-21T01:37:28Z", 1795225048000000000),
+    (b"2026-11-21T02:37:28+01:00", 1795225048000000000),
+    (b"2026-11-21T02:37:28.8+01:00", 1795225048800000000),
+    (b"2026-11-21T01:37:28.804123456789Z", 1795225048804123456),
+]
+
+
+@pytest.mark.parametrize("stamp, nanoseconds", STAMPS)
+def test_stamps_of_docker_and_podman(stamp: bytes, nanoseconds: int) -> None:
+    assert moment(stamp + b" [2026-11-21 01:37:28,804: INFO/MainProcess] x") == nanoseconds
+    assert stamp_of(stamp + b" x") == stamp
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"Z", b"2026-11-21", b"2026-13-45T01:37:28Z x", b"9999-99-99T99:99:99+99:99 x", b"2026-11-21T01:37:28Zx", b"\xff\0"],
+)
+def test_what_is_no_stamp_is_a_problem_of_the_log(folder: Path, line: bytes) -> None:
+    assert stamp_of(line) == b"" and moment(line) is None
+    with pytest.raises(LogProblem, match="time stamps"):
+        list(container_lines(Engine(f"unix://{folder}/none", "the test"), "c", 10, soon(), before=line or b"x"))
+
+
+@pytest.mark.parametrize("stamp", [stamp for stamp, _ in STAMPS])
+def test_a_long_line_loses_the_stamps_in_its_middle_of_any_length(folder: Path, stamp: bytes) -> None:
+    answer = OK + frame(stamp + b" begin") + frame(stamp + b"  middle") + frame(stamp + b" \n") + frame(stamp + b" next\n")
+    lines = b"".join(container_lines(OneAnswer(folder, answer).engine, "c", 10, soon()))
+    assert lines == stamp + b" begin middle\n" + stamp + b" next\n"
 
 
 def test_no_engine_there(folder: Path) -> None:

@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_bytes(b"#" * (5 << 20))
     for name, says in (
         ("gone.toml", "cannot be read: No such file"),
-        ("", "cannot be read: Is a directory"),
+        ("", "is a folder"),
         ("latin.toml", "is not TOML: it is not UTF-8"),
         ("empty.toml", "holds no signature"),
         ("large.toml", "is larger than 4 MiB"),

@@ -11,6 +11,7 @@ from ot_doctor.evidence.signatures import Catalogue, Signature
 from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
 from ot_doctor.evidence.sources.log_evidence import evidence, result_failed, result_message, said, traceback_of, without_frames
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
+from ot_doctor.faults import note
 
 TASK_WORDS = (
     b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (", b"-------------- [queues]"
@@ -27,6 +28,7 @@ _DIARIZING = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|rediarize\w
 _SPEAKS_OF_IT = re.compile(r"pyannote|diari[sz]|speaker", re.IGNORECASE)
 _STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
 _BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
+_COUNT = re.compile(r"[0-9]{1,4}")
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
 
@@ -48,7 +50,14 @@ class Cutter:
         self.device = ""
 
     def add(self, record: Record) -> bool:
-        """Take one record in; whether it told anything."""
+        """Take one record in; whether it told anything. One that raises is left out, and noted."""
+        try:
+            return self._take(record)
+        except Exception as error:  # of a hostile log, one record must not cost all others
+            note(f"line {record.lines[0]} of the log of {self._worker}", error)
+            return False
+
+    def _take(self, record: Record) -> bool:
         if not self._present and record.at is not None and self._since is not None and record.at >= self._since:
             self._present = True
             self._cut_off(record)
@@ -131,7 +140,7 @@ class Cutter:
         draft.named = bool(record.task)
         match = mark.search(said(record))
         if match is not None and match.groupdict().get("speakers"):
-            draft.speakers = int(match["speakers"])
+            draft.speakers = int(match["speakers"]) if _COUNT.fullmatch(match["speakers"]) else None
 
     def _task(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
         if task["what"] == "received":

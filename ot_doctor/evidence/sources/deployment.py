@@ -11,12 +11,14 @@ from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.installation import compose_files as files_taken_by_itself
+from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.evidence.workers import Role, Worker, Workers
 
 _V0_3_CACHE = "/.cache/huggingface/transformers"
 _V0_4_WARNINGS = "ignore::UserWarning:pyannote.audio.core.io"
 _V0_5_SERVICES = ("diar-native", "celery-redaction")
 _VERSION = re.compile(r"v?(\d{1,3}\.\d{1,3}\.\d{1,3})(?![\d.])")
+_LARGEST_VERSION = 4096  # bytes
 _LINE_OF_VERSION = {"0.1": ReleaseLine.V0_3, "0.2": ReleaseLine.V0_3, "0.3": ReleaseLine.V0_3,
                     "0.4": ReleaseLine.V0_4, "0.5": ReleaseLine.V0_5}  # fmt: skip
 _THREE_WAYS = (
@@ -151,9 +153,8 @@ def _same(one: Path, other: Path) -> bool:
 
 def _checkout_version(directory: Path) -> str | None:
     try:
-        with (directory / "VERSION").open("rb") as file:
-            found = _VERSION.match(file.read(64).decode("ascii", "replace").strip())
-    except (OSError, ValueError):
+        found = _VERSION.match(read_small(directory / "VERSION", _LARGEST_VERSION)[0].decode("ascii", "replace").strip())
+    except (OSError, ValueError, TooLarge):
         return None
     return f"v{found[1]}" if found else None
 

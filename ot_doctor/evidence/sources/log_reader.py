@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import queue
+import re
 import select
 import socket
 import stat
@@ -33,11 +34,16 @@ _PIPE = 1 << 20  # bytes that a pipe is asked to hold: the writer need not wait 
 _CHUNK = 1 << 19  # of a container's log
 _CHUNKS_AHEAD = 4
 _LONGEST_LINE = 8 << 20  # what has no line end for so long is cut into pieces
-_STAMP = 30  # bytes of the engine's time stamp: 2026-11-21T01:37:28.804123456Z
+_LONGEST_STAMP = 50  # bytes
+_LONGEST_FRAME = 16 << 20  # engines send 16 KiB at most
+# Docker's stamp has nine digits of a second and Z, Podman's any number and a zone.
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?(Z|[+-]\d\d:\d\d)(?= |$)")
 _HEADER = struct.Struct(">BxxxL")
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\0")  # gzip, zstd, bzip2, xz
 _GULP, _NAP = 1 << 15, 0.0003  # the engine writes line by line: to let it, instead of waking for each, doubles the speed
+_NO_STAMP = "the engine's time stamps cannot be understood"
 _LATE = "the engine did not send the log in the time given; --timeout allows more"
+_GRACE = 0.3  # seconds
 _ENGINE_ERROR = 3  # the stream number of an error that the engine met on the way
 
 
@@ -148,19 +154,38 @@ def container_lines(
     try:
         with _connect(engine.endpoint, until) as connection:
             connection.sendall(request.encode())
-            yield from whole_lines(_body(connection, until, 0 if before else _STAMP + 1))
+            yield from whole_lines(_body(connection, until, stamped=not before))
     except TimeoutError as error:
         raise LogProblem(_LATE) from error
     except OSError as error:
         raise LogProblem(f"the engine broke off while sending the log: {error.strerror or error}") from error
 
 
+def stamp_of(line: bytes) -> bytes:
+    """The engine's time stamp that a line begins with; empty where it has none."""
+    found = _STAMP.match(line)
+    return found[0] if found and moment(found[0]) is not None else b""
+
+
+def moment(stamp: bytes) -> int | None:
+    """Nanoseconds since 1970 of the stamp that a line begins with; ``None`` where it is no point in time."""
+    found = _STAMP.match(stamp)
+    if found is None:
+        return None
+    zone = "+00:00" if found[3] == b"Z" else found[3].decode("ascii")
+    try:
+        seconds = int(datetime.fromisoformat(f"{found[1].decode('ascii')}{zone}").timestamp())
+    except (ValueError, OverflowError):
+        return None
+    return seconds * 10**9 + int((found[2] or b"0")[:9].ljust(9, b"0"))
+
+
 def _just_before(stamp: bytes) -> str:
     """A nanosecond before a stamp of the engine, as it takes points in time: seconds and nanoseconds since 1970."""
-    text = stamp.decode("ascii")
-    seconds = int(datetime.fromisoformat(f"{text[:19]}+00:00").timestamp())
-    moment = seconds * 10**9 + int(text[20:29].ljust(9, "0")) - 1
-    return f"{moment // 10**9}.{moment % 10**9:09d}"
+    at = moment(stamp)
+    if at is None:
+        raise LogProblem(_NO_STAMP)
+    return f"{(at - 1) // 10**9}.{(at - 1) % 10**9:09d}"
 
 
 def _connect(endpoint: str, until: float) -> socket.socket:
@@ -174,9 +199,9 @@ def _connect(endpoint: str, until: float) -> socket.socket:
     return socket.create_connection((parts.hostname or "localhost", parts.port or 2375), timeout=wait)
 
 
-def _body(connection: socket.socket, until: float, stamp: int) -> Iterator[bytes]:
-    """The log's text, without HTTP's head and without the frames. ``stamp`` is the length of what stands before each entry."""
-    received = _ahead(_received(connection, until), lambda: connection.shutdown(socket.SHUT_RDWR))
+def _body(connection: socket.socket, until: float, *, stamped: bool) -> Iterator[bytes]:
+    """The log's text, without HTTP's head and without the frames. ``stamped``: the engine's time stands before each entry."""
+    received = _ahead(_received(connection, until), lambda: connection.shutdown(socket.SHUT_RDWR), until)
     start = b""
     while b"\r\n\r\n" not in start:
         more = next(received, b"")
@@ -186,24 +211,34 @@ def _body(connection: socket.socket, until: float, stamp: int) -> Iterator[bytes
     head, _, rest = start.partition(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2]
     if status != [b"200"]:
-        raise LogProblem(_message(rest + b"".join(received)))
+        for more in received:
+            rest += more
+            if len(rest) > _CHUNK:
+                break
+        raise LogProblem(_message(rest))
     if len(rest) < 8:
         rest += next(received, b"")
     framed = _HEADER.size <= len(rest) and rest[1:4] == b"\0\0\0"
-    yield from _unframed(rest, received, stamp) if framed else _joined(rest, received)
+    yield from _unframed(rest, received, stamped) if framed else _joined(rest, received)
 
 
 def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)
     while True:
-        wait = until - time.monotonic()
-        if wait <= 0:
-            raise TimeoutError
-        connection.settimeout(wait)
         filled = 0
+        count = None
         while filled < _CHUNK // 2:  # a socket gives little at a time, and large blocks are searched faster
-            count = connection.recv_into(view[filled:])
+            wait = until - time.monotonic()
+            try:
+                if wait <= 0:
+                    raise TimeoutError
+                connection.settimeout(wait)
+                count = connection.recv_into(view[filled:])
+            except TimeoutError:
+                if not filled:
+                    raise
+                break  # what came counts; the next turn says that time is up
             if not count:
                 break
             filled += count
@@ -211,12 +246,15 @@ def _received(connection: socket.socket, until: float) -> Iterator[bytes]:
                 time.sleep(_NAP)
         if filled:
             yield bytes(view[:filled])
-        if not count:
+        if count == 0:
             return
 
 
-def _ahead(chunks: Iterator[bytes], interrupt: Callable[[], None]) -> Iterator[bytes]:
-    """The same chunks, read by a thread: the engine would stand still while a chunk is searched."""
+def _ahead(chunks: Iterator[bytes], interrupt: Callable[[], None], until: float) -> Iterator[bytes]:
+    """The same chunks, read by a thread: the engine would stand still while a chunk is searched.
+
+    Raises ``TimeoutError`` when nothing has come for a while after ``until``, by when the thread should have said so itself.
+    """
     ready: queue.Queue[bytes | Exception | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
     stopped = threading.Event()
 
@@ -239,10 +277,15 @@ def _ahead(chunks: Iterator[bytes], interrupt: Callable[[], None]) -> Iterator[b
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not None:
+        while True:
+            item = ready.get(timeout=max(0.0, until - time.monotonic()) + _GRACE)
+            if item is None:
+                return
             if isinstance(item, Exception):
                 raise item
             yield item
+    except queue.Empty:
+        raise TimeoutError from None
     finally:
         stopped.set()
         with contextlib.suppress(OSError):
@@ -264,7 +307,7 @@ def _joined(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:
     yield from received
 
 
-def _unframed(first: bytes, received: Iterator[bytes], stamp: int) -> Iterator[bytes]:
+def _unframed(first: bytes, received: Iterator[bytes], stamped: bool) -> Iterator[bytes]:
     """Takes the frames off. A long line comes in several, each with a stamp of its own."""
     buffer = first
     continues = False
@@ -276,11 +319,17 @@ def _unframed(first: bytes, received: Iterator[bytes], stamp: int) -> Iterator[b
             stream, size = unpack(buffer, at)
             stop = at + 8 + size
             if stop > end:
+                if size > _LONGEST_FRAME:
+                    yield b"".join(parts)
+                    raise LogProblem("the engine's answer to a request for the log is cut in no way that is known")
                 break
             if stream == _ENGINE_ERROR:
                 yield b"".join(parts)
                 raise LogProblem(_message(buffer[at + 8 : stop]))
-            parts.append(buffer[at + 8 + stamp : stop] if continues else buffer[at + 8 : stop])
+            text = at + 8
+            if continues and stamped:
+                text += _stamp_length(buffer[text : min(stop, text + _LONGEST_STAMP)])
+            parts.append(buffer[text:stop])
             continues = buffer[stop - 1] != 10
             at = stop
         if parts:
@@ -291,6 +340,12 @@ def _unframed(first: bytes, received: Iterator[bytes], stamp: int) -> Iterator[b
         buffer = buffer[at:] + more
 
 
+def _stamp_length(text: bytes) -> int:
+    """Of the stamp and the blank behind it."""
+    found = _STAMP.match(text)
+    return min(found.end() + 1, len(text)) if found else 0
+
+
 def sdk_lines(engine: Engine, container: str, tail: int | None, request: Request, until: float) -> Iterator[bytes]:
     """The same through the Docker SDK, which can do TLS and SSH. Raises ``LogProblem``."""
     from ot_doctor.evidence.sources.engine import asking, reconnect
@@ -299,7 +354,9 @@ def sdk_lines(engine: Engine, container: str, tail: int | None, request: Request
         client = reconnect(engine, request)
         with contextlib.closing(client), asking(client, engine, request):
             stream = client.api.logs(container, stream=True, follow=False, timestamps=True, tail="all" if tail is None else tail)
-            yield from whole_lines(_in_time(stream, until))
+            yield from whole_lines(_in_time(_ahead(stream, client.close, until), until))
+    except TimeoutError as error:
+        raise LogProblem(_LATE) from error
     except Unavailable as error:
         raise LogProblem(error.reason) from error
 

@@ -20,13 +20,11 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
 
     Raises ``TooLarge``, ``NotAFile``, and the ``OSError`` that the system gives (``IsADirectoryError`` among them).
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    _refuse_odd(path, os.stat(path))  # first: to open some devices does something, even if nothing is read
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         status = os.fstat(handle)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(f"{path} is a folder")
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFile(f"{path} is not a regular file")
+        _refuse_odd(path, status)
         with open(handle, "rb", closefd=False) as file:
             data = file.read(limit + 1)
     finally:
@@ -34,3 +32,10 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
     if len(data) > limit:
         raise TooLarge(f"{path} has more than {limit // (1024 * 1024)} MB")
     return data, status
+
+
+def _refuse_odd(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path} is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAFile(f"{path} is not a regular file")

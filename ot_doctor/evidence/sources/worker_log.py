@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,15 +14,17 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
 from ot_doctor.evidence.sources.log_lines import own_head, own_time_agrees, parse_stamp
-from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, sdk_lines
+from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 from ot_doctor.evidence.sources.log_records import shifted
 from ot_doctor.evidence.sources.log_scan import RecordScan
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
+_LONGEST_RECORD = 1 << 15  # characters
 _LONGEST_ENTRY = 16_384  # bytes
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
+_HEAD = 50  # bytes of a line that hold the engine's stamp
 _TURN = 0.0005  # seconds
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
@@ -42,15 +45,14 @@ def gather(request: Request, workers: Workers | Unavailable) -> WorkerLog:
     """
     if not request.logs and isinstance(workers, Unavailable):
         raise workers
-    # The engine stands still while the reading thread waits for its turn behind the searching one.
-    sys.setswitchinterval(_TURN)
     reads: list[_Read] = []
-    if request.logs:
-        for index, name in enumerate(dict.fromkeys(request.logs)):
-            reads.append(_read_file(request, name, _until(request, len(request.logs) - index)))
-    elif isinstance(workers, Workers):
-        for index, worker in enumerate(workers.diarizers):
-            reads.append(_read_container(request, worker, _until(request, len(workers.diarizers) - index)))
+    with _short_turns():
+        if request.logs:
+            for index, name in enumerate(dict.fromkeys(request.logs)):
+                reads.append(_read_file(request, name, _until(request, len(request.logs) - index)))
+        elif isinstance(workers, Workers):
+            for index, worker in enumerate(workers.diarizers):
+                reads.append(_read_container(request, worker, _until(request, len(workers.diarizers) - index)))
     attempts = [attempt for read in reads for attempt in read.attempts]
     if len(reads) > 1:
         attempts.sort(key=_newness, reverse=True)
@@ -59,6 +61,17 @@ def gather(request: Request, workers: Workers | Unavailable) -> WorkerLog:
         attempts=tuple(attempts),
         stray=tuple(hit for read in reads for hit in read.stray),
     )
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """The engine stands still while the reading thread waits for its turn behind the searching one."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _until(request: Request, logs_left: int) -> float:
@@ -74,9 +87,17 @@ def _scan(known: Catalogue, on_record: Callable[[Record], object], *, timed: boo
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
-        marks, known.words(), on_record, loud=ERROR_WORDS, begins=lambda text: any(mark.search(text) for mark in marking),
-        timed=timed,
+        marks, known.words(), lambda record: on_record(_bounded(record)), loud=ERROR_WORDS,
+        begins=lambda text: any(mark.search(text) for mark in marking), timed=timed,
     )  # fmt: skip
+
+
+def _bounded(record: Record) -> Record:
+    """The record without its middle where it is very long: a few hundred are kept."""
+    if len(record.text) <= _LONGEST_RECORD:
+        return record
+    half = _LONGEST_RECORD // 2
+    return replace(record, text=f"{record.text[:half]}\n[...]\n{record.text[-half:]}")
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -130,12 +151,14 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     cutter = _cutter(known, worker, since)
     windows: list[_Window] = []  # in the order of the log
     problem = ""
-    whole = False
+    whole = cut_short = False
     for tail in _STEPS:
         without = bool(windows) and _tells_the_time(windows[-1], worker, since)
         entries_after = windows[0].entries if windows else 0
         window = _Window(known, _cutter(known, worker, None if without else since), entries_after, stamped=not without)
         try:
+            if windows and not windows[-1].first_stamp:
+                raise LogProblem("the engine's time stamps cannot be understood")
             if without:
                 lines = container_lines(worker.engine, worker.id, tail, until, before=windows[-1].first_stamp)
                 if not window.read_until(lines, windows[0].head if len(windows) > 1 else b""):
@@ -144,6 +167,11 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
                 window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
         except LogProblem as error:
             problem = str(error)
+            if not windows and window.scan.lines:  # what came counts; the newest lines come last
+                window.scan.close()
+                windows.append(window)
+                cutter = window.followed_by(())
+                cut_short = True
             break
         windows.insert(0, window)
         cutter = window.followed_by(windows[1:])
@@ -154,11 +182,12 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     if problem and not windows:
         command = f"docker inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {worker.name}"
         problem = f"The log of {worker.name} cannot be read: {problem}. Its log driver is '{worker.log_driver}'; see: {command}"
-    elif problem:
+    elif problem and not cut_short:
         longer = max(120, round(4 * request.timeout))
         problem = f"no attempt in the last {read:,} lines of {worker.name}; --timeout {longer} looks further back"
     tokens = [_lines_in(windows[:place]) + line for place, part in enumerate(windows) for line in part.scan.token_lines]
-    return _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
+    result = _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
+    return replace(result, source=replace(result.source, end_unread=cut_short))
 
 
 def _cutter(known: Catalogue, worker: Worker, since: datetime | None) -> Cutter:
@@ -217,14 +246,16 @@ class _Window:
 
     def read(self, blocks: Iterator[bytes], *, before: bytes) -> None:
         """Take the lines in, up to the one that has the stamp ``before``."""
+        end = moment(before) if before else None
         for block in blocks:
             if self.stamped and not self.first_stamp:
-                self.first_stamp = block[:30]
+                self.first_stamp = stamp_of(block[:_HEAD])
                 self.own_time_agrees = own_time_agrees(block)
             self._bytes += len(block)
-            last_line = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
-            if before and last_line[:30] >= before:
-                self.scan.feed(b"".join(line for line in block.splitlines(keepends=True) if line[:30] < before))
+            last_line = block.rfind(b"\n", 0, len(block) - 1) + 1
+            if end is not None and (moment(block[last_line : last_line + _HEAD]) or 0) >= end:
+                older = (line for line in block.splitlines(keepends=True) if (moment(line[:_HEAD]) or 0) < end)
+                self.scan.feed(b"".join(older))
                 break
             self.scan.feed(block)
         self.scan.close()
