@@ -18,7 +18,16 @@ from ot_doctor import __version__
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
-from ot_doctor.evidence.sources.hub_answers import REDIRECTS, TELLING_HEADERS, Reply, clean, failure, file_answer, identity, plain_body
+from ot_doctor.evidence.sources.hub_answers import (
+    REDIRECTS,
+    TELLING_HEADERS,
+    Reply,
+    clean,
+    failure,
+    file_answer,
+    identity,
+    plain_body,
+)
 from ot_doctor.evidence.sources.plain_urls import origin, same_server
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
@@ -102,7 +111,7 @@ def _problem(value: str | None) -> str:
     shown = f"is not an http or https address ('{clean(value)}')"
     try:
         parts = urlsplit(value)
-        if parts.scheme in ("http", "https") and "@" in parts.netloc or redact(value) != value:
+        if (parts.scheme in ("http", "https") and "@" in parts.netloc) or redact(value) != value:
             return "holds a user name, a password or a token"
         if parts.scheme in ("http", "https") and not value.isascii():
             return f"has letters beyond ASCII, which not every client reads the same way ('{clean(value)}')"
