@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 from ot_doctor.secrets import TOKEN_NAME
 
@@ -45,10 +45,10 @@ def token_exposure(
 def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
     if isinstance(env, Unavailable) or not any(usable(entry.value) for entry in env.entries):
         return
-    path = str(env.path)
+    path, file = str(env.path), env.target or env.path
     if env.tracked_by_git:
         entry = env.entry(TOKEN_NAME)
-        untrack = f"git -C {quote(str(env.path.parent))} rm --cached --quiet -- {quote(env.path.name)}"
+        untrack = f"git -C {quote(str(file.parent))} rm --cached --quiet -- {quote(file.name)}"
         yield failed(
             Cause.TOKEN_EXPOSED, f"{path} holds the token and is tracked by git", subject=path,
             expected="a .env that git does not know",
@@ -59,6 +59,13 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
                 new_token(), put_token(env.where(entry.line) if entry else None, path), recreate(deployment, workers),
             ],
         )  # fmt: skip
+    elif env.tracked_by_git is None:
+        asking = f"git -C {quote(str(file.parent))} ls-files -- {quote(file.name)}"
+        yield unknown(
+            f"Whether git tracks {path} is not known: the repository around it cannot be read, or belongs to another user.",
+            subject=path,
+            remedy=[Step("Ask git: it prints the file's name where it tracks it.", command=asking)],
+        )
     if env.mode & 0o004:
         yield warned(
             f"every user of this machine can read {path} (mode {env.mode:04o}), and it holds the token",

@@ -5,10 +5,20 @@ from __future__ import annotations
 import contextlib
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, ShellComplete, add_completion_class, get_completion_class
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_OT_DOCTOR_COMPLETE"
+
+
+class _Bash(BashComplete):
+    """Click's own starts the ``bash`` of PATH to ask its version; nothing here starts a program."""
+
+    def source(self) -> str:
+        return ShellComplete.source(self)
+
+
+add_completion_class(_Bash)
 
 
 def script(command: click.Command, shell: str) -> str:

@@ -68,7 +68,8 @@ class EnvFile:
     modified_at: datetime | None = None  # aware, UTC
     mode: int = 0  # permission bits
     owner: int = -1  # user id
-    tracked_by_git: bool | None = None  # None: no git, or not in a work tree that git can read
+    tracked_by_git: bool | None = None  # None: in a repository that cannot be read; of a link, its target
+    target: Path | None = None  # the file itself, where the path is a symbolic link
     shell_wins: Mapping[str, str | Secret] = field(default_factory=dict)  # variables of the doctor's own environment
 
     def entry(self, key: str) -> EnvEntry | None:

@@ -42,6 +42,23 @@ def test_tracked_by_git_and_the_command_takes_it_out(tmp_path):
     assert listed.stdout == "" and path.exists()
 
 
+def test_a_link_whose_target_git_tracks(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/real.env").write_text("A=1\n")
+    for command in ("git init -q", "git add -f real.env"):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path / "kept")
+    finding = judge(env_file(tracked_by_git=True, path=tmp_path / ".env", target=tmp_path / "kept/real.env"))
+    subprocess.run(finding.remedy[0].command or "", shell=True, check=True)
+    assert not subprocess.run(["git", "ls-files"], cwd=tmp_path / "kept", capture_output=True, check=True).stdout
+
+
+def test_what_git_tracks_is_not_known():
+    finding = judge(env_file(tracked_by_git=None))
+    assert (finding.status, finding.cause) == (Status.UNKNOWN, None)
+    assert "/srv/ot/.env" in finding.message and finding.remedy[0].command == "git -C /srv/ot ls-files -- .env"
+    assert judge(env_file("HUGGINGFACE_TOKEN=\n", tracked_by_git=None)).status is Status.PASS
+
+
 @pytest.mark.parametrize("name", ["VITE_HF_TOKEN", "NEXT_PUBLIC_TOKEN", "REACT_APP_HF", "PUBLIC_HF", "NUXT_PUBLIC_X"])
 def test_browser_side_variable_in_env(name):
     finding = judge(env_file(f"HUGGINGFACE_TOKEN={TOKEN}\n{name}={TOKEN}\n"))

@@ -151,6 +151,18 @@ def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
     assert source.find(request(**environ)).known_to_cli, "the default socket comes first"
 
 
+@pytest.mark.parametrize(
+    "host", ["SSH://me@machine", "sSh://me@machine", "s\tsh://me@machine", "ssh\n://me@machine", "\x01ssh://me@machine"]
+)
+def test_ssh_is_not_tried_however_it_is_written(host: str, tmp_path: Path) -> None:
+    assert "may ask for a password" in refusal(request(DOCKER_HOST=host)).reason
+    identity = hashlib.sha256(b"far").hexdigest()
+    meta = tmp_path / "contexts/meta" / identity / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"Endpoints": {"docker": {"Host": f" {host}"}}}))
+    assert "may ask for a password" in refusal(request(DOCKER_CONFIG=str(tmp_path), DOCKER_CONTEXT="far")).reason
+
+
 def test_ssh_is_not_tried_since_it_may_ask() -> None:
     refused = refusal(request(DOCKER_HOST="ssh://me@machine"))
     assert "ssh://me@machine" in refused.reason and "SSH" in refused.reason and "that machine" in refused.hint

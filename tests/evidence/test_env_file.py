@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -216,50 +214,6 @@ def test_the_shell_wins_where_it_differs(tmp_path: Path) -> None:
     entry = file.entry("MODEL_CACHE_DIR")
     assert entry is not None and entry.value == "./models"
     assert file.entries[-1].value == "/shell"
-
-
-needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git")
-
-
-@needs_git
-def test_whether_git_tracks_the_file(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True, timeout=20)
-
-    assert written(tmp_path, "A=1\n").tracked_by_git is None
-    git("init")
-    assert read(tmp_path / ".env").tracked_by_git is False
-    git("add", "-f", ".env")
-    assert read(tmp_path / ".env").tracked_by_git is True
-    assert read(tmp_path / ".env", {"GIT_DIR": "/nowhere"}).tracked_by_git is True
-    (tmp_path / ".env").write_bytes(b"A='\n")
-    assert read(tmp_path / ".env").tracked_by_git is True
-    assert read(tmp_path / ".env", {"PATH": str(tmp_path)}).tracked_by_git is None
-
-
-@needs_git
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
-def test_git_speaks_of_somebody_elses_repository_and_runs_nothing_of_it(tmp_path: Path) -> None:
-    subprocess.run(["git", "init"], cwd=tmp_path, check=True, capture_output=True)
-    subprocess.run(["git", "config", "core.fsmonitor", f"touch {tmp_path}/ran; false"], cwd=tmp_path, check=True)
-    (tmp_path / ".env").write_text("A=1\n")
-    for path in [tmp_path, *tmp_path.rglob("*")]:
-        os.chown(path, 12345, 12345)
-    assert read(tmp_path / ".env").tracked_by_git is False
-    assert not (tmp_path / "ran").exists()
-
-
-@needs_git
-def test_a_git_that_hangs_is_left_behind(tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "git").write_text("#!/bin/sh\nexec sleep 60\n")
-    (programs / "git").chmod(0o755)
-    (tmp_path / ".env").write_text("A=1\n")
-    started = time.monotonic()
-    request = Request(environ={"PATH": f"{programs}:{PATH['PATH']}"}, timeout=1)
-    assert gather(request, Deployment(tmp_path, "--dir", tmp_path / ".env")).tracked_by_git is None
-    assert time.monotonic() - started < 30
 
 
 def asked(here: Path, running: Path) -> tuple[EnvFile | None, tuple[str, ...]]:

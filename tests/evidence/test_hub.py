@@ -348,7 +348,8 @@ def test_a_worker_without_one_leaves_it_to_the_doctor(hub: LocalHub) -> None:
     "endpoint",
     ["", "huggingface.co", "ftp://huggingface.co", "https://", "https://a b", "https://x:port", "https://x:0", "http://[::1",
      "https://hub\n.example", "https://a..b", "https://x/?q=1", "https://x/#y", "https://ada:secret-word@hub.example",
-     VALUE, f"https://hub.example/{VALUE}"],
+     VALUE, f"https://hub.example/{VALUE}", "http://evil.example\\@127.0.0.1", "http://[::1]evil.example", "http://127.0.0.1%2f.evil.example",
+     "http://\u24db\u24deca\u24dbhost", "http://127\u30020.0.1", "https://h\xfcb.example", "https://hub.example/a b", "https://hub.example?"],
 )  # fmt: skip
 def test_an_endpoint_that_is_none(endpoint: str) -> None:
     with pytest.raises(Unavailable, match=r"HF_ENDPOINT of opentranscribe-celery-worker Config\.Env") as raised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -150,6 +152,41 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
 
     with server(flood) as port:
         assert all_answers(ask(f"http://127.0.0.1:{port}")) == {Answer.PROXY}
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"gzip, gzip, gzip"])
+def test_a_packed_answer_that_would_fill_the_memory(encoding: bytes) -> None:
+    content = bytes(100_000_000)
+    for _ in encoding.split(b","):
+        content = gzip.compress(content)
+
+    def send(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Encoding: " + encoding
+        connection.sendall(head + b"\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+
+    with server(send) as port:
+        ask(f"http://127.0.0.1:{port}")  # the client is loaded
+        tracemalloc.start()
+        try:
+            assert all_answers(ask(f"http://127.0.0.1:{port}")) == {Answer.PROXY}
+            assert tracemalloc.get_traced_memory()[1] < 30_000_000
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("line", [b"X-%d: " + b"x" * 1000 + b"\r\n", b"%d" + b"x" * 60_000])
+def test_headers_without_an_end(line: bytes) -> None:
+    def flood(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        for number in range(1_000_000):
+            connection.sendall(line % number)
+
+    with server(flood) as port:
+        started = time.monotonic()
+        assert all_answers(ask(f"http://127.0.0.1:{port}")) == {Answer.REFUSED}
+        assert time.monotonic() - started < 8
 
 
 def test_a_server_that_speaks_something_else() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ot_doctor.deadline import within
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
@@ -110,12 +111,20 @@ def find(request: Request) -> Endpoint:
         if not name:
             name, found_by = _current_context(config), str(config / "config.json")
         endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
-    if endpoint.url.startswith("ssh://"):
+    if _over_ssh(endpoint.url):
         raise Unavailable(
             f"The Docker engine at {endpoint} is reached over SSH, which may ask for a password; ot-doctor asks nothing.",
             hint="Run ot-doctor on that machine.",
         )
     return endpoint
+
+
+def _over_ssh(url: str) -> bool:
+    """As the SDK reads an address: in any case, with blanks and control characters in it and around it."""
+    try:
+        return urlsplit(url.strip()).scheme == "ssh"
+    except ValueError:
+        return False  # the SDK refuses it in its own words
 
 
 # -- where -----------------------------------------------------------------------------------------------------------

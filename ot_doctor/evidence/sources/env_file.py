@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ot_doctor.deadline import within
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import AskedEnvFile, EnvEntry, EnvFile, EnvProblem
 from ot_doctor.evidence.sources.compose_dotenv import Assignment, DotenvRefused, parse
 from ot_doctor.evidence.sources.env_lines import is_hub_token, odd_lines, shown_key
 from ot_doctor.evidence.sources.env_readers import differences
+from ot_doctor.evidence.sources.git_index import NotKnown, tracked
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact
 
@@ -67,7 +67,7 @@ def _read(path: Path, request: Request) -> EnvFile:
         return _problem(path, EnvProblem.MISSING, f"{path} does not exist")
     except OSError as error:
         return _problem(path, EnvProblem.UNREADABLE, f"{path}: {error.strerror or error}")
-    file = replace(_facts(path, status), tracked_by_git=_tracked_by_git(path, request))
+    file = replace(_facts(path, status), target=_target(path), tracked_by_git=_tracked_by_git(path, request))
     if _utf16(data):
         text = "the file is UTF-16 (as PowerShell's '>' writes it); Compose reads UTF-8 alone"
         return replace(file, problem=EnvProblem.UTF16, problem_text=text, problem_line=1)
@@ -133,24 +133,22 @@ def _facts(path: Path, status: os.stat_result) -> EnvFile:
     return EnvFile(path, modified_at=modified, mode=stat.S_IMODE(status.st_mode), owner=status.st_uid)
 
 
+def _target(path: Path) -> Path | None:
+    return Path(os.path.realpath(path)) if path.is_symlink() else None
+
+
 def _tracked_by_git(path: Path, request: Request) -> bool | None:
-    """Whether a clone of the repository would carry the file along."""
-    environ = {name: value for name, value in request.environ.items() if not name.startswith("GIT_")}
-    git = shutil.which("git", path=environ.get("PATH", os.defpath))
+    """Whether git tracks the file itself: a link to it carries nothing along. Only repositories of who owns the file count."""
     seconds = min(_GIT_SECONDS, request.remaining())
-    if git is None or seconds <= 0:
+    if seconds <= 0:
         return None
-    # the folder may be anybody's: its own settings must not make git run anything
-    command = [git, "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", str(path.parent)]
+
+    def look() -> bool:
+        real = Path(os.path.realpath(path))
+        owners = {0, os.geteuid(), real.stat().st_uid, real.parent.stat().st_uid}
+        return tracked(real, frozenset(owners))
+
     try:
-        done = subprocess.run(
-            [*command, "ls-files", "--error-unmatch", "--", path.name],
-            env={**environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return within(seconds, look)  # a folder above may be on a dead mount
+    except (OSError, ValueError, NotKnown):
         return None
-    return {0: True, 1: False}.get(done.returncode)

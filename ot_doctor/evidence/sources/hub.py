@@ -5,28 +5,36 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import logging
-import re
 import threading
 import time
 import urllib.request
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from ot_doctor import __version__
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
-from ot_doctor.evidence.sources.hub_answers import Reply, clean, failure, file_answer, identity
+from ot_doctor.evidence.sources.hub_answers import (
+    REDIRECTS,
+    TELLING_HEADERS,
+    Reply,
+    clean,
+    failure,
+    file_answer,
+    identity,
+    plain_body,
+)
+from ot_doctor.evidence.sources.plain_urls import origin, same_server
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
 from ot_doctor.secrets import Secret, redact
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LONGEST_WAIT = 10.0  # seconds for all requests together, as they run at the same time
-_LARGEST_BODY = 1_000_000
 _MOST_REDIRECTS = 5
 _PUBLIC_FILE = (WESPEAKER, "config.yaml")
 # Behind the gate, unlike README.md: one small file and the weights, which come from another storage.
@@ -103,13 +111,14 @@ def _problem(value: str | None) -> str:
     shown = f"is not an http or https address ('{clean(value)}')"
     try:
         parts = urlsplit(value)
-        host = (parts.hostname or "").encode("idna")
-        usable = parts.scheme in ("http", "https") and host and parts.port != 0
+        if (parts.scheme in ("http", "https") and "@" in parts.netloc) or redact(value) != value:
+            return "holds a user name, a password or a token"
+        if parts.scheme in ("http", "https") and not value.isascii():
+            return f"has letters beyond ASCII, which not every client reads the same way ('{clean(value)}')"
+        (parts.hostname or "").encode("idna")
     except ValueError:  # also UnicodeError
         return shown
-    if not usable or re.search(r"[\s\\\x00-\x1f\x7f?#]", value):
-        return shown
-    return "holds a user name, a password or a token" if "@" in parts.netloc or redact(value) != value else ""
+    return "" if origin(value) and not parts.query and not parts.fragment and value[-1] not in "?#" else shown
 
 
 def _token_to_send(endpoint: str, token: WorkerToken | Unavailable) -> tuple[Secret | None, str]:
@@ -237,31 +246,20 @@ class _Client:
         return client
 
     def ask(self, method: str, url: str, secret: Secret | None, timeout: float) -> Reply:
-        """One request. Redirects are followed where they stay on the Hub; others carry the answer in themselves."""
+        """One request. Redirects are followed on the very same server alone; others carry the answer in themselves."""
         token = secret.reveal() if secret else False
         headers = self.headers(token=token, library_name="ot-doctor", library_version=__version__)
         headers["Accept-Encoding"] = "identity"
         session = self.session()
+        telling: dict[str, str] = {}
         for _ in range(_MOST_REDIRECTS):
             reply = _send(session, method, url, headers, timeout)
-            target = _redirect(url, reply)
+            telling |= {name: reply.headers[name] for name in TELLING_HEADERS if name in reply.headers}
+            target = same_server(url, reply.headers.get("location", "")) if reply.status in REDIRECTS else None
             if target is None:
                 break
             url = target
-        return reply
-
-
-def _redirect(url: str, reply: Reply) -> str | None:
-    location = reply.headers.get("location")
-    if reply.status not in (301, 302, 303, 307, 308) or not location:
-        return None
-    target = urljoin(url, location)
-    return target if _origin(target) in (_origin(url), _origin(DEFAULT_ENDPOINT)) else None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        return replace(reply, headers={**telling, **reply.headers}) if reply.status < 400 else reply
 
 
 def _send(session: Any, method: str, url: str, headers: Mapping[str, str], timeout: float) -> Reply:
@@ -273,8 +271,9 @@ def _send(session: Any, method: str, url: str, headers: Mapping[str, str], timeo
             method, url, headers=headers, timeout=timeout, stream=True, auth=_as_it_is, allow_redirects=False
         )
     try:
-        body = b"" if method == "HEAD" else _start_of(response)
-        return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+        told = {name.lower(): value for name, value in response.headers.items()}
+        body = b"" if method == "HEAD" else plain_body(_undecoded(response), told.get("content-encoding", ""))
+        return Reply(response.status_code, told, body)
     finally:
         response.close()
 
@@ -284,11 +283,9 @@ def _as_it_is(request: Any) -> Any:
     return request
 
 
-def _start_of(response: Any) -> bytes:
-    chunks = response.iter_content(65_536) if hasattr(response, "iter_content") else response.iter_bytes(65_536)
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) > _LARGEST_BODY:
-            break
-    return body
+def _undecoded(response: Any) -> Iterator[bytes]:
+    """The pieces of a body as they were sent: the client would unpack without a bound."""
+    if hasattr(response, "iter_raw"):  # httpx
+        yield from response.iter_raw(65_536)
+    else:
+        yield from response.raw.stream(65_536, decode_content=False)

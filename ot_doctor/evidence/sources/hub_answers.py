@@ -6,16 +6,22 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from ot_doctor.evidence.hub import Answer, Identity
+from ot_doctor.evidence.sources.plain_urls import origin
 from ot_doctor.secrets import printable, redact
 
 LONGEST_TEXT = 300
+_LARGEST_BODY = 1_000_000  # bytes, packed and unpacked
+_LONGEST_REDACTED = 16_384  # characters; far more than is shown
+REDIRECTS = (301, 302, 303, 307, 308)
 
 _COMMIT = "x-repo-commit"  # every file of a Hub is sent with it; a portal's page is not
+TELLING_HEADERS = (_COMMIT,)  # those that may stand on a redirect in place of the last answer
 _DNS_WORDS = re.compile(
     r"name resolution|name or service not known|failed to resolve|getaddrinfo failed|nodename nor servname|no address associated",
     re.IGNORECASE,
@@ -47,7 +53,7 @@ class Reply:
         if isinstance(content, dict):
             error = content.get("error")
             return error if isinstance(error, str) else ""
-        return self.body[: 2 * LONGEST_TEXT].decode("utf-8", "replace")
+        return self.body.decode("utf-8", "replace")
 
     def json(self) -> object:
         try:
@@ -56,9 +62,28 @@ class Reply:
             return None
 
 
+def plain_body(pieces: Iterable[bytes], encoding: str) -> bytes:
+    """The beginning of a body that comes in ``pieces``; packed ones (a proxy's, as none was asked for) are unpacked as far."""
+    sent = bytearray()
+    for piece in pieces:
+        sent += piece[:_LARGEST_BODY]
+        if len(sent) > _LARGEST_BODY:
+            break
+    if encoding.strip().lower() in ("", "identity"):
+        return bytes(sent)
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(sent, _LARGEST_BODY)  # gzip or deflate, once
+    except zlib.error:
+        return b""
+
+
 def clean(text: object) -> str:
     """``text`` as it may be shown: one line, printable, redacted and not long."""
-    line = " ".join(redact(printable(text if isinstance(text, str) else "")).split())
+    whole = text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""  # JSON may hold halves of characters
+    line = " ".join(printable(whole).split())
+    if len(line) > _LONGEST_REDACTED:
+        line = line[:_LONGEST_REDACTED].rpartition(" ")[0]  # a secret that is cut would not be known for one
+    line = " ".join(redact(line).split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
@@ -67,7 +92,9 @@ def file_answer(reply: Reply, *, with_token: bool) -> tuple[Answer, str]:
     if reply.status < 400:
         if reply.headers.get(_COMMIT):
             return Answer.OK, ""
-        return Answer.PROXY, f"HTTP {reply.status} without the {_COMMIT} header: something else answered in the Hub's place"
+        return Answer.PROXY, _elsewhere(reply) or (
+            f"HTTP {reply.status} without the {_COMMIT} header: something else answered in the Hub's place"
+        )
     return refusal(reply, with_token=with_token), _words(reply)
 
 
@@ -104,7 +131,8 @@ def identity(reply: Reply) -> Identity:
         return Identity(refusal(reply, with_token=True), text=_words(reply))
     who = reply.json()
     if reply.status >= 300 or not isinstance(who, dict) or not isinstance(who.get("name"), str):
-        return Identity(Answer.PROXY, text=f"HTTP {reply.status}, and not a Hub's answer: something else answered in its place")
+        text = _elsewhere(reply) or f"HTTP {reply.status}, and not a Hub's answer: something else answered in its place"
+        return Identity(Answer.PROXY, text=text)
     token = _mapping(_mapping(who.get("auth")).get("accessToken"))
     role = clean(token.get("role"))
     may_read_gated = _mapping(token.get("fineGrained")).get("canReadGatedRepos")
@@ -118,6 +146,12 @@ def identity(reply: Reply) -> Identity:
     )
 
 
+def _elsewhere(reply: Reply) -> str:
+    """The words for a redirect to another server; of its address no more than the server, as the rest may hold a key."""
+    target = origin(reply.headers.get("location", "")) if reply.status in REDIRECTS else None
+    return f"HTTP {reply.status} redirects to {clean(str(target))}, another server, which was not asked" if target else ""
+
+
 def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
@@ -128,7 +162,7 @@ def _words(reply: Reply) -> str:
     except ValueError:
         status = f"HTTP {reply.status}"
     words = clean(reply.message)
-    wait = re.search(r";\s*t\s*=\s*(\d+)", reply.headers.get("ratelimit", "")) if reply.status == 429 else None
+    wait = re.search(r";\s*t\s*=\s*(\d{1,6})", reply.headers.get("ratelimit", "")) if reply.status == 429 else None
     again = f" (again in {wait[1]} s)" if wait else ""
     return clean(f"{status}: {words}{again}" if words else status + again)
 
