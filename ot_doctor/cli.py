@@ -36,6 +36,7 @@ from ot_doctor.options import (
 )
 from ot_doctor.report.formats import format_of, render
 from ot_doctor.streams import (
+    CouldNotWrite,
     Progress,
     checked,
     complain,
@@ -139,15 +140,21 @@ def _examine(plan: Plan, limit: float) -> Report:
 def show(report: Report, options: dict[str, Any]) -> int:
     """Write the report into the ``--output`` files and to standard output. The exit code.
 
-    The files come first: where one cannot be written, standard output says so, and does not say that all went well.
+    The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
     """
     from ot_doctor.report.model import exit_code
 
     documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
     shown = render(report, options["format"], style_of(options))
     checked(shown)  # before anything is written
-    write_files(documents)
-    write(shown, machine=options["format"] != "text")
+    machine = options["format"] != "text"
+    try:
+        write_files(documents)
+    except CouldNotWrite:
+        if not machine:  # text tells no exit code: it stands beside the complaint
+            write(shown)
+        raise
+    write(shown, machine=machine)
     if options["format"] == "github":
         summarise(lambda: render(report, "markdown"))
     if options["format"] == "nagios":  # monitoring plug-ins have exit codes of their own

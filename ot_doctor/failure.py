@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from ot_doctor.config import of
 from ot_doctor.limits import limit_reached
 from ot_doctor.report.formats import FORMATS, render_error
 from ot_doctor.streams import CouldNotWrite, WouldLeak, checked, complain, write
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class BrokeOff(Exception):
@@ -46,6 +49,8 @@ def _words(error: Exception) -> tuple[str, str]:
         return str(error), "usage"
     if limit := limit_reached(error):
         return limit, "usage"
+    if isinstance(error, OSError) and error.errno in _FULL:  # under what click itself prints
+        return f"the result could not be written: {error.strerror}", "usage"
     if isinstance(error, OSError) and _working_folder_is_gone():
         return "The working folder was deleted. Change to another one and run ot-doctor again.", "usage"
     from ot_doctor.faults import note, where_to_report

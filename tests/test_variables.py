@@ -13,6 +13,7 @@ from ot_doctor.cli import cli
 from ot_doctor.options import style_of
 from tests.test_cli import Doctor, doctor, document, installed  # noqa: F401
 
+SIGNATURES = (Path(__file__).parent.parent / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")
 COMMANDS = {"": cli, **cli.commands}
 VALUES = {  # valid for run; the folder is the working folder
     "DIR": ".", "ENV_FILE": ".env", "LOGS": "worker.log", "WORKER": "celery-worker", "OFFLINE": "1", "NO_DOCKER": "1",
@@ -54,7 +55,7 @@ def test_a_variable_that_pins_an_installation_decides_nothing(variable: str, ins
 def test_a_value_that_is_valid_for_run_leaves_every_other_command_usable(name: str, installed: Doctor) -> None:  # noqa: F811
     (installed.cwd / "checks").mkdir()
     (installed.cwd / "worker.log").write_text("nothing\n")
-    (installed.cwd / "more.toml").write_text("")
+    (installed.cwd / "more.toml").write_text(SIGNATURES)
     bundle = installed.cwd / "made.zip"
     set_ = {f"OT_DOCTOR_{name}": VALUES[name]}
     assert installed("collect", "--yes", "-o", str(bundle)).returncode == 0
@@ -72,7 +73,7 @@ def test_a_blank_is_a_part_of_a_path_in_a_variable(installed: Doctor) -> None:  
         (installed.cwd / folder).mkdir()
     for log in ("a b.log", "c.log"):
         (installed.cwd / "my logs" / log).write_text("nothing\n")
-    (installed.cwd / "my logs" / "more of it.toml").write_text("")
+    (installed.cwd / "my logs" / "more of it.toml").write_text(SIGNATURES)
     done = installed(
         "--format", "json",
         OT_DOCTOR_LOGS=os.pathsep.join(("my logs/a b.log", "my logs/c.log")),
