@@ -91,12 +91,12 @@ def _hint(error: Exception) -> str:
 def _write_document(message: str, kind: str, wanted: str) -> None:
     from ot_doctor.report.model import UsageError
 
-    said = UsageError(_for_a_reader(message), kind)
+    said = UsageError(_for_a_reader(message), kind=kind)
     try:
         try:
             write(render_error(said, wanted), machine=True)
         except WouldLeak:  # the sentence itself
-            said = UsageError("The sentence that tells what went wrong would have held a secret, and is not shown.", kind)
+            said = UsageError("The sentence that tells what went wrong would have held a secret, and is not shown.", kind=kind)
             write(render_error(said, wanted), machine=True)
         if wanted == "github":
             summarise(lambda: render_error(said, "markdown"))

@@ -47,8 +47,8 @@ class UsageError:
     """A run that could not begin (``usage``), or in which ot-doctor itself failed (``internal``)."""
 
     message: str
-    kind: str = "usage"  # or "internal"
     started_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    kind: str = "usage"  # or "internal"
 
     @property
     def exit_code(self) -> int:
