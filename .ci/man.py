@@ -22,9 +22,12 @@ EXIT_STATUS = {
     "1": "At least one check failed; with --strict: or warned; with --require: or could not be checked in that family.",
     "2": "Wrong usage: an unknown option, name or file, a file of options that is wrong; or no installation was found.",
     "3": "Nothing failed, but something could not be checked. What was switched off does not count.",
+    "4": "ot-doctor itself failed. It says where to report that.",
 }
 ENVIRONMENT = {
     "NO_COLOR": "Not empty: the report has no colour, unless --color says so.",
+    "FORCE_COLOR, CLICOLOR_FORCE": "Neither empty nor 0: the report has colours, also in a file. NO_COLOR wins.",
+    "TERM": "dumb: no colours.",
     "HF_ENDPOINT": "The Hub that is asked, where neither the worker nor its .env names one.",
     "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE": (
         "As the client of the Hugging Face Hub heeds them."
@@ -75,7 +78,7 @@ def page() -> str:
         ".SH ENVIRONMENT",
         *filled(
             "Each option has a variable, which counts where the option is not given. A switch is 1 or 0; several values are "
-            "separated by spaces, those of --checks-dir and --signatures by colons."
+            "separated by spaces, files and folders by colons as in PATH: a space is a part of a name."
         ),
         *table(variables(commands)),
         ".PP",
@@ -114,7 +117,7 @@ def variables(commands: Mapping[str, click.Command]) -> dict[str, str]:
     taken: dict[str, tuple[str, list[str]]] = {}
     for name, command in commands.items():
         for param in command.params:
-            if isinstance(param, click.Option) and param.name:
+            if isinstance(param, click.Option) and param.name and param.allow_from_autoenv:
                 option = max(param.opts, key=len)
                 taken.setdefault(f"OT_DOCTOR_{param.name.upper()}", (option, []))[1].append(name)
     return {variable: f"{option} of {', '.join(names)}" for variable, (option, names) in sorted(taken.items())}

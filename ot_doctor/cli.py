@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ot_doctor import __version__
+from ot_doctor.commands import Command, Group
 from ot_doctor.commands_bundle import collect, diagnose, diff
-from ot_doctor.completion import SHELLS, explainable, script
-from ot_doctor.config import ConfiguredCommand, of
+from ot_doctor.completion import SHELLS, explainable, of_the_shell, script
+from ot_doctor.config import ConfiguredCommand
+from ot_doctor.failure import BrokeOff, summarise, tell
+from ot_doctor.interruption import heed_interruptions
 from ot_doctor.options import (
     SETTINGS,
     absolute,
@@ -31,10 +34,10 @@ from ot_doctor.options import (
     style_of,
     wait,
 )
-from ot_doctor.report.formats import FORMATS, format_of, render, render_error
+from ot_doctor.report.formats import format_of, render
 from ot_doctor.streams import (
+    CouldNotWrite,
     Progress,
-    WouldLeak,
     checked,
     complain,
     keep_stdout_for_the_report,
@@ -50,7 +53,11 @@ if TYPE_CHECKING:
     from ot_doctor.report.model import Report
 
 
-class RunByDefault(click.Group):
+_BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
+_NO_ROOM = b"ot-doctor: There is too little memory, or too few files may be open. Raise the limits (ulimit -v, ulimit -n).\n"
+
+
+class RunByDefault(Group):
     """``ot-doctor --offline`` is ``ot-doctor run --offline``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -58,6 +65,14 @@ class RunByDefault(click.Group):
         if bare or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            raise BrokeOff(ctx) from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         found = super().shell_complete(ctx, incomplete)
@@ -69,7 +84,7 @@ class RunByDefault(click.Group):
 
 
 @click.group(cls=RunByDefault, context_settings=SETTINGS)
-@click.version_option(__version__, prog_name="ot-doctor")
+@click.version_option(__version__, prog_name="ot-doctor", allow_from_autoenv=False)
 def cli() -> None:
     """Find out why OpenTranscribe's speaker diarization does not work.
 
@@ -89,15 +104,15 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     """Examine the installation and print the checklist, the root cause first.
 
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
-    something could not be checked.
+    something could not be checked; 4 ot-doctor itself failed.
     """
     from ot_doctor.examination import WrongUsage
     from ot_doctor.waiting import until_passed, why_not
 
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
-    plan = plan_of(options, ctx)
     tell_of_faults(options["verbose"])
+    plan = plan_of(options, ctx)
     try:
         report = until_passed(partial(_examine, plan), why_not, options["wait"], tell_of_waiting)
     except WrongUsage as error:
@@ -123,30 +138,30 @@ def _examine(plan: Plan, limit: float) -> Report:
 
 
 def show(report: Report, options: dict[str, Any]) -> int:
-    """Write the report to standard output and into the ``--output`` files. The exit code."""
+    """Write the report into the ``--output`` files and to standard output. The exit code.
+
+    The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
+    """
     from ot_doctor.report.model import exit_code
 
     documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
-    write(render(report, options["format"], style_of(options)))
+    shown = render(report, options["format"], style_of(options))
+    checked(shown)  # before anything is written
+    machine = options["format"] != "text"
+    try:
+        write_files(documents)
+    except CouldNotWrite:
+        if not machine:  # text tells no exit code: it stands beside the complaint
+            write(shown)
+        raise
+    write(shown, machine=machine)
     if options["format"] == "github":
-        _summarise(render(report, "markdown"))
-    write_files(documents)
+        summarise(lambda: render(report, "markdown"))
     if options["format"] == "nagios":  # monitoring plug-ins have exit codes of their own
         from ot_doctor.report import nagios
 
         return nagios.exit_code(report)
     return exit_code(report)
-
-
-def _summarise(document: str) -> None:
-    """Append a Markdown document to the summary of the workflow job, where there is one."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        from ot_doctor.report.github import append_summary
-
-        checked(document)
-        if problem := append_summary(document, Path(path)):
-            complain(problem)
 
 
 def tell_of_faults(verbose: int) -> None:
@@ -157,7 +172,7 @@ def tell_of_faults(verbose: int) -> None:
         show_faults()
 
 
-@cli.command("list", context_settings=SETTINGS)
+@cli.command("list", cls=Command, context_settings=SETTINGS)
 @checks_dir
 @ascii_only
 def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
@@ -176,7 +191,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
         complain(f"the plug-in {broken.owner} could not be loaded: {broken.reason}")
 
 
-@cli.command(context_settings=SETTINGS)
+@cli.command(cls=Command, context_settings=SETTINGS)
 @click.argument("name", shell_complete=explainable)
 @checks_dir
 @signatures
@@ -192,7 +207,7 @@ def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...
         raise click.UsageError(str(error)) from None
 
 
-@cli.command(context_settings=SETTINGS)
+@cli.command(cls=Command, context_settings=SETTINGS)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print what makes a shell complete commands, options and names.
@@ -211,14 +226,20 @@ for command in (collect, diagnose, diff):
 
 def _show(text: str, ascii: bool) -> None:
     from ot_doctor.report.text import as_ascii
+    from ot_doctor.secrets import printable
 
+    text = printable(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")
 
 
 def main() -> NoReturn:
     """The console script. It ends the process at once: a thread that hangs in an outside call must not hold it."""
-    keep_stdout_for_the_report()
-    code = _run_cli()
+    heed_interruptions()
+    try:
+        code = _run_cli()
+    except Exception:  # not even what went wrong could be told
+        os.write(2, _NO_ROOM)
+        code = 2
     with contextlib.suppress(Exception):
         sys.stderr.flush()
     try:
@@ -229,55 +250,22 @@ def main() -> NoReturn:
 
 
 def _run_cli() -> int:
+    ballast = bytearray(_BALLAST)
     try:
+        keep_stdout_for_the_report()
+        if problem := _cannot_run_here() or of_the_shell(os.environ):
+            raise click.UsageError(problem)
         code = cli.main(prog_name="ot-doctor", standalone_mode=False)
-    except click.UsageError as error:
-        return _usage_error(error)
-    except click.ClickException as error:
-        complain(error.format_message())
-        return 2
-    except OSError as error:  # a full disk under standard output, for instance
-        complain(f"the result could not be written: {_about(error)}")
-        return 2
-    except WouldLeak as error:
-        complain(str(error))
-        return 2
+        return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         return 130
-    except Exception as error:  # a fault of ot-doctor itself: a sentence all the same
-        said = f"{type(error).__name__}: {error}"
-        return _usage_error(click.UsageError(f"the run broke off, which is a fault of ot-doctor: {said}"))
-    return code if isinstance(code, int) else 0
+    except Exception as error:
+        del ballast  # where there is no memory left, the sentence about it needs some
+        return tell(error)
 
 
-def _about(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error.strerror or str(error)
-
-
-def _usage_error(error: click.UsageError) -> int:
-    from ot_doctor.secrets import meet_environment, printable, redact
-
-    meet_environment(os.environ)
-    message = redact(printable(error.format_message()))
-    wanted = _format_wanted(sys.argv[1:], of(error.ctx).defaults.get("format", "") if error.ctx else "")
-    if wanted == "text":
-        known = error.ctx is not None and isinstance(error, (click.BadParameter, click.NoSuchOption))
-        hint = f"\n'{error.ctx.command_path} --help' shows the options." if known and error.ctx else ""
-        complain(message + hint)
-    else:
-        from ot_doctor.report.model import UsageError
-
-        said = UsageError(message)
-        write(render_error(said, wanted))
-        if wanted == "github":
-            _summarise(render_error(said, "markdown"))
-    return 3 if wanted == "nagios" else 2
-
-
-def _format_wanted(arguments: list[str], of_the_file: str) -> str:
-    """The ``--format`` that is meant, told from arguments that click could not read."""
-    pairs = zip(arguments, [*arguments, ""][1:], strict=True)
-    given = [b if a == "--format" else a.partition("=")[2] for a, b in pairs if a == "--format" or a.startswith("--format=")]
-    known = [name for name in [of_the_file, os.environ.get("OT_DOCTOR_FORMAT", ""), *given] if name in FORMATS]
-    return known[-1] if known else "text"
+def _cannot_run_here() -> str:
+    if sys.platform == "win32":
+        return "ot-doctor does not run on Windows itself. Run it inside WSL, where Docker's engine is."
+    return ""

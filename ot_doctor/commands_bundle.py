@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ot_doctor.commands import Command
 from ot_doctor.config import ConfiguredCommand
 from ot_doctor.options import (
     SETTINGS,
@@ -21,7 +22,7 @@ from ot_doctor.options import (
     redact_level,
     report_options,
 )
-from ot_doctor.streams import Progress, complain, tell, write, write_files
+from ot_doctor.streams import Progress, complain, not_to_be_written, tell, write, write_files
 
 if TYPE_CHECKING:
     from ot_doctor.bundle.reading import Recording
@@ -43,10 +44,8 @@ def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path
     path = Path(os.path.abspath(value))
     if _ending(path) is None:
         raise click.BadParameter(f"the name of {path} must end in .zip or .tar.gz", ctx, param)
-    if path.exists() and not path.is_file():
-        raise click.BadParameter(f"{path} is there and is no file", ctx, param)
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}", ctx, param)
+    if problem := not_to_be_written(path):
+        raise click.BadParameter(problem, ctx, param)
     if not os.access(path.parent, os.W_OK):
         raise click.BadParameter(f"you may not write into {path.parent}", ctx, param)
     return path
@@ -74,7 +73,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
     from ot_doctor.examination import WrongUsage
-    from ot_doctor.secrets import redact
+    from ot_doctor.secrets import printable, redact
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -91,7 +90,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
         complain("nothing was written")
         ctx.exit(2)
     write_files({path: data}, private=True)
-    write(redact(f"{path}\n"))
+    write(f"{redact(printable(str(path)))}\n")
 
 
 def _gathered(plan: Plan) -> Bundle:
@@ -124,7 +123,7 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @click.argument("file", type=_ANY_FILE)
 @check_options
 @report_options
@@ -163,10 +162,12 @@ def _report_on(recording: Recording, plan: Plan) -> Report:
     return replace(report, recorded_at=recording.manifest.created)
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @click.argument("a", metavar="A", type=_ANY_FILE)
 @click.argument("b", metavar="B", type=_ANY_FILE)
-@click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(  # the variable names the format of a report, and a comparison has others
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, allow_from_autoenv=False
+)
 @ascii_only
 @click.pass_context
 def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None:
@@ -186,5 +187,5 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     except Refused as error:
         raise click.UsageError(str(error), ctx) from None
     text = render_json(found) if format == "json" else render_text(found)
-    write(as_ascii(text) if ascii and format == "text" else text)
+    write(as_ascii(text) if ascii and format == "text" else text, machine=format == "json")
     ctx.exit(found.exit_code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Mapping
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, ShellComplete, add_completion_class, get_completion_class
@@ -19,6 +21,22 @@ class _Bash(BashComplete):
 
 
 add_completion_class(_Bash)
+
+
+def of_the_shell(environ: Mapping[str, str]) -> str:
+    """What is wrong with the variables by which a shell asks for completions; empty where nothing is, or none asks."""
+    asked = environ.get(_VARIABLE)
+    if not asked:
+        return ""
+    shell, _, what = asked.partition("_")
+    if shell not in SHELLS or what not in ("source", "complete"):
+        wanted = ", ".join(f"{shell}_complete" for shell in SHELLS)
+        return f"{_VARIABLE} is '{asked}', and must be one of {wanted}. Unset it: only the code for a shell sets it."
+    number = environ.get("COMP_CWORD")  # a number, and with fish a word
+    known = "COMP_WORDS" in environ and (number is not None if shell == "fish" else re.fullmatch("[0-9]{1,6}", number or ""))
+    if what == "complete" and not known:
+        return f"{_VARIABLE} is set, and COMP_WORDS and COMP_CWORD do not say what must be completed. Unset it."
+    return ""
 
 
 def script(command: click.Command, shell: str) -> str:

@@ -9,6 +9,7 @@ A folder may be anybody's, so a file that is found by itself loads no code and n
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ot_doctor.commands import Command
+
 if TYPE_CHECKING:
     from ot_doctor.suppressions import Suppression
 
@@ -26,9 +29,12 @@ FILE = ".ot-doctor.toml"
 _SHARED_FILE, _TABLE = "pyproject.toml", "ot-doctor"
 _META = "ot_doctor.config"
 _LARGEST = 1024 * 1024  # bytes
+_MOST_PARTS = 50  # of a dotted key or the name of a table
+_PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_DOTTED = re.compile(rb"""(?<![\w"'-])(?:%s){%d}""" % (_PART, _MOST_PARTS))
+_DEADLINE = 5.0  # seconds to look for the file: a parent may lie on a network that is gone
 _LOADS_CODE = "checks-dir"
 _NOT_OF_A_FILE = ("config", "help", "version", _LOADS_CODE)
-_PATHS = ("logs", "output")  # options that name files although their type is a text
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,14 @@ class Config:
 
     def overlooked(self, folder: Path | None) -> str | None:
         """A sentence about a file beside an installation that only Docker knew of, and so could not be read in time."""
-        if folder is None or self.file is not None or _table_in(folder) is None:
+        from ot_doctor.deadline import within
+
+        if folder is None or self.file is not None:
+            return None
+        try:
+            if within(_DEADLINE, lambda: _table_in(folder)) is None:
+                return None
+        except (ValueError, TimeoutError):  # not a file that would have been taken
             return None
         return f"the options in {folder} were not read, because only Docker told of that folder: use --dir {folder}"
 
@@ -65,7 +78,7 @@ def of(ctx: click.Context) -> Config:
     return config
 
 
-class ConfiguredCommand(click.Command):
+class ConfiguredCommand(Command):
     """A command that takes what the command line and the environment leave open from the file.
 
     ``options_of`` names the command beside this one whose options the file may have, where it is not this one itself; then only
@@ -109,8 +122,22 @@ def _same(first: click.Parameter, second: click.Parameter) -> bool:
 def load(command: click.Command, named: Path | None, directory: Path | None) -> Config:
     """The options of ``command`` in the file that is ``named``, or else in the one that is found.
 
-    ``directory`` is the installation's folder where it was named. Raises ``ValueError`` with a sentence for a file that is wrong.
+    ``directory`` is the installation's folder where it was named. Raises ``ValueError`` with a sentence for a file that is wrong,
+    and for folders that do not answer.
     """
+    from ot_doctor.deadline import TookTooLong, within
+
+    try:
+        return within(_DEADLINE, lambda: _load(command, named, directory))
+    except TookTooLong:
+        where = named or FILE
+        raise ValueError(
+            f"Looking for {where} took longer than {_DEADLINE:g} s: a folder does not answer. Name a file with --config FILE, or "
+            f"none with --config {os.devnull}."
+        ) from None
+
+
+def _load(command: click.Command, named: Path | None, directory: Path | None) -> Config:
     if named is not None:
         if str(named) == os.devnull:
             return Config()
@@ -169,6 +196,8 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     shared = path.name == _SHARED_FILE
     if shared and _TABLE.encode() not in content:  # whatever is wrong with it is not for us to say
         return None
+    if _DOTTED.search(content):  # the parser's time grows with the square of their number
+        raise ValueError(f"{path} is not accepted: it has a key of more than {_MOST_PARTS} parts.")
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -197,7 +226,7 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
         param = parameters[key]
         if not _fits(param, value):
             raise ValueError(f"{path}: {key} is to be {_wanted(param)}.")
-        if isinstance(param.type, click.Path) or key in _PATHS:
+        if isinstance(param.type, click.Path):
             value = _paths(value, path, key, found_by_itself)
         defaults[str(param.name)] = value
     return Config(path, defaults, read(table.get("suppress", []), str(path)))

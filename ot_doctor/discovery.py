@@ -15,6 +15,7 @@ from types import ModuleType
 
 from ot_doctor.check import Check
 from ot_doctor.deadline import within
+from ot_doctor.limits import limit_reached
 from ot_doctor.secrets import printable, redact
 
 GROUP = "ot_doctor.checks"
@@ -113,7 +114,7 @@ def _import(name: str, owner: str, catalogue: Catalogue) -> ModuleType | None:
 
 
 def _reason(error: BaseException) -> str:
-    return redact(printable(f"{type(error).__name__}: {error}"))[:300]
+    return limit_reached(error) or redact(printable(f"{type(error).__name__}: {error}"))[:300]
 
 
 def _collect(module: ModuleType, owner: str, catalogue: Catalogue) -> None:

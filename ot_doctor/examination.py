@@ -19,7 +19,7 @@ from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.discovery import Catalogue, discover
-from ot_doctor.evidence import Deployment, Hub, Installation, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.evidence.signatures import Signature, verify
 from ot_doctor.evidence.signatures import catalogue as log_signatures
 from ot_doctor.evidence.store import Store
@@ -150,6 +150,7 @@ def examine(
     """
     started, began = datetime.now(timezone.utc), time.monotonic()
     store.start((Deployment,))
+    _must_be_called_so(store)
     _must_be_installed(store)
     with redirect_stdout(sys.stderr):
         results = tuple(_clean(result) for result in run(checks, store))
@@ -189,6 +190,13 @@ def _must_be_installed(store: Store) -> None:
     deployment = store.get(Deployment)
     if isinstance(deployment, Unavailable) and not deployment.switched_off:
         raise WrongUsage(f"{deployment.reason.rstrip('.')}. {deployment.hint}".strip())
+
+
+def _must_be_called_so(store: Store) -> None:
+    """``--worker`` is wrong usage where nothing has that name; where nothing could be asked, that is not known."""
+    workers = store.get(Workers) if store.request.workers else None
+    if isinstance(workers, NoSuchWorker):
+        raise WrongUsage(workers.reason)
 
 
 def _had(store: Store, kind: type[E]) -> E | None:

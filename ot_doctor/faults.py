@@ -26,6 +26,20 @@ def note(what: str, error: BaseException) -> None:
     _LOG.debug("%s raised", what, exc_info=error)
 
 
+def where_to_report() -> str:
+    """Where a bug is reported, as the end of a sentence: "at https://…", or "to whoever …" where no address is known."""
+    from importlib import metadata
+
+    try:
+        urls = metadata.metadata("ot-doctor").get_all("Project-URL") or []
+    except Exception:  # run from a zipapp or a folder, for instance
+        urls = []
+    for label, _, address in (url.partition(",") for url in urls):
+        if label.strip().lower() == "issues":
+            return f"at {address.strip()}"
+    return "to whoever you got ot-doctor from"
+
+
 def show_faults() -> None:
     """From now on they are shown on standard error, with their tracebacks and without any secret."""
     handler = logging.StreamHandler(sys.stderr)

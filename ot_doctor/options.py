@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from click.core import ParameterSource
 
 from ot_doctor.completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
+from ot_doctor.streams import not_to_be_written
 from ot_doctor.waiting import Duration
 
 if TYPE_CHECKING:
@@ -25,8 +27,16 @@ _FAIL_ON, _FAIL_ON_WEIGHT = "ot_doctor.fail_on", "ot_doctor.fail_on.weight"
 _WEIGHTS: dict[ParameterSource | None, int] = {
     ParameterSource.COMMANDLINE: 3, ParameterSource.ENVIRONMENT: 2, ParameterSource.DEFAULT_MAP: 1,
 }  # fmt: skip
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+class _Paths(click.Path):
+    """A path; several of them in a variable are separated as in ``PATH``, and blanks are a part of each."""
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [part for part in rv.split(os.pathsep) if part]
+
+
+_FOLDER = _Paths(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ANY_PATH = _Paths(readable=False)
 _FAMILIES = ("env", "token", "access", "cache", "worker", "logs", "speakers", "host")
 
 
@@ -44,9 +54,30 @@ def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> 
 
 def _log_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
-        if name != "-" and not os.path.exists(name):
-            raise click.BadParameter(f"there is no file {os.path.abspath(name)}", ctx, param)
+        if name == "-":
+            continue
+        path = os.path.abspath(name)
+        if not os.path.lexists(name):
+            raise click.BadParameter(f"there is no file {path}", ctx, param)
+        if not _is_regular(name, ctx, param):
+            instead = "Pass a stream on standard input: … | ot-doctor --logs -"
+            raise click.BadParameter(f"{path} is not a regular file. {instead}", ctx, param)
     return value
+
+
+def _signature_file(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    for path in value:
+        if os.path.lexists(path) and not os.path.isdir(path) and not _is_regular(path, ctx, param):
+            raise click.BadParameter(f"{os.path.abspath(path)} is not a regular file", ctx, param)
+    return value
+
+
+def _is_regular(name: str | Path, ctx: click.Context, param: click.Parameter) -> bool:
+    """Whether it can be read to its end without waiting. Links are followed; one that leads nowhere is wrong usage."""
+    try:
+        return stat.S_ISREG(os.stat(name).st_mode) or os.path.isdir(name)  # a folder has a sentence of its own
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{name}: {getattr(error, 'strerror', None) or error}", ctx, param) from None
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -61,10 +92,8 @@ def _output_file(ctx: click.Context, param: click.Parameter, value: tuple[str, .
         if format_of(name) is None:
             endings = ", ".join(ending for endings in FORMATS.values() for ending in endings)
             raise click.BadParameter(f"the ending of {path} names no format; there is {endings}", ctx, param)
-        if path.is_dir():
-            raise click.BadParameter(f"{path} is a folder", ctx, param)
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {path.parent}", ctx, param)
+        if problem := not_to_be_written(path):
+            raise click.BadParameter(problem, ctx, param)
     return tuple(dict.fromkeys(Path(os.path.abspath(name)) for name in value))
 
 
@@ -74,7 +103,8 @@ def absolute(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 checks_dir = click.option("--checks-dir", multiple=True, type=_FOLDER, help="A folder of extra check modules. Repeatable.")
 signatures = click.option(
-    "--signatures", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help="More log signatures (TOML). Repeatable."
+    "--signatures", multiple=True, metavar="FILE", type=_Paths(path_type=Path), callback=_signature_file,
+    help="More log signatures (TOML). Repeatable."
 )
 ascii_only = click.option("--ascii", is_flag=True, help="Use ASCII characters only.")
 config_file = click.option(
@@ -94,7 +124,7 @@ _LOOK = (
     click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder."),
     click.option("--env-file", type=_FILE, help="The .env file, if it is not the folder's own."),
     click.option(
-        "--logs", multiple=True, metavar="FILE", callback=_log_file,
+        "--logs", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_log_file,
         help="A log instead of Docker's; '-' is standard input. Repeatable.",
     ),
     click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
@@ -117,7 +147,7 @@ _CHECKS = (
 _REPORT = (
     click.option("--format", type=click.Choice(list(FORMATS)), default="text", show_default=True, metavar="FORMAT",
                  help=f"What standard output shows: {', '.join(FORMATS)}."),
-    click.option("--output", multiple=True, metavar="FILE", callback=_output_file,
+    click.option("--output", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_output_file,
                  help="Write a report file too, in the format of its ending. Repeatable."),
     click.option("--fail-on", type=click.Choice(["warn", "fail", "never"]), callback=_last_given_wins, expose_value=False,
                  help="What leads to exit code 1.  [default: fail]"),
@@ -191,9 +221,18 @@ def style_of(options: dict[str, Any]) -> Style:
     from ot_doctor.report.text import Style
 
     terminal = sys.stdout.isatty()
-    colour = options["color"] == "always" or (options["color"] == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
     width = min(get_terminal_size((80, 24)).columns, 100) if terminal else 80
     return Style(colour, options["ascii"] or not _can_show("✓✗…"), width, options["verbose"] > 0, options["quiet"])
+
+
+def _wants_colour(terminal: bool, environ: Mapping[str, str]) -> bool:
+    """What the variables that many programs heed say: ``NO_COLOR`` wins over those that force colours."""
+    if environ.get("NO_COLOR"):
+        return False
+    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return terminal and environ.get("TERM") != "dumb"
 
 
 def _can_show(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ot_doctor import secrets
 from ot_doctor.known_values import WORDS, guessable
 from ot_doctor.redaction_commands import in_command
-from ot_doctor.secrets import Shape, redact
+from ot_doctor.secrets import Shape, printable, redact
 
 if TYPE_CHECKING:
     from ot_doctor.redaction_places import Places
@@ -139,7 +139,7 @@ class Redactor:
     def _cleaned(self, text: str, home: str) -> str:
         key = (home, text)
         if key not in self._done:
-            shown = redact(text)
+            shown = redact(printable(text))
             if self._home is not None:
                 shown, count = self._home.subn(home, shown)
                 self._count("home folder", count)

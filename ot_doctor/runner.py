@@ -12,6 +12,7 @@ from ot_doctor.deadline import TookTooLong, within
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
 from ot_doctor.evidence.store import Store, parameters
 from ot_doctor.faults import note
+from ot_doctor.limits import limit_reached
 from ot_doctor.secrets import printable, redact
 
 _MOST = 1000  # findings of one check: a plug-in that never stops to report must not fill the memory
@@ -98,6 +99,8 @@ def _run_one(check: Check, store: Store) -> list[Finding]:
         return [unknown(f"the check {check.name} did not end in time", remedy=[more])]
     except Exception as error:
         note(f"the check {check.name}", error)
+        if limit := limit_reached(error):
+            return [unknown(limit)]
         text = redact(printable(_words(error)))[:300]
         return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Tell the author of the check.")])]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import stat
 import sys
 import tempfile
 import threading
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 
 class WouldLeak(Exception):
     """A finished document holds a secret: it is not written. The text is a sentence that names the secret's variable."""
+
+
+class CouldNotWrite(Exception):
+    """A finished document could not be written. The text is a sentence that names the file, if it was one, and the reason."""
+
+    def __init__(self, reason: str, *, standard_output: bool = False) -> None:
+        super().__init__(f"the result could not be written: {reason}")
+        self.standard_output = standard_output
 
 
 class _Redacted:
@@ -60,9 +70,12 @@ def keep_stdout_for_the_report() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
-    encoding, errors = (sys.stdout.encoding, sys.stdout.errors) if sys.stdout else ("utf-8", "backslashreplace")
-    sys.stderr = cast(TextIO, _Redacted(sys.stderr or open(2, "w", closefd=False)))  # noqa: SIM115
-    sys.stdout = open(os.dup(1), "w", encoding=encoding, errors=errors)  # noqa: SIM115
+    encoding = sys.stdout.encoding if sys.stdout else "utf-8"
+    error = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(error, io.TextIOWrapper):
+        error.reconfigure(errors="backslashreplace")  # whatever the locale cannot say, it shows
+    sys.stderr = cast(TextIO, _Redacted(error))
+    sys.stdout = open(os.dup(1), "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115
     os.dup2(2, 1)
 
 
@@ -73,25 +86,31 @@ def checked(document: str | bytes) -> bytes:
     data = document if isinstance(document, bytes) else document.encode("utf-8", "backslashreplace")
     names = leaks(data)
     if names:
-        raise WouldLeak(f"nothing was written: the report would have held {', '.join(names)}, which is a fault of ot-doctor")
+        raise WouldLeak(f"Nothing was written: the report would have held {', '.join(names)}.")
     return data
 
 
-def write(text: str) -> None:
-    """Put a finished document on standard output; a reader that has gone away is no error. Raises ``WouldLeak``."""
+def write(text: str, *, machine: bool = False) -> None:
+    """Put a finished document on standard output; a reader that has gone away is no error.
+
+    What a ``machine`` reads is UTF-8 whatever the locale says; what people read is in the terminal's encoding. Raises
+    ``WouldLeak`` and ``CouldNotWrite``.
+    """
     data = checked(text)
     encoding = (sys.stdout.encoding or "utf-8").lower()
-    if encoding not in ("utf-8", "utf8"):
+    if not machine and encoding not in ("utf-8", "utf8"):
         data = text.encode(encoding, "backslashreplace")
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise CouldNotWrite(error.strerror or str(error), standard_output=True) from error
 
 
 def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False) -> None:
-    """Put finished documents into files: all of them, each whole, or none. Raises ``WouldLeak`` and ``OSError``.
+    """Put finished documents into files: all of them, each whole, or none. Raises ``WouldLeak`` and ``CouldNotWrite``.
 
     ``private`` files can be read by their owner alone.
     """
@@ -99,12 +118,16 @@ def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False)
     try:
         for path, document in documents.items():
             data = checked(document)
-            if path.exists() and not path.is_file():  # /dev/stderr, a named pipe: nothing to replace
-                path.write_bytes(data)
-            else:
-                _stage(path.resolve(), data, staged, private)  # what a link leads to is replaced, not the link
+            try:
+                # What a link leads to is replaced, not the link.
+                _stage(Path(os.path.realpath(path)), data, staged, private)
+            except OSError as error:
+                raise CouldNotWrite(f"{path}: {error.strerror or error}") from error
         while staged:
-            os.replace(*staged[0])
+            try:
+                os.replace(*staged[0])
+            except OSError as error:
+                raise CouldNotWrite(f"{staged[0][1]}: {error.strerror or error}") from error
             del staged[0]
     finally:
         for name, _ in staged:
@@ -114,14 +137,31 @@ def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False)
 
 def _stage(target: Path, data: bytes, staged: list[tuple[str, Path]], private: bool) -> None:
     """Write a file beside ``target`` that is to take its place."""
+    if problem := not_to_be_written(target):
+        raise CouldNotWrite(problem)
     usual = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=".ot-doctor-", dir=target.parent)  # the name may be as long as names may be
     staged.append((name, target))
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fchmod(file.fileno(), 0o600 if private else usual)
         os.fsync(file.fileno())
+
+
+def not_to_be_written(path: Path) -> str:
+    """Why no file can be written there: a folder, a pipe, a device, a circle of links, a name that is too long."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return "" if os.path.isdir(path.parent) else f"there is no folder {path.parent}"
+    except NotADirectoryError:
+        return f"there is no folder {path.parent}"
+    except (OSError, ValueError) as error:  # a ValueError: a null character
+        return f"{path}: {getattr(error, 'strerror', None) or error}"
+    if stat.S_ISDIR(kind):
+        return f"{path} is a folder"
+    return "" if stat.S_ISREG(kind) else f"{path} is not a regular file"
 
 
 def _umask() -> int:

@@ -26,6 +26,9 @@ MAY_IMPORT = {
     "ot_doctor.redaction_places": ("ot_doctor.known_values",),
     "ot_doctor.secrets": ("ot_doctor.known_values", "ot_doctor.redaction_shapes"),
     "ot_doctor.deadline": (),
+    "ot_doctor.limits": (),
+    "ot_doctor.interruption": (),
+    "ot_doctor.commands": (),
     "ot_doctor.faults": ("ot_doctor.secrets",),
     "ot_doctor.redaction": (
         "ot_doctor.check", "ot_doctor.secrets", "ot_doctor.evidence", "ot_doctor.report.model", "ot_doctor.known_values",
@@ -34,11 +37,12 @@ MAY_IMPORT = {
     "ot_doctor.check": ("ot_doctor.secrets",),
     "ot_doctor.causes": ("ot_doctor.check",),
     "ot_doctor.evidence": (
-        "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults",
+        "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.limits",
     ),
-    "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets", "ot_doctor.deadline"),
+    "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.limits"),
     "ot_doctor.runner": (
         "ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults",
+        "ot_doctor.limits",
     ),
     "ot_doctor.diagnosis": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.runner"),
     "ot_doctor.report": (
@@ -58,14 +62,16 @@ MAY_IMPORT = {
     ),
     "ot_doctor.suppressions": ("ot_doctor.check", "ot_doctor.runner", "ot_doctor.secrets"),
     "ot_doctor.requirements": ("ot_doctor.check", "ot_doctor.runner"),
-    "ot_doctor.config": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.suppressions"),
+    "ot_doctor.config": (
+        "ot_doctor.check", "ot_doctor.commands", "ot_doctor.deadline", "ot_doctor.evidence", "ot_doctor.suppressions",
+    ),
     "ot_doctor.waiting": ("ot_doctor.check", "ot_doctor.report"),
     "ot_doctor.completion": ("ot_doctor.causes", "ot_doctor.check", "ot_doctor.examination"),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor_checks"),
 }  # fmt: skip
 EVERYTHING = {
     "ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.examination", "ot_doctor.options",
-    "ot_doctor.streams",
+    "ot_doctor.streams", "ot_doctor.failure",
 }  # fmt: skip
 # Who may use standard output and error.
 SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}

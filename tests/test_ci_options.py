@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,9 @@ def test_an_interrupted_wait_prints_nothing_half(folder: Path) -> None:
     (folder / ".ot-doctor.toml").write_text("offline = true\n")
     command = [str(SCRIPT), "--wait", "10m", "--format", "json"]
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder, env=environ(folder), **pipes) as running:
+    # A shell's job in the background ignores interruptions, and hands that down.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=folder, env=environ(folder), preexec_fn=heed, **pipes) as running:
         time.sleep(4)
         assert running.poll() is None
         running.send_signal(signal.SIGINT)

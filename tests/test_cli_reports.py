@@ -13,7 +13,7 @@ import pytest
 
 from ot_doctor.report.formats import FORMATS, format_of
 from ot_doctor.secrets import Secret
-from ot_doctor.streams import WouldLeak, checked, write_files
+from ot_doctor.streams import CouldNotWrite, WouldLeak, checked, write_files
 from tests.test_cli import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
 
 FAILING = (
@@ -114,7 +114,7 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
     link.symlink_to(path)
     write_files({link: "new"})
     assert path.read_text() == "new" and link.is_symlink() and stat.S_IMODE(path.stat().st_mode) == 0o640
-    with pytest.raises(OSError):
+    with pytest.raises(CouldNotWrite):
         write_files({path: "newer", tmp_path / "no" / "r.md": "new"})
     assert sorted(os.listdir(tmp_path)) == ["l.md", "r.md"] and path.read_text() == "new"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -313,3 +314,53 @@ def test_a_file_that_only_docker_could_have_led_to_is_mentioned(folder: Path, mo
     (folder / ".ot-doctor.toml").unlink()
     assert options()["config"].overlooked(folder) is None
     assert options()["config"].overlooked(None) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ".".join("a" * 100_000) + " = 1\n",
+        f"[{'.'.join('a' * 100_000)}]\n",
+        " . ".join(["'a b'"] * 50_000) + " = 1\n",
+        "x = {" + ".".join("a" * 100_000) + " = 1}\n",
+        "x = " + "[" * 100_000 + "\n",
+        "x = '" + "a" * 2_000_000 + "'\n",
+    ],
+)
+def test_a_file_that_would_take_long_to_be_read_is_refused_at_once(folder: Path, content: str) -> None:
+    write(folder, content)
+    began = time.process_time()
+    with pytest.raises(click.UsageError, match=r"\.ot-doctor\.toml"):
+        options()
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("content", ["x" * 1_000_000, "x " * 500_000, '"' * 1_000_000, "a." * 40 + "\n" + ". " * 400_000])
+def test_looking_for_long_keys_takes_no_long_time(content: str) -> None:
+    began = time.process_time()
+    config._DOTTED.search(content.encode())
+    assert time.process_time() - began < 2
+
+
+def test_keys_as_people_write_them_are_read(folder: Path) -> None:
+    write(folder, 'timeout = 60\nignore = ["host"]  # a.b.c\n', name="other.toml")
+    (folder / "pyproject.toml").write_text(
+        "[tool.ot-doctor]\ntimeout = 61\n\n[tool.other.very.deep.table]\na.b.c.d = 'x.y.z'\n"
+        + f"text = '''{'so on ... ' * 100}'''\n"
+    )
+    assert options()["timeout"] == 61
+
+
+def test_a_folder_that_does_not_answer_ends_the_search(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(path: Path) -> bool:
+        time.sleep(30)
+        return False
+
+    monkeypatch.setattr(config, "_DEADLINE", 0.3)
+    monkeypatch.setattr(config, "_table_in", hang)
+    began = time.monotonic()
+    with pytest.raises(click.UsageError, match=r"took longer than 0\.3 s: a folder does not answer.*--config /dev/null"):
+        options()
+    assert time.monotonic() - began < 3
+    assert options("--config", "/dev/null")["timeout"] == 30
+    assert Config().overlooked(folder) is None

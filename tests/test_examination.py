@@ -9,7 +9,7 @@ import pytest
 
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Status, Step, failed, passed
 from ot_doctor.discovery import Catalogue, Found
-from ot_doctor.evidence import Deployment, Host, Hub, Installation, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Host, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.evidence.store import SOURCES, Store
 from ot_doctor.examination import Plan, WrongUsage, catalogue_of, chosen, examine, no_such, prepare
 from ot_doctor.report.model import Report, exit_code
@@ -200,3 +200,13 @@ def test_the_exit_codes_that_matter_most_in_words() -> None:
     assert exit_code(report_with([Status.FAIL, Status.UNKNOWN], "never")) == 3
     assert exit_code(report_with([Status.SKIP])) == 3
     assert exit_code(report_with([])) == 3
+
+
+def test_a_worker_that_nothing_is_called_is_wrong_usage_and_an_engine_that_is_not_asked_is_not() -> None:
+    request = Request(workers=("celery-wroker",))
+    planted = {Installation: Installation(HOME, "--dir", ()), Deployment: deployment()}
+    checks = {"made": made(lambda: [passed("x")])}
+    with pytest.raises(WrongUsage, match="There are: opentranscribe-celery-worker"):
+        nobody = NoSuchWorker("There are: opentranscribe-celery-worker.")
+        examine(Plan(request), checks, Store(request, {**planted, Workers: nobody}), ())
+    examine(Plan(request), checks, Store(request, {**planted, Workers: Unavailable("no Docker", switched_off=True)}), ())

@@ -64,9 +64,9 @@ def test_names_and_examples_can_be_copied(shown: str) -> None:
 
 
 def test_the_codes_are_those_of_the_program(shown: str, maker: ModuleType) -> None:
-    assert list(maker.EXIT_STATUS) == ["0", "1", "2", "3"]
+    assert list(maker.EXIT_STATUS) == ["0", "1", "2", "3", "4"]
     listed = shown.split("EXIT STATUS\n")[1].split("ENVIRONMENT\n")[0]
-    assert re.findall(r"^ +(\d) ", listed, re.MULTILINE) == ["0", "1", "2", "3"]
+    assert re.findall(r"^ +(\d) ", listed, re.MULTILINE) == ["0", "1", "2", "3", "4"]
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc here")

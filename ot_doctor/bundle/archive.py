@@ -20,6 +20,7 @@ LARGEST_TOTAL = 32 * 2**20
 MOST_MEMBERS = 200
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/){0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _OF_MACOS = re.compile(r"__MACOSX/.*|(?:.*/)?(?:\._[^/]*|\.DS_Store)")  # what its Finder adds to an archive
+_FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # a clock that nothing set may be earlier
 _BLOCK = tarfile.BLOCKSIZE
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"
 _FOLLOWED_BY_MORE = (tarfile.XHDTYPE, tarfile.XGLTYPE)  # times and owners of the next member
@@ -34,7 +35,7 @@ def _zipped(members: Mapping[str, bytes], moment: datetime) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
-            info = zipfile.ZipInfo(name, moment.astimezone(timezone.utc).timetuple()[:6])
+            info = zipfile.ZipInfo(name, max(moment.astimezone(timezone.utc).timetuple()[:6], _FIRST_OF_ZIP))
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = (stat.S_IFREG | 0o600) << 16
             archive.writestr(info, data)
@@ -46,9 +47,9 @@ def _tarred(members: Mapping[str, bytes], moment: datetime) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
-            info.size, info.mode, info.mtime = len(data), 0o600, int(moment.timestamp())
+            info.size, info.mode, info.mtime = len(data), 0o600, max(int(moment.timestamp()), 0)
             archive.addfile(info, io.BytesIO(data))
-    return gzip.compress(buffer.getvalue(), mtime=moment.timestamp())
+    return gzip.compress(buffer.getvalue(), mtime=max(moment.timestamp(), 0))
 
 
 def unpack(data: bytes) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Evidence to plain JSON values and back, by the hints of its types: a new field or a new type needs no code here.
 
-What is decoded comes from a stranger: nothing is converted, everything is compared with the type that it must have. A field
-that is new in a type needs a default, or bundles of older versions can no longer be read.
+What is decoded comes from a stranger: nothing is converted, everything is compared with the type that it must have, and texts
+lose what steers a terminal. A field that is new in a type needs a default, or bundles of older versions can no longer be read.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _text(data: Any, where: str) -> str:
         raise Malformed(f"{where} is no text")
     if len(data) > _LONGEST_TEXT:
         raise Malformed(f"{where} has more than {_LONGEST_TEXT} characters")
-    return data
+    return printable(data)
 
 
 def _path(data: Any, where: str) -> Path:

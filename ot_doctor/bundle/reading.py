@@ -15,6 +15,7 @@ from ot_doctor.bundle.archive import LARGEST_FILE, unpack
 from ot_doctor.bundle.codec import Malformed, decode, load
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST, README, REPORT_JSON, VERSION, Manifest
 from ot_doctor.evidence import Unavailable
+from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.store import SOURCES, Store
 
 
@@ -45,10 +46,13 @@ def read_bundle(path: Path) -> Recording:
 
 
 def read_file(path: Path) -> bytes:
-    """What a file holds, as far as a bundle may be long and one byte more. Raises ``Refused``."""
+    """What a regular file holds. Raises ``Refused``, also for more than a bundle may have."""
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST_FILE + 1)
+        return read_small(path, LARGEST_FILE)[0]
+    except TooLarge:
+        raise Refused(f"{path} cannot be read: it is larger than any bundle ({LARGEST_FILE // 2**20} MiB).") from None
+    except NotAFile:
+        raise Refused(f"{path} cannot be read: it is not a regular file.") from None
     except IsADirectoryError:
         raise Refused(f"{path} cannot be read: it is a folder. Name the zip or tar.gz file itself.") from None
     except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 Checks import the types from here. Importing this package imports neither ``docker`` nor ``huggingface_hub``.
 """
 
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.deployment import (
     COMMUNITY_1,
     DIARIZATION_3_1,
@@ -47,6 +47,6 @@ __all__ = [
     "Answer", "AskedEnvFile", "Attempt", "CacheAccess", "CacheRoot", "CachedFile", "CachedModel", "ComposeConfig",
     "ComposeLabels", "ComposeService", "ComposeSetting", "Denied", "Deployment", "Engine", "EnvEntry", "EnvFile", "EnvProblem",
     "FileAnswer", "FileState", "GpuGrant", "Hit", "Host", "Hub", "Identity", "Installation", "LogSource", "Model", "ModelCache",
-    "Mount", "OddLine", "Outcome", "ReaderDifference", "Record", "ReleaseLine", "Request", "Role", "Space", "Unavailable",
-    "Worker", "WorkerLog", "WorkerToken", "Workers", "models",
+    "Mount", "NoSuchWorker", "OddLine", "Outcome", "ReaderDifference", "Record", "ReleaseLine", "Request", "Role", "Space",
+    "Unavailable", "Worker", "WorkerLog", "WorkerToken", "Workers", "models",
 ]  # fmt: skip

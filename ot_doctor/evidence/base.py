@@ -23,6 +23,10 @@ class Unavailable(Exception):
         return self.reason
 
 
+class NoSuchWorker(Unavailable):
+    """``--worker`` names what no container and no Compose service is called: wrong usage. The reason lists what there is."""
+
+
 def _working_folder() -> Path:
     """The working folder; the root where it has been deleted under the shell."""
     try:

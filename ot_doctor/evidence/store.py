@@ -29,6 +29,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 from ot_doctor.faults import note
+from ot_doctor.limits import limit_reached
 from ot_doctor.secrets import printable, redact
 
 E = TypeVar("E")
@@ -191,5 +192,7 @@ class Store:
 def crashed(label: str, error: Exception) -> Unavailable:
     """What an unforeseen error of a source becomes."""
     note(label, error)
+    if limit := limit_reached(error):
+        return Unavailable(f"{label} could not be read: {limit}")
     text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
     return Unavailable(f"{label} could not be read: {text}", hint="This is a fault of ot-doctor or of its surroundings.")

@@ -39,7 +39,7 @@ def render(report: Report) -> str:
 
 def render_error(error: UsageError) -> str:
     """One error annotation."""
-    return _command("error", "ot-doctor could not begin", error.message) + "\n"
+    return _command("error", error.title, error.message) + "\n"
 
 
 def append_summary(document: str, path: Path) -> str:

@@ -47,14 +47,14 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The page for exit code 2: what was wrong."""
-    about = [facts.moment(error.started_at), "exit code 2"]
+    """The page for exit codes 2 and 4: what was wrong."""
+    about = [facts.moment(error.started_at), f"exit code {error.exit_code}"]
     head = element(
-        "header", element("p", facts.tool(), class_="tool"), element("h1", "ot-doctor could not begin"),
+        "header", element("p", facts.tool(), class_="tool"), element("h1", error.title),
         element("ul", *(element("li", part) for part in about), class_="about"), class_=Status.FAIL.value,
     )  # fmt: skip
     said = element("p", error.message, class_="message")
-    return _page("ot-doctor could not begin", head, element("main", element("section", element("article", said))))
+    return _page(error.title, head, element("main", element("section", element("article", said))))
 
 
 def _page(name: str, *body: Element) -> str:

@@ -31,6 +31,7 @@ def render(report: Report) -> str:
             "started_at": _time(report.started_at),
             "duration_ms": round(report.duration * 1000),
             "error": None,
+            "error_kind": None,
             "deployment": {
                 "dir": str(deployment.directory) if deployment else None,
                 "project": deployment.project if deployment else None,
@@ -52,7 +53,7 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The document for exit code 2: the same keys, and what was wrong in ``error``."""
+    """The document for exit codes 2 and 4: the same keys, and what was wrong in ``error``."""
     return _dump(
         {
             "schema": SCHEMA,
@@ -60,9 +61,10 @@ def render_error(error: UsageError) -> str:
             "started_at": _time(error.started_at),
             "duration_ms": 0,
             "error": error.message,
+            "error_kind": error.kind,
             "deployment": {"dir": None, "project": None, "version": None, "line": None, "workers": []},
             "hub": None,
-            "exit_code": 2,
+            "exit_code": error.exit_code,
             "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
             "attempts": [],
             "diagnosis": [],

@@ -33,8 +33,8 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The document for exit code 2: one case, with an error."""
-    case = _new_case(_TOOL, "usage", 0.0, _told("error", "usage", error.message, error.message))
+    """The document for exit codes 2 and 4: one case, with an error."""
+    case = _new_case(_TOOL, error.kind, 0.0, _told("error", error.kind, error.message, error.message))
     return _document([_suite(_TOOL, [case], error.started_at)], 0.0)
 
 

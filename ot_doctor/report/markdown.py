@@ -47,10 +47,10 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The document for exit code 2: what was wrong."""
+    """The document for exit codes 2 and 4: what was wrong."""
     said = inline(clip(error.message, 5_000))
-    when = f"{facts.tool()} · {facts.moment(error.started_at)} · exit code 2"
-    return _document([f"## ot-doctor could not begin\n\n{when}", said])
+    when = f"{facts.tool()} · {facts.moment(error.started_at)} · exit code {error.exit_code}"
+    return _document([f"## {error.title}\n\n{when}", said])
 
 
 def _document(blocks: Sequence[str]) -> str:

@@ -44,10 +44,19 @@ class Report:
 
 @dataclass(frozen=True)
 class UsageError:
-    """A run that could not begin: what JSON shows for exit code 2."""
+    """A run that could not begin (``usage``), or in which ot-doctor itself failed (``internal``)."""
 
     message: str
     started_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    kind: str = "usage"  # or "internal"
+
+    @property
+    def exit_code(self) -> int:
+        return 4 if self.kind == "internal" else 2
+
+    @property
+    def title(self) -> str:
+        return "ot-doctor itself failed" if self.kind == "internal" else "ot-doctor could not begin"
 
 
 def exit_code(report: Report) -> int:

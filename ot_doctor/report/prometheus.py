@@ -32,13 +32,14 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The metrics of a run that could not begin: exit code 2 and its time, so that an alert sees it."""
-    return _document(_of_the_run(2, error.started_at, 0.0), comment=error.message)
+    """The metrics of a run that could not begin, or broke off: its exit code and its time, so that an alert sees it."""
+    return _document(_of_the_run(error.exit_code, error.started_at, 0.0), comment=error.message)
 
 
 def _of_the_run(code: int, started_at: datetime, duration: float) -> Iterator[_Metric]:
     yield _Metric("info", "The version of ot-doctor that ran.", (({"version": __version__}, 1),))
-    yield _single("exit_code", "0 nothing failed, 1 something failed, 2 it could not begin, 3 not all could be checked.", code)
+    codes = "0 nothing failed, 1 something failed, 2 it could not begin, 3 not all could be checked, 4 ot-doctor itself failed."
+    yield _single("exit_code", codes, code)
     yield _single("last_run_timestamp_seconds", "When the run began, in Unix time.", started_at.timestamp())
     yield _single("run_duration_seconds", "How long the run took.", duration)
 

@@ -28,7 +28,10 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to
 _LEVELS = {Status.FAIL: "error", Status.WARN: "warning"}
 _LONGEST_DESCRIPTION = 1024  # characters: code scanning takes no more
-_SAYS = {0: "nothing failed", 1: "something failed", 2: "the run could not begin", 3: "not everything could be checked"}
+_SAYS = {
+    0: "nothing failed", 1: "something failed", 2: "the run could not begin", 3: "not everything could be checked",
+    4: "ot-doctor itself failed",
+}  # fmt: skip
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _Object = dict[str, Any]
 
@@ -56,13 +59,13 @@ def render(report: Report) -> str:
 
 
 def render_error(error: UsageError) -> str:
-    """The document for exit code 2: what was wrong, as a notification and as the one result.
+    """The document for exit codes 2 and 4: what was wrong, as a notification and as the one result.
 
     Without a result, code scanning would close its alerts as mended; one without a file makes it leave them as they are.
     """
     wrong = {"level": "error", "message": _message(error.message)}
-    invocation = {**_invocation(2, error.started_at, 0.0), "toolConfigurationNotifications": [wrong]}
-    return _document([], invocation, [{"ruleId": "usage", **wrong}])
+    invocation = {**_invocation(error.exit_code, error.started_at, 0.0), "toolConfigurationNotifications": [wrong]}
+    return _document([], invocation, [{"ruleId": error.kind, **wrong}])
 
 
 def _result(result: Result, rule: int, finding: Finding, relation: Relation | None, where: list[Place], text: str) -> _Object:
@@ -133,7 +136,7 @@ def _invocation(code: int, started_at: datetime, duration: float) -> _Object:
         "endTimeUtc": _time(started_at + timedelta(seconds=duration)),
         "exitCode": code,
         "exitCodeDescription": _SAYS[code],
-        "executionSuccessful": code != 2,
+        "executionSuccessful": code not in (2, 4),
     }
 
 

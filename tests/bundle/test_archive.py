@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -272,3 +273,10 @@ def test_crafted_deflate_streams_are_refused() -> None:
     assert unpack(data) == {}
     with pytest.raises(Refused, match="damaged or cut off"):
         unpack(data[:-4] + b"\0\0\0\0")
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+@pytest.mark.parametrize("year", [1904, 1970, 1979])
+def test_a_clock_that_nobody_set_is_no_trouble(year: int, ending: str) -> None:
+    moment = datetime(year, 1, 1, tzinfo=timezone.utc)
+    assert unpack(pack({"manifest.json": b"{}"}, ending, moment)) == {"manifest.json": b"{}"}

@@ -29,7 +29,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 from ot_doctor.evidence.store import SOURCES
-from ot_doctor.secrets import Secret
+from ot_doctor.secrets import Secret, printable
 from tests.bundle.recordings import healthy
 from tests.checks import evidence as e
 
@@ -44,7 +44,7 @@ RICH = healthy(
         e.celery(env={}, mounts=()), other_projects=("ot2",),
     ),
     WorkerLog=e.worker_log(
-        e.attempt(Outcome.FAILED, cause="disk-full", speakers=0, hits=(e.hit("x", None, "a\nb\t\u2028 \udcff"),)),
+        e.attempt(Outcome.FAILED, cause="disk-full", speakers=0, hits=(e.hit("x", None, "a\nb\t \udcff"),)),
         e.attempt(started_at=None),
         stray=(e.hit("y", "token-invalid", subject="s"),),
     ),
@@ -100,7 +100,7 @@ def strategy_of(kind: type) -> st.SearchStrategy[Any]:
 
 
 _SECRETS = [Secret(value) for value in (e.TOKEN, e.OTHER_TOKEN, "", " ", "hf_x", "a password of somebody")]
-_TEXT = st.text(max_size=30)
+_TEXT = st.text(max_size=30).map(printable)
 _SPECIAL: dict[Any, st.SearchStrategy[Any]] = {
     str: _TEXT,
     int: st.integers(-(10**18), 10**18),
@@ -267,3 +267,9 @@ def test_a_file_name_that_is_no_utf8_stays_itself() -> None:
 def test_there_is_a_type_for_every_source() -> None:
     assert set(healthy()) == set(SOURCES)
     assert isinstance(RICH[WorkerLog], WorkerLog)
+
+
+def test_what_steers_a_terminal_is_left_out() -> None:
+    hostile = "a\x1b[31mb\x9bc\u202ed\u2028e\nf\tg"
+    assert decode(Mapping[str, str], {hostile: hostile}) == {"abcde\nf\tg": "abcde\nf\tg"}  # type: ignore[type-abstract]
+    assert decode(Path, hostile) == Path("abcde\nf\tg")

@@ -142,7 +142,7 @@ def test_on_a_terminal_it_asks(installed: Doctor) -> None:  # noqa: F811
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("a.rar", "must end in .zip or .tar.gz"), ("a", "must end in"), ("no/a.zip", "there is no folder"), ("f.zip", "is no file")],
+    [("a.rar", "must end in .zip or .tar.gz"), ("a", "must end in"), ("no/a.zip", "there is no folder"), ("f.zip", "a folder")],
 )
 def test_a_file_that_cannot_be_written_is_refused_at_once(name: str, reason: str, installed: Doctor) -> None:  # noqa: F811
     (installed.cwd / "f.zip").mkdir()

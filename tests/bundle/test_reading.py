@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -13,7 +14,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.bundle import Refused
-from ot_doctor.bundle.archive import ENDINGS, pack
+from ot_doctor.bundle.archive import ENDINGS, LARGEST_FILE, pack
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST, evidence_name
 from ot_doctor.bundle.reading import Recording, read_bundle
 from ot_doctor.bundle.writing import TOP
@@ -163,8 +164,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(Refused, match=r"empty\.zip cannot be read: it is empty\.$"):
         read_bundle(empty)
-    with pytest.raises(Refused, match="/dev/zero cannot be read: it is larger than any bundle"):
+    with pytest.raises(Refused, match="/dev/zero cannot be read: it is not a regular file"):
         read_bundle(Path("/dev/zero"))
+    large = tmp_path / "large.zip"
+    large.touch()
+    os.truncate(large, LARGEST_FILE + 1)
+    with pytest.raises(Refused, match="it is larger than any bundle"):
+        read_bundle(large)
 
 
 def test_a_bundle_of_the_first_version_is_still_read(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from tests.parts import images
-from tests.scenarios.scenario import Scenario, World
+from tests.scenarios.scenario import DOCTOR, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -69,3 +70,15 @@ def test_speaker_limits_are_ignored_by_v01(bring_up):
     report = bring_up(Scenario(line="v0.1", env=env, log=[])).report()
     assert report.causes == [], report.summary()
     assert "ignore" in report.text_of("speaker-limits")
+
+
+def test_a_worker_that_nothing_is_called_is_wrong_usage(bring_up):
+    world = bring_up(Scenario())
+    for arguments in ((), ("--dir", str(world.folder))):
+        done = world.doctor("--worker", "celery-wroker", *arguments, cwd=world.home if not arguments else None)
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["exit_code"], said["error_kind"]) == (2, 2, "usage")
+        assert "'celery-wroker' (--worker). There are: opentranscribe-celery-worker." in said["error"]
+    bundle = world.home / "made.zip"
+    done = world._run([str(DOCTOR), "collect", "--yes", "--worker", "celery-wroker", "-o", str(bundle)], world.folder)
+    assert done.returncode == 2 and "There are: opentranscribe-celery-worker." in done.stderr and not bundle.exists()

@@ -56,6 +56,7 @@ def _index(commands: dict[str, click.Context]) -> str:
                 ("1", "at least one check failed (with `--strict`: or warned)"),
                 ("2", "wrong usage: an unknown option, check or file; or no installation was found"),
                 ("3", "nothing failed, but something could not be checked: Docker or the Hub does not answer, or a check broke"),
+                ("4", "ot-doctor itself failed: a bug to report"),
             ],
         ),
         "They are the same in every format but `nagios`, whose codes are those of monitoring plug-ins. What you switched off "
@@ -133,8 +134,9 @@ def _environment(commands: dict[str, click.Context]) -> str:
     rows = [(code(variable), code(option), ", ".join(names)) for variable, (option, names) in sorted(found.items())]
     return page(
         "# Environment variables",
-        "Each option has a variable. One that may be given several times takes its values separated by spaces, or by colons "
-        "where they are files or folders; a switch takes `1` or `0`. The command line wins over a variable, and a variable over "
+        "Each option has a variable. One that may be given several times takes its values separated by spaces, or as in `PATH` "
+        "(by colons) where they are files or folders, whose names may hold spaces; a "
+        "switch takes `1` or `0`. The command line wins over a variable, and a variable over "
         "the [configuration file](/configuration.md).",
         table(("variable", "option", "commands"), rows),
         "## Variables of other tools",
@@ -145,6 +147,8 @@ def _environment(commands: dict[str, click.Context]) -> str:
                 ("`DOCKER_HOST`, `DOCKER_CONTEXT`", "the Docker engine that is asked, as for the docker command"),
                 ("`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`", "the way to the Hub"),
                 ("`NO_COLOR`", "no colours, unless `--color always` is given"),
+                ("`FORCE_COLOR`, `CLICOLOR_FORCE`", "colours also where the output is no terminal; `NO_COLOR` wins"),
+                ("`TERM`", "`dumb`: a terminal without colours"),
                 ("`GITHUB_STEP_SUMMARY`", "with `--format github`: the file that gets the job's summary"),
             ],
         ),

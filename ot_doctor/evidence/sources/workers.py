@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.engine import asking, connect
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
@@ -136,7 +136,7 @@ def _named(everything: list[Listed], named: tuple[str, ...]) -> list[Listed]:
         if not matches:
             there = sorted({c.name for c in everything if c.is_opentranscribe or c.role})
             what = f"There are: {', '.join(there)}." if there else "There is no container of OpenTranscribe at all."
-            raise Unavailable(f"No container and no Compose service is called '{printable(name)}' (--worker). {what}")
+            raise NoSuchWorker(f"No container and no Compose service is called '{printable(name)}' (--worker). {what}")
         found += [c for c in matches if c not in found]
     return found
 

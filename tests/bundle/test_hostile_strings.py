@@ -1,0 +1,129 @@
+"""Names and texts that steer a terminal: from a bundle, from the command line, from the environment. No format shows them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ot_doctor.bundle import Refused
+from ot_doctor.bundle.codec import dump
+from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST
+from ot_doctor.bundle.reading import _recording
+from ot_doctor.check import Check
+from ot_doctor.examination import Plan, catalogue_of, chosen, examine
+from ot_doctor.report.formats import FORMATS, render
+from tests.bundle.recordings import bundle_of, healthy
+from tests.test_cli import SCRIPT
+
+HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\u202ee\u2066f\u200fg\x08h"
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+
+
+def strings(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each text of a JSON value stands, the names of mappings among them."""
+    if isinstance(value, str):
+        yield way
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from strings(item, (*way, key))
+
+
+def replaced(value: Any, way: tuple[Any, ...], text: str) -> Any:
+    """The value with ``text`` in front of the string at ``way``."""
+    if not way:
+        return f"{text}{value}"
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[way[0]] = replaced(value[way[0]], way[1:], text)
+    return copy
+
+
+def steers(name: str, shown: str) -> str:
+    """What stands around the first thing in a document that steers a terminal, also once a reader took its escapes away."""
+    texts = [shown]
+    if name in ("json", "sarif"):
+        content = json.loads(shown)
+        texts += [str(text_at(content, way)) for way in strings(content)]
+    for text in texts:
+        if found := FORBIDDEN.search(text):
+            return repr(text[max(0, found.start() - 80) : found.end() + 80])
+    return ""
+
+
+def text_at(value: Any, way: tuple[Any, ...]) -> Any:
+    for key in way:
+        value = value[key]
+    return value
+
+
+@pytest.fixture(scope="module")
+def checks() -> Mapping[str, Check]:
+    return chosen(catalogue_of(()), (), ())
+
+
+@pytest.mark.parametrize("member", [*EVIDENCE, MANIFEST])
+def test_no_text_of_a_bundle_steers_a_terminal(member: str, checks: Mapping[str, Check]) -> None:
+    members = dict(bundle_of(healthy()).members)
+    content = json.loads(members[member])
+    read = 0
+    for way in strings(content):
+        try:
+            recording = _recording({**members, member: dump(replaced(content, way, HOSTILE))})
+        except Refused as error:  # a time, a fingerprint, a word of a closed list
+            assert not FORBIDDEN.search(str(error)), (way, str(error))
+            continue
+        read += 1
+        store = recording.store()
+        report = examine(Plan(store.request), checks, store, ())
+        for name in FORMATS:
+            shown = render(report, name)
+            assert not steers(name, shown), (way, name, steers(name, shown))
+    assert read or not list(strings(content))
+
+
+def doctor(folder: Path, *arguments: str, **environ: str) -> str:
+    """Both streams of a run that ended with some document."""
+    usual = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "DOCKER_HOST": "unix:///nonexistent.sock"}
+    done = subprocess.run(
+        [str(SCRIPT), *arguments], cwd=folder, env={**usual, **environ}, capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert done.returncode in (0, 1, 2, 3) and (done.stdout or done.stderr), done.stderr
+    return (done.stdout + done.stderr).decode("utf-8")
+
+
+FAILED_LOG = Path(__file__).parent.parent / "corpus" / "cases" / "p3-bad-token.log"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_name_from_outside_steers_a_terminal(name: str, tmp_path: Path) -> None:
+    hostile = HOSTILE.replace("\x08", "")
+    (tmp_path / f"{hostile}.log").write_bytes(FAILED_LOG.read_bytes())
+    (tmp_path / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: x\n")
+    (tmp_path / ".env").write_text("HUGGINGFACE_TOKEN=\n")
+    runs = [
+        (("--logs", f"{hostile}.log", "--no-docker", "--offline"), {}),
+        (("--logs", f"{hostile}.none"), {}),
+        (("--offline",), {"DOCKER_HOST": f"unix:///{hostile}.sock"}),
+        (("--offline",), {"DOCKER_HOST": f"tcp://{hostile}:1"}),
+        (("--no-docker", "--timeout", "3"), {"HF_ENDPOINT": f"http://127.0.0.1:1/{hostile}"}),
+        (("--no-docker", "--offline"), {"OT_DOCTOR_SELECT": hostile}),
+    ]  # fmt: skip
+    for arguments, environ in runs:
+        shown = doctor(tmp_path, "--format", name, *arguments, **environ)
+        assert not steers(name, shown), (arguments, environ, steers(name, shown))
+
+
+def test_what_collect_prints_steers_no_terminal(tmp_path: Path) -> None:
+    hostile = HOSTILE.replace("\x08", "")
+    folder = tmp_path / hostile
+    folder.mkdir()
+    (folder / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: x\n")
+    shown = doctor(folder, "collect", "--yes", "--offline", "--no-docker", "-o", f"{hostile}.zip")
+    assert not FORBIDDEN.search(shown), shown
+    assert [name for name in os.listdir(folder) if name.endswith(".zip")]
