@@ -57,12 +57,12 @@ def speaker_limits(
         yield skipped("Neither a worker nor a .env could be looked at.")
         return
     problems = 0
-    for name, message, expected, better, breaks in _problems(limits):
+    for name, message, expected, better, breaks, subject in _problems(limits):
         problems += 1
         remedy = [*_write(limits[name], better, env_file), recreate(deployment, workers)]
         seen = limits[name].seen
         if breaks:
-            yield failed(Cause.SPEAKERS_CONFIG, message, subject=name, expected=expected, evidence=seen, remedy=remedy)
+            yield failed(Cause.SPEAKERS_CONFIG, message, subject=subject or name, expected=expected, evidence=seen, remedy=remedy)
         else:
             yield warned(message, cause=Cause.SPEAKERS_CONFIG, subject=name, expected=expected, evidence=seen, remedy=remedy)
     if not problems:
@@ -78,6 +78,7 @@ class _Problem(NamedTuple):
     expected: str
     better: int | None  # what to write instead; None: no such line
     breaks: bool = True
+    subject: str = ""  # where it is not the variable's own text: such a value ends no worker
 
 
 def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
@@ -90,7 +91,8 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
             yield _Problem(name, message, "a bare whole number", _DEFAULTS[name])
     for name, value in numbers.items():
         if value is not None and value < 1:
-            yield _Problem(name, f"{name}={value}: a recording has at least one speaker.", "1 or more", _DEFAULTS[name])
+            message = f"{name}={value}: a recording has at least one speaker."
+            yield _Problem(name, message, "1 or more", _DEFAULTS[name], subject=f"{name} below 1")
         if value is not None and value > _UNUSUALLY_MANY:
             message = f"{name}={value} is unusually many; one voice may become several speakers."
             yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", _DEFAULTS[name], breaks=False)
@@ -102,10 +104,12 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
     if least > most:
         name = "MIN_SPEAKERS" if limits["MIN_SPEAKERS"].raw is not None else "MAX_SPEAKERS"
         message = f"MIN_SPEAKERS={least} is more than MAX_SPEAKERS={most}."
-        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name])
+        pair = "MIN_SPEAKERS, MAX_SPEAKERS"
+        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name], subject=pair)
     elif exact is not None and exact >= 1 and not least <= exact <= most:
         message = f"NUM_SPEAKERS={exact} is not between MIN_SPEAKERS={least} and MAX_SPEAKERS={most}."
-        yield _Problem("NUM_SPEAKERS", message, f"a number from {least} to {most}, or no such line", None)
+        wanted = f"a number from {least} to {most}, or no such line"
+        yield _Problem("NUM_SPEAKERS", message, wanted, None, subject=", ".join(_DEFAULTS))
 
 
 def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> list[_Limit]:
