@@ -122,8 +122,8 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _same_paths(workers: Workers | Unavailable) -> bool:
-    """Docker Desktop shows the host's folders under paths of its own."""
-    return isinstance(workers, Unavailable) or "desktop" not in workers.engine.operating_system.lower()
+    """An engine in a virtual machine shows the host's folders under paths of its own."""
+    return isinstance(workers, Unavailable) or not workers.engine.in_vm
 
 
 def _seen(cache: ModelCache, mount: Mount | None) -> Seen:

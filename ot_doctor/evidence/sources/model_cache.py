@@ -149,7 +149,7 @@ class _Gathering:
         return any(h.there and i.there and h.inode != i.inode > 0 for h, i in ways if h.container_path == mounted)
 
     def _in_virtual_machine(self) -> bool:
-        return self._engine is not None and "desktop" in self._engine.operating_system.lower()
+        return self._engine is not None and self._engine.in_vm
 
     def _host_name(self, path: str) -> str:
         return on_host(self._around.mounts, path) or path
