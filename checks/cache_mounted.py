@@ -10,7 +10,7 @@ from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, fai
 from ot_doctor.evidence import Deployment, EnvFile, ModelCache, Mount, Unavailable, Workers
 
 from ._cache_state import cache_worker
-from ._remedies import delete_line, recreate
+from ._remedies import delete_lines, recreate
 
 
 @check(
@@ -77,7 +77,8 @@ def _lost(cache: ModelCache, deployment: Deployment, workers: Workers | Unavaila
     if entry and isinstance(env_file, EnvFile):
         where = env_file.where(entry.line)
         evidence.append(Seen(".env", where, f"{root.set_by}={entry.value}"))
-        steps.append(delete_line(str(env_file.path), entry.line, f"Delete {root.set_by}, line {entry.line} of {env_file.path}."))
+        text = f"Delete {root.set_by}, line {entry.line} of {env_file.path}."
+        steps.append(delete_lines(str(env_file.path), entry.lines, text))
     elif root.set_by:
         text = f"Remove {root.set_by} from the service's 'environment:' in {_files(deployment)}."
         steps.append(Step(text, risk=Risk.CHANGES_FILES))

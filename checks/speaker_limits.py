@@ -12,7 +12,7 @@ from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, fai
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
 from ot_doctor.secrets import Secret
 
-from ._remedies import delete_line, recreate
+from ._remedies import delete_lines, recreate
 
 _DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
 _UNUSUALLY_MANY = 50
@@ -23,7 +23,11 @@ class _Limit:
     name: str
     raw: str | None  # None: not set
     seen: tuple[Seen, ...]
-    line: int | None  # of the .env
+    lines: tuple[int, ...] = ()  # of the .env: several where a quoted value spans them
+
+    @property
+    def line(self) -> int | None:
+        return self.lines[0] if self.lines else None
 
     @property
     def number(self) -> int | None:
@@ -131,7 +135,7 @@ def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> 
         told: tuple[Seen, ...] = ()
         if diarizers and isinstance(env_file, EnvFile) and entry and _as_text(entry.value) == raw:
             told = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
-        limits.append(_Limit(name, raw, (seen, *told), line))
+        limits.append(_Limit(name, raw, (seen, *told), tuple(entry.lines) if entry else ()))
     return limits
 
 
@@ -151,10 +155,11 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
         return []
     path, line = str(env_file.path), limit.line
     if value is None:
-        return [delete_line(path, line, f"Delete {limit.name}, line {line} of {path}.")]
+        return [delete_lines(path, limit.lines, f"Delete {limit.name}, line {line} of {path}.")]
     wanted = f"{limit.name}={value}"
     text = f"Write line {line} of {path} as {wanted} (or another bare number)."
-    return [Step(text, command=f"sed -i '{line}s/.*/{wanted}/' {quote(path)}", risk=Risk.CHANGES_FILES)]
+    script = ";".join([f"{line}s/.*/{wanted}/", *(f"{rest}d" for rest in limit.lines[1:])])
+    return [Step(text, command=f"sed -i '{script}' {quote(path)}", risk=Risk.CHANGES_FILES)]
 
 
 def _shown(limit: _Limit) -> str:
