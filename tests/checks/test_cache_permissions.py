@@ -11,7 +11,7 @@ HUB = f"{MODELS}/huggingface/hub"
 INSIDE = "/home/appuser/.cache/huggingface"
 ROOTS = Denied(HUB, f"{INSIDE}/hub", "write", "root (0)", "drwxr-xr-x")
 CHOWN = (
-    f"docker run --rm --network none --user 0:0 --entrypoint chown -v {MODELS}:/models "
+    f"docker run --rm --network none --user 0:0 --entrypoint chown --mount type=bind,source={MODELS},target=/models "
     "davidamacey/opentranscribe-backend:v0.4.1 -R 1000:1000 /models"
 )
 
@@ -111,7 +111,7 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     volume = Mount("volume", "/var/lib/docker/volumes/ot/_data", INSIDE, True, "ot")
     given = replace(given, root=replace(given.root, mount=volume), models_dir=None)
-    assert "-v ot:/models" in (judged(given).remedy[0].command or "")
+    assert "--mount type=volume,source=ot,target=/models" in (judged(given).remedy[0].command or "")
 
 
 def test_without_the_container_sudo_does_it() -> None:

@@ -292,11 +292,20 @@ class Asking:
         troubles = (DockerException, OSError, http.client.HTTPException, HTTPError)
         if self._greeted and isinstance(error, NotFound):
             return
-        if self._greeted and isinstance(error, _NOT_UNDERSTOOD):
+        if self._greeted and isinstance(error, _NOT_UNDERSTOOD) and (isinstance(error, NotDockers) or _in_the_sdk(trace)):
             raise not_dockers(self._endpoint, error) from error
         if self._greeted and not isinstance(error, troubles):
             return  # a fault of ours, and is to show as one
         raise _explain(error, self._endpoint, self._deadline) from error
+
+
+def _in_the_sdk(trace: TracebackType | None) -> bool:
+    """Whether an error was raised within the SDK: one of the caller's own is no answer's fault."""
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).startswith("docker."):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailable:

@@ -15,6 +15,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, objects_with_id, text_of
 from ot_doctor.evidence.sources.engine import asking, connect, not_dockers
+from ot_doctor.evidence.sources.small_file import on_disk
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
 from ot_doctor.secrets import Secret, keep, printable, redact
 
@@ -78,7 +79,8 @@ def gather(request: Request, installation: Installation) -> Workers:
         except NotFound as error:
             raise not_dockers(engine, error) from None
         listed = [c for entry in entries if (c := from_list(entry))]
-        chosen, others = choose(listed, installation.directory, request.workers)
+        folder = installation.directory or request.cwd
+        chosen, others = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
         workers = inspected(client, engine, request, chosen)
     finally:
         client.close()
