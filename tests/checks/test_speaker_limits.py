@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ot_doctor.causes import explains
 from ot_doctor.check import Cause, Finding, Status
-from ot_doctor.evidence import EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
+from ot_doctor.evidence import EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
 from ot_doctor_checks.speaker_limits import speaker_limits
 from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, statuses, worker, workers
 
@@ -131,3 +133,10 @@ def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
     assert "own settings win" in judged({})[0].message
     (old,) = speaker_limits(workers(), env_file(), deployment(ReleaseLine.V0_3))
     assert "own settings win" not in old.message
+
+
+def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> None:
+    for name, script in (("MAX_SPEAKERS", "1s/.*/MAX_SPEAKERS=20/;2d;3d"), ("NUM_SPEAKERS", "1d;2d;3d")):
+        file = replace(env_file(""), entries=(EnvEntry(name, "2\n\nx", 1, 3),))
+        (finding,) = judged({name: "2\n\nx"}, file)
+        assert finding.remedy[0].command == f"sed -i '{script}' /srv/ot/.env"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.evidence import Deployment, EnvFile, EnvProblem, Request
+from ot_doctor.evidence import Deployment, EnvFile, EnvProblem, Request, Unavailable
 from ot_doctor.evidence.sources.env_file import gather, gather_asked
 from ot_doctor.secrets import Secret
+from ot_doctor_checks.env_shadowed import env_shadowed
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
 T = "HUGGINGFACE_TOKEN"
@@ -287,3 +288,15 @@ def test_the_folder_that_was_asked_for_and_the_one_that_runs(tmp_path: Path) -> 
     (here / ".env").symlink_to(running / ".env")
     assert asked(here, running) == (None, ())
     assert asked(running, running) == (None, ())
+
+
+def test_a_printed_command_deletes_a_quoted_value_with_all_of_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    file = written(tmp_path, f"A=1\n{T}='{TOKEN}'\nB='x\ny'\n{T}=\"\n\n\"  # none\nC=3\n")
+    assert [list(entry.lines) for entry in file.entries] == [[1], [2], [3, 4], [5, 6, 7], [8]]
+    nothing = Unavailable("no engine")
+    findings = list(env_shadowed(file, nothing, nothing, nothing))
+    command = next(step.command for finding in findings for step in finding.remedy if step.command)
+    subprocess.run(["sh", "-c", command], check=True, cwd="/")
+    assert path.read_text() == f"A=1\n{T}='{TOKEN}'\nB='x\ny'\nC=3\n"
+    assert written(tmp_path, path.read_text()).problem is None
