@@ -12,6 +12,8 @@ from shlex import quote
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import CachedModel, Deployment, ModelCache, Worker
 
+from ._remedies import as_models
+
 _CONNECTED = "/tmp/pyannote-models"
 
 
@@ -92,7 +94,7 @@ def folder_to_mend(cache: ModelCache) -> str | None:
 
 
 def _as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
-    run = f"run --rm --network none --user 0:0 --entrypoint {program} -v {quote(folder + ':/models')} {quote(worker.image)}"
+    run = f"run --rm --network none --user 0:0 --entrypoint {program} {as_models(folder)} {quote(worker.image)}"
     return deployment.docker(f"{run} {arguments}")
 
 

@@ -46,8 +46,20 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
     text = f"Give the folder to the worker's user ({access.user or owner}), not to your own."
     if worker is None:
         return Step(text, command=f"sudo chown -R {owner}:{owner} {quote(path)}", risk=Risk.CHANGES_FILES)
-    run = f"run --rm --network none --user 0:0 --entrypoint chown -v {quote(path + ':/models')} {quote(worker.image)}"
+    run = f"run --rm --network none --user 0:0 --entrypoint chown {as_models(path)} {quote(worker.image)}"
     return Step(text, command=deployment.docker(f"{run} -R {owner}:{owner} /models"), risk=Risk.CHANGES_FILES)
+
+
+def as_models(folder: str) -> str:
+    """The option that mounts a host's folder, or a volume by its name, at /models; a path may hold colons and commas."""
+    source = f"source={folder}"
+    if "," in folder or '"' in folder:  # the value is a line of CSV
+        source = '"' + source.replace('"', '""') + '"'
+    return f"--mount {quote(f'type={_kind(folder)},{source},target=/models')}"
+
+
+def _kind(folder: str) -> str:
+    return "bind" if folder.startswith("/") else "volume"
 
 
 def accept(repo: str, account: str) -> Step:

@@ -10,7 +10,7 @@ from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, fai
 from ot_doctor.evidence import Deployment, EnvFile, ModelCache, Mount, Unavailable, Workers
 
 from ._cache_state import cache_worker
-from ._remedies import delete_line, recreate
+from ._remedies import delete_lines, recreate
 
 
 @check(
@@ -77,7 +77,8 @@ def _lost(cache: ModelCache, deployment: Deployment, workers: Workers | Unavaila
     if entry and isinstance(env_file, EnvFile):
         where = env_file.where(entry.line)
         evidence.append(Seen(".env", where, f"{root.set_by}={entry.value}"))
-        steps.append(delete_line(str(env_file.path), entry.line, f"Delete {root.set_by}, line {entry.line} of {env_file.path}."))
+        text = f"Delete {root.set_by}, line {entry.line} of {env_file.path}."
+        steps.append(delete_lines(str(env_file.path), entry.lines, text))
     elif root.set_by:
         text = f"Remove {root.set_by} from the service's 'environment:' in {_files(deployment)}."
         steps.append(Step(text, risk=Risk.CHANGES_FILES))
@@ -122,8 +123,8 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _same_paths(workers: Workers | Unavailable) -> bool:
-    """Docker Desktop shows the host's folders under paths of its own."""
-    return isinstance(workers, Unavailable) or "desktop" not in workers.engine.operating_system.lower()
+    """An engine in a virtual machine shows the host's folders under paths of its own."""
+    return isinstance(workers, Unavailable) or not workers.engine.in_vm
 
 
 def _seen(cache: ModelCache, mount: Mount | None) -> Seen:

@@ -37,6 +37,9 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
     Who owns the files does not matter as long as the worker may use them, and
     a complete cache need not be writable.
 
+    Where owner and mode allow what the container may not do, an SELinux label
+    or an access control list (ACL) forbids it, and a new owner changes nothing.
+
     To mend: give the folder to user id 1000 (not to your own), or make a
     read-only mount writable.
     """
@@ -52,7 +55,7 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
             subject=_subject(cache),
             expected=f"files that {access.user} may read",
             evidence=_denied(cache, "read", "enter"),
-            remedy=_own(cache, deployment, worker),
+            remedy=_allow(cache, deployment, worker, "read", "enter"),
         )
     elif needed and cache.root.read_only:
         yield failed(
@@ -70,7 +73,7 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
             subject=_subject(cache),
             expected=f"folders that {access.user} may write",
             evidence=_denied(cache, "write", "enter"),
-            remedy=_own(cache, deployment, worker),
+            remedy=_allow(cache, deployment, worker, "write", "enter"),
         )
     elif access.readable is None or (needed and access.writable is None):
         yield unknown(
@@ -85,7 +88,9 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
             cause=Cause.CACHE_READONLY if cache.root.read_only else Cause.CACHE_PERMISSION,
             subject=_subject(cache),
             evidence=[*_denied(cache, "write", "enter"), *([_read_only(cache)] if cache.root.read_only else [])],
-            remedy=_make_writable(cache, deployment, workers) if cache.root.read_only else _own(cache, deployment, worker),
+            remedy=_make_writable(cache, deployment, workers)
+            if cache.root.read_only
+            else _allow(cache, deployment, worker, "write", "enter"),
         )
     else:
         uses = "reads and writes" if access.writable else "reads"
@@ -93,6 +98,36 @@ def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Worker
             f"The worker's user {access.user} {uses} the model cache ({access.how})",
             evidence=[Seen("cache", _subject(cache), access.how)],
         )
+
+
+def _allow(cache: ModelCache, deployment: Deployment, worker: Worker | None, *what: str) -> list[Step]:
+    """What lets the worker's user in: another owner does not where owner and mode let him in already."""
+    denied = [d for d in cache.access.denied if d.what in what]
+    beyond = [d for d in denied if d.mode_allows]
+    if not beyond:
+        return _own(cache, deployment, worker)
+    folder = folder_to_mend(cache)
+    place = quote(folder if folder and folder.startswith("/") else beyond[0].path)
+    first = quote(beyond[0].path)
+    steps = [
+        Step(
+            "Owner and mode allow it, so another rule forbids it: an SELinux label, or an access control list (a '+' behind the "
+            "mode). Look at both.",
+            command=f"ls -ldZ {first}; getfacl -p {first}",
+        ),
+        Step(
+            "If it is SELinux ('getenforce' prints Enforcing), give the folder the label of containers' files. So does ':z' "
+            "behind the volume in the Compose file, when the worker is recreated.",
+            command=f"sudo chcon -Rt container_file_t {place}",
+            risk=Risk.CHANGES_FILES,
+        ),
+        Step(
+            "If it is an access control list, remove it, so that owner and mode decide.",
+            command=f"sudo setfacl -R -b {place}",
+            risk=Risk.CHANGES_FILES,
+        ),
+    ]
+    return [*steps, *(_own(cache, deployment, worker) if len(beyond) < len(denied) else [run_again()])]
 
 
 def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> list[Step]:
@@ -143,7 +178,8 @@ def _denied(cache: ModelCache, *what: str) -> list[Seen]:
 
 
 def _owner_and_mode(denied: Denied) -> str:
-    return f"owner {denied.owner or 'not known'}, mode {denied.mode or 'not known'}"
+    seen = f"owner {denied.owner or 'not known'}, mode {denied.mode or 'not known'}"
+    return f"{seen}, which allow it: SELinux or an ACL does not" if denied.mode_allows else seen
 
 
 def _read_only(cache: ModelCache) -> Seen:

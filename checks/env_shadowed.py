@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
@@ -57,7 +57,7 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
     seen = [Seen(".env", env.where(entry.line), f"{TOKEN_NAME} is {_state(entry)}") for entry in lines]
     if good and not usable(winner.value):
         meant = good[-1]
-        spoilers = [entry.line for entry in lines if entry.line > meant.line]
+        spoilers = [number for entry in lines if entry.line > meant.line for number in entry.lines]
         text = f"line {winner.line} of {path} ({TOKEN_NAME} is {_state(winner)}) wins over the token on line {meant.line}"
         delete = delete_lines(path, spoilers, f"Delete line {', '.join(map(str, spoilers))} of {path}.")
         yield failed(
@@ -69,8 +69,13 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
         yield warned(
             f"{path} has two different tokens: line {winner.line} wins over line {', '.join(map(str, dead))}",
             cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
-            remedy=[delete_lines(path, dead, f"If line {winner.line} has the right one, delete the others, which do nothing.")],
+            remedy=[delete_lines(path, _all_lines(lines[:-1]), f"If line {winner.line} has the right one, delete the others.")],
         )  # fmt: skip
+
+
+def _all_lines(entries: Iterable[EnvEntry]) -> list[int]:
+    """A quoted value may take several."""
+    return [number for entry in entries for number in entry.lines]
 
 
 def _state(entry: EnvEntry) -> str:
@@ -81,12 +86,12 @@ def _other_lines(env: EnvFile, key: str) -> Iterator[Finding]:
     lines = [entry for entry in env.all(key) if entry.value is not None]
     if len({entry.value for entry in lines}) < 2:
         return
-    winner, dead = lines[-1], [entry.line for entry in lines[:-1]]
+    winner = lines[-1]
     yield warned(
         f"{key} stands in {env.path} more than once, and line {winner.line} ({winner.value or 'empty'}) wins",
         cause=Cause.ENV_SHADOWED, subject=key,
         evidence=[Seen(".env", env.where(entry.line), f"{key} is {entry.value or 'empty'}") for entry in lines],
-        remedy=[delete_lines(str(env.path), dead, f"If line {winner.line} is right, delete the others, which have no effect.")],
+        remedy=[delete_lines(str(env.path), _all_lines(lines[:-1]), f"If line {winner.line} is right, delete the others.")],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, fai
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
 from ot_doctor.secrets import Secret
 
-from ._remedies import delete_line, recreate
+from ._remedies import delete_lines, recreate
 
 _DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
 _UNUSUALLY_MANY = 50
@@ -23,7 +23,11 @@ class _Limit:
     name: str
     raw: str | None  # None: not set
     seen: tuple[Seen, ...]
-    line: int | None  # of the .env
+    lines: tuple[int, ...] = ()  # of the .env: several where a quoted value spans them
+
+    @property
+    def line(self) -> int | None:
+        return self.lines[0] if self.lines else None
 
     @property
     def number(self) -> int | None:
@@ -57,12 +61,12 @@ def speaker_limits(
         yield skipped("Neither a worker nor a .env could be looked at.")
         return
     problems = 0
-    for name, message, expected, better, breaks in _problems(limits):
+    for name, message, expected, better, breaks, subject in _problems(limits):
         problems += 1
         remedy = [*_write(limits[name], better, env_file), recreate(deployment, workers)]
         seen = limits[name].seen
         if breaks:
-            yield failed(Cause.SPEAKERS_CONFIG, message, subject=name, expected=expected, evidence=seen, remedy=remedy)
+            yield failed(Cause.SPEAKERS_CONFIG, message, subject=subject or name, expected=expected, evidence=seen, remedy=remedy)
         else:
             yield warned(message, cause=Cause.SPEAKERS_CONFIG, subject=name, expected=expected, evidence=seen, remedy=remedy)
     if not problems:
@@ -78,6 +82,7 @@ class _Problem(NamedTuple):
     expected: str
     better: int | None  # what to write instead; None: no such line
     breaks: bool = True
+    subject: str = ""  # where it is not the variable's own text: such a value ends no worker
 
 
 def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
@@ -90,7 +95,8 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
             yield _Problem(name, message, "a bare whole number", _DEFAULTS[name])
     for name, value in numbers.items():
         if value is not None and value < 1:
-            yield _Problem(name, f"{name}={value}: a recording has at least one speaker.", "1 or more", _DEFAULTS[name])
+            message = f"{name}={value}: a recording has at least one speaker."
+            yield _Problem(name, message, "1 or more", _DEFAULTS[name], subject=f"{name} below 1")
         if value is not None and value > _UNUSUALLY_MANY:
             message = f"{name}={value} is unusually many; one voice may become several speakers."
             yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", _DEFAULTS[name], breaks=False)
@@ -102,10 +108,12 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
     if least > most:
         name = "MIN_SPEAKERS" if limits["MIN_SPEAKERS"].raw is not None else "MAX_SPEAKERS"
         message = f"MIN_SPEAKERS={least} is more than MAX_SPEAKERS={most}."
-        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name])
+        pair = "MIN_SPEAKERS, MAX_SPEAKERS"
+        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name], subject=pair)
     elif exact is not None and exact >= 1 and not least <= exact <= most:
         message = f"NUM_SPEAKERS={exact} is not between MIN_SPEAKERS={least} and MAX_SPEAKERS={most}."
-        yield _Problem("NUM_SPEAKERS", message, f"a number from {least} to {most}, or no such line", None)
+        wanted = f"a number from {least} to {most}, or no such line"
+        yield _Problem("NUM_SPEAKERS", message, wanted, None, subject=", ".join(_DEFAULTS))
 
 
 def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> list[_Limit]:
@@ -127,7 +135,7 @@ def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> 
         told: tuple[Seen, ...] = ()
         if diarizers and isinstance(env_file, EnvFile) and entry and _as_text(entry.value) == raw:
             told = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
-        limits.append(_Limit(name, raw, (seen, *told), line))
+        limits.append(_Limit(name, raw, (seen, *told), tuple(entry.lines) if entry else ()))
     return limits
 
 
@@ -147,10 +155,11 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
         return []
     path, line = str(env_file.path), limit.line
     if value is None:
-        return [delete_line(path, line, f"Delete {limit.name}, line {line} of {path}.")]
+        return [delete_lines(path, limit.lines, f"Delete {limit.name}, line {line} of {path}.")]
     wanted = f"{limit.name}={value}"
     text = f"Write line {line} of {path} as {wanted} (or another bare number)."
-    return [Step(text, command=f"sed -i '{line}s/.*/{wanted}/' {quote(path)}", risk=Risk.CHANGES_FILES)]
+    script = ";".join([f"{line}s/.*/{wanted}/", *(f"{rest}d" for rest in limit.lines[1:])])
+    return [Step(text, command=f"sed -i '{script}' {quote(path)}", risk=Risk.CHANGES_FILES)]
 
 
 def _shown(limit: _Limit) -> str:

@@ -87,7 +87,7 @@ def _browser_side(
     if not isinstance(env, Unavailable):
         for entry in env.entries:
             if _shown_to_browsers(entry.key, entry.value):
-                lines.setdefault(entry.key, []).append(entry.line)
+                lines.setdefault(entry.key, []).extend(entry.lines)
                 seen.setdefault(entry.key, []).append(Seen(".env", env.where(entry.line), f"{entry.key} is {entry.value}"))
     if not isinstance(compose, Unavailable):
         for setting in compose.environment:

@@ -78,7 +78,8 @@ def _rename(env: EnvFile | Unavailable, name: str) -> Step:
     entry = None if isinstance(env, Unavailable) else env.entry(name)
     if isinstance(env, Unavailable) or entry is None:
         return Step(f"Give the token the name {TOKEN_NAME} where {name} is set.", risk=Risk.CHANGES_FILES)
-    script = [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(f"{other.line}d" for other in env.all(TOKEN_NAME) if not _filled(other))]
+    empty = [line for other in env.all(TOKEN_NAME) if not _filled(other) for line in other.lines]
+    script = [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(f"{line}d" for line in empty)]
     return Step(
         f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}.",
         command=f"sed -i '{';'.join(script)}' {quote(str(env.path))}",

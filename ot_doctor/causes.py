@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,13 +45,16 @@ def explains(cause: Cause, other: Cause, subject: str | None = None, other_subje
         return False
     if other not in EXPLAINS.get(cause, frozenset()):
         return False
+    if cause is Cause.SPEAKERS_CONFIG and other is Cause.WORKER_DOWN:
+        return subject is None or subject in _SPEAKER_LIMITS  # no number; two that contradict each other end no worker
     if cause not in _ABOUT_ONE_VARIABLE or subject is None:
         return True
     variable = _TOKEN_VARIABLE if other in _TOKEN_CAUSES else other_subject
-    return variable is None or variable == subject
+    return variable is None or subject in re.findall(r"\w+", variable)  # "MIN_SPEAKERS, MAX_SPEAKERS" is about both
 
 
 _THE_HUB = "huggingface.co"
+_SPEAKER_LIMITS = frozenset({"MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS"})
 _TOKEN_VARIABLE = "HUGGINGFACE_TOKEN"
 _TOKEN_CAUSES = frozenset(
     {Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE}

@@ -106,6 +106,18 @@ def test_a_setting_does_not_explain_what_another_one_does() -> None:
     assert [cause for cause, _ in causes(*found)] == [Cause.STALE_WORKER_ENV, Cause.TOKEN_MISSING]
 
 
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("MAX_SPEAKERS", [Cause.SPEAKERS_CONFIG]),
+        ("MIN_SPEAKERS, MAX_SPEAKERS", [Cause.WORKER_DOWN, Cause.SPEAKERS_CONFIG]),
+    ],
+)
+def test_limits_that_contradict_each_other_end_no_worker(subject: str, expected: list[Cause]) -> None:
+    limits = result("speaker-limits", fails(Cause.SPEAKERS_CONFIG, subject))
+    assert [cause for cause, _ in causes(limits, result("worker-running", fails(Cause.WORKER_DOWN, "worker")))] == expected
+
+
 def test_a_warning_explains_nothing_away() -> None:
     found = result("a", warned("differs", cause=Cause.ENV_SHADOWED, subject="HUGGINGFACE_TOKEN"), fails(Cause.TOKEN_MISSING))
     assert causes(found) == [(Cause.TOKEN_MISSING, None)]

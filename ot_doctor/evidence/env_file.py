@@ -27,6 +27,12 @@ class EnvEntry:
     key: str
     value: str | Secret | None  # as Compose hands it to the container; None: a bare key
     line: int  # from 1
+    last_line: int = 0  # where a quoted value that spans several lines ends; 0: on the same line
+
+    @property
+    def lines(self) -> range:
+        """Every line that it takes."""
+        return range(self.line, max(self.line, self.last_line) + 1)
 
     @property
     def empty(self) -> bool:

@@ -68,6 +68,7 @@ class Denied:
     what: str  # "read", "write", "enter"
     owner: str = ""  # "root (0)"
     mode: str = ""  # "drwxr-xr-x"
+    mode_allows: bool = False  # owner and mode would let the user: an SELinux label or an ACL does not
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from ot_doctor.secrets import Secret
 
 DIARIZING_SERVICES = ("celery-worker", "celery-worker-gpu-scaled", "celery-worker-diarize", "celery-worker-gpu-transcribe")
 
+_SYSTEMS_IN_A_VM = ("docker desktop", "rancher desktop", "orbstack")
+_SOCKETS_OF_A_VM = ("/.docker/desktop/", "/.colima/", "/.lima/", "/.rd/", "/.orbstack/", "/podman/machine/", "/podman-machine")
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -19,17 +22,31 @@ class Engine:
     endpoint: str  # "unix:///var/run/docker.sock"
     found_by: str  # "DOCKER_HOST", "the Docker context 'x'", "the default socket", "the rootless socket"
     version: str = ""
-    operating_system: str = ""  # "Docker Desktop" says that host user ids are not the container's
+    operating_system: str = ""  # "Docker Desktop", "Ubuntu 24.04 LTS"
     rootless: bool = False
     userns_remap: bool = False
     data_root: str = ""  # DockerRootDir
     known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
     api_version: str = ""
+    platform: str = "linux"  # sys.platform of the machine that asked it
+
+    @property
+    def in_vm(self) -> bool:
+        """Whether it runs in a virtual machine, so that paths, owners and modes of the host are not those that it sees.
+
+        It does wherever the host is not Linux, whatever it is called: Colima and a Podman machine name only the Linux in them.
+        """
+        system = self.operating_system.lower()
+        return (
+            self.platform != "linux"
+            or any(name in system for name in _SYSTEMS_IN_A_VM)
+            or any(folder in self.endpoint for folder in _SOCKETS_OF_A_VM)
+        )
 
     @property
     def same_user_ids(self) -> bool:
         """Whether a user id in a container is the same user id on this machine's disk."""
-        return not (self.rootless or self.userns_remap or "desktop" in self.operating_system.lower())
+        return not (self.rootless or self.userns_remap or self.in_vm)
 
 
 class Role(enum.Enum):

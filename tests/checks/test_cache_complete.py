@@ -77,7 +77,8 @@ def test_a_git_lfs_pointer_fails_with_a_command_that_removes_that_folder_alone()
     step = finding.remedy[0]
     assert step.risk is Risk.CHANGES_FILES
     assert step.command == (
-        f"docker run --rm --network none --user 0:0 --entrypoint rm -v {MODELS}/huggingface/hub:/models "
+        "docker run --rm --network none --user 0:0 --entrypoint rm "
+        f"--mount type=bind,source={MODELS}/huggingface/hub,target=/models "
         f"davidamacey/opentranscribe-backend:v0.4.1 -rf /models/{FOLDER}"
     )
     assert "git-lfs pointer" in finding.message
@@ -118,7 +119,7 @@ def test_misplaced_models_fail_with_the_command_that_moves_all_of_them() -> None
     assert findings[0].cause is Cause.CACHE_INCOMPLETE
     assert all(model.repo in findings[0].message for model in models)
     command = findings[0].remedy[0].command or ""
-    assert f"-v {MODELS}/torch:/models" in command
+    assert f"--mount type=bind,source={MODELS}/torch,target=/models" in command
     for folder in folders:
         assert f"mv /models/home/ana/.cache/torch/pyannote/{folder} /models/pyannote" in command
     assert "chown -R 1000:1000 /models/pyannote" in command

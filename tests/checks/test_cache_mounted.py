@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import ModelCache, Mount, Unavailable, Workers
 from ot_doctor_checks.cache_mounted import cache_mounted
@@ -77,9 +79,10 @@ def test_a_mount_elsewhere_fails_when_offline_and_not_complete() -> None:
     assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_NOT_MOUNTED)
 
 
-def test_docker_desktop_shows_other_paths_for_the_same_folder() -> None:
+@pytest.mark.parametrize("engine", [{"operating_system": "Docker Desktop"}, {"platform": "darwin"}])
+def test_a_virtual_machine_shows_other_paths_for_the_same_folder(engine: dict[str, str]) -> None:
     given = mounted(Mount("bind", "/host_mnt/srv/ot/models/huggingface", INSIDE, True))
-    desktop = Workers(replace(ENGINE, operating_system="Docker Desktop"), (worker(),))
+    desktop = Workers(replace(ENGINE, **engine), (worker(),))
     assert only(cache_mounted, given, deployment(), desktop, env_file()).status is Status.PASS
 
 

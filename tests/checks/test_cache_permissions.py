@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import csv
+import shlex
 from dataclasses import replace
+
+import pytest
 
 from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import Denied, ModelCache, Mount
+from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions
 from tests.checks.evidence import MODELS, cache, deployment, everything_said, only, worker, workers
 
@@ -11,7 +16,7 @@ HUB = f"{MODELS}/huggingface/hub"
 INSIDE = "/home/appuser/.cache/huggingface"
 ROOTS = Denied(HUB, f"{INSIDE}/hub", "write", "root (0)", "drwxr-xr-x")
 CHOWN = (
-    f"docker run --rm --network none --user 0:0 --entrypoint chown -v {MODELS}:/models "
+    f"docker run --rm --network none --user 0:0 --entrypoint chown --mount type=bind,source={MODELS},target=/models "
     "davidamacey/opentranscribe-backend:v0.4.1 -R 1000:1000 /models"
 )
 
@@ -111,10 +116,37 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     volume = Mount("volume", "/var/lib/docker/volumes/ot/_data", INSIDE, True, "ot")
     given = replace(given, root=replace(given.root, mount=volume), models_dir=None)
-    assert "-v ot:/models" in (judged(given).remedy[0].command or "")
+    assert "--mount type=volume,source=ot,target=/models" in (judged(given).remedy[0].command or "")
 
 
 def test_without_the_container_sudo_does_it() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     finding = only(cache_permissions, given, deployment(), workers(worker("another-one")))
     assert finding.remedy[0].command == f"sudo chown -R 1000:1000 {MODELS}"
+
+
+def test_what_owner_and_mode_allow_already_is_not_mended_by_another_owner() -> None:
+    labelled = Denied(HUB, f"{INSIDE}/hub", "enter", "appuser (1000)", "drwxr-xr-x", mode_allows=True)
+    finding = judged(denied(cache(readable=False), labelled))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_PERMISSION)
+    assert "SELinux or an ACL" in finding.message
+    commands = [step.command for step in finding.remedy if step.command]
+    assert commands == [
+        f"ls -ldZ {HUB}; getfacl -p {HUB}",
+        f"sudo chcon -Rt container_file_t {MODELS}",
+        f"sudo setfacl -R -b {MODELS}",
+    ]
+    assert "':z'" in everything_said(finding) and "chown" not in everything_said(finding)
+
+
+def test_a_chown_stays_where_it_helps_with_some_of_it() -> None:
+    labelled = Denied(HUB, f"{INSIDE}/hub", "enter", "appuser (1000)", "drwxr-xr-x", mode_allows=True)
+    finding = judged(denied(cache(False, writable=False), labelled, ROOTS))
+    assert CHOWN in [step.command for step in finding.remedy]
+
+
+@pytest.mark.parametrize("name", ["/srv/a:b", "/srv/a,b", '/srv/a"b', "/srv/$(touch x)", "/srv/it's", "/srv/a b", "/srv/-n"])
+def test_odd_names_of_folders_are_one_word_of_the_command(name: str) -> None:
+    command = own_cache(deployment(), worker(), cache().access, name).command or ""
+    option = shlex.split(command)[shlex.split(command).index("--mount") + 1]
+    assert next(csv.reader([option])) == ["type=bind", f"source={name}", "target=/models"]

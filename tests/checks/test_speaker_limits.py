@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from ot_doctor.causes import explains
 from ot_doctor.check import Cause, Finding, Status
-from ot_doctor.evidence import EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
+from ot_doctor.evidence import EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
 from ot_doctor_checks.speaker_limits import speaker_limits
 from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, statuses, worker, workers
 
@@ -39,7 +42,7 @@ def test_a_number_of_speakers_that_is_no_number_is_to_be_deleted() -> None:
 
 def test_min_above_max_fails() -> None:
     (finding,) = judged({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"})
-    assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS")
+    assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS, MAX_SPEAKERS")
     assert finding.remedy[0].command == "sed -i '1s/.*/MIN_SPEAKERS=1/' /srv/ot/.env"
     (finding,) = judged({"MIN_SPEAKERS": "30"})
     assert "MAX_SPEAKERS=20" in finding.message
@@ -47,7 +50,7 @@ def test_min_above_max_fails() -> None:
 
 def test_a_number_outside_the_limits_fails() -> None:
     (finding,) = judged({"NUM_SPEAKERS": "25"})
-    assert (finding.status, finding.subject) == (Status.FAIL, "NUM_SPEAKERS")
+    assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS, MAX_SPEAKERS, NUM_SPEAKERS")
     assert finding.expected == "a number from 1 to 20, or no such line"
 
 
@@ -55,7 +58,31 @@ def test_a_number_outside_the_limits_fails() -> None:
 def test_less_than_one_speaker_fails(name: str) -> None:
     findings = judged({name: "0"})
     assert all(finding.status is Status.FAIL for finding in findings)
-    assert findings[0].subject == name
+    assert findings[0].subject == f"{name} below 1"
+
+
+@pytest.mark.parametrize(
+    ("env", "ends_it"),
+    [
+        ({"MAX_SPEAKERS": "twenty"}, True),
+        ({"MIN_SPEAKERS": ""}, True),
+        ({"NUM_SPEAKERS": "2.0"}, True),
+        ({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"}, False),
+        ({"NUM_SPEAKERS": "25"}, False),
+        ({"MAX_SPEAKERS": "0", "MIN_SPEAKERS": "0"}, False),
+    ],
+)
+def test_only_a_limit_that_is_no_number_explains_a_worker_that_is_down(env: dict[str, str], ends_it: bool) -> None:
+    """The worker reads the limits with int() while it starts, and looks at what they mean in a job alone."""
+    for finding in judged(env):
+        assert finding.cause is not None
+        assert explains(finding.cause, Cause.WORKER_DOWN, finding.subject, WORKER) is ends_it, finding.message
+
+
+def test_a_stale_limit_explains_the_contradiction_with_the_other_one() -> None:
+    (finding,) = judged({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"})
+    for name, follows in (("MIN_SPEAKERS", True), ("MAX_SPEAKERS", True), ("HF_HOME", False)):
+        assert explains(Cause.STALE_WORKER_ENV, Cause.SPEAKERS_CONFIG, name, finding.subject) is follows
 
 
 def test_one_speaker_at_most_is_a_warning() -> None:
@@ -106,3 +133,10 @@ def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
     assert "own settings win" in judged({})[0].message
     (old,) = speaker_limits(workers(), env_file(), deployment(ReleaseLine.V0_3))
     assert "own settings win" not in old.message
+
+
+def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> None:
+    for name, script in (("MAX_SPEAKERS", "1s/.*/MAX_SPEAKERS=20/;2d;3d"), ("NUM_SPEAKERS", "1d;2d;3d")):
+        file = replace(env_file(""), entries=(EnvEntry(name, "2\n\nx", 1, 3),))
+        (finding,) = judged({name: "2\n\nx"}, file)
+        assert finding.remedy[0].command == f"sed -i '{script}' /srv/ot/.env"

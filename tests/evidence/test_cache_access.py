@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ot_doctor.check import Status
 from ot_doctor.evidence import (
     COMMUNITY_1,
+    CacheAccess,
     FileState,
     ModelCache,
     Mount,
@@ -25,8 +27,12 @@ from ot_doctor.evidence import (
     Workers,
 )
 from ot_doctor.evidence.sources import container_exec
-from ot_doctor.evidence.sources.cache_exec import _SCRIPT
+from ot_doctor.evidence.sources.cache_access import Question, asked
+from ot_doctor.evidence.sources.cache_exec import _SCRIPT, User
+from ot_doctor.evidence.sources.cache_look import CacheLook, Found, Look
 from ot_doctor.evidence.sources.model_cache import gather
+from ot_doctor_checks._remedies import own_cache
+from ot_doctor_checks.cache_permissions import cache_permissions
 from tests.checks.evidence import deployment, env_file, worker
 from tests.parts import models
 from tests.parts.engine import Engine, parts_folder
@@ -168,7 +174,45 @@ def test_a_read_only_file_system(folder: Path) -> None:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.parametrize("change", [{"rootless": True}, {"userns_remap": True}, {"operating_system": "Docker Desktop"}])
+VIRTUAL_MACHINES: list[dict[str, object]] = [
+    {"operating_system": "Docker Desktop"},
+    {"operating_system": "OrbStack"},
+    {"operating_system": "Rancher Desktop WSL Distribution"},
+    {"operating_system": "Ubuntu 24.04 LTS", "endpoint": "unix:///home/me/.colima/default/docker.sock"},
+    {"operating_system": "Alpine Linux v3.20", "endpoint": "unix:///home/me/.rd/docker.sock"},
+    {"operating_system": "fedora", "endpoint": "unix:///run/user/1000/podman/machine/podman.sock"},
+    {"operating_system": "Ubuntu 24.04 LTS", "platform": "darwin"},
+]
+
+
+@pytest.mark.parametrize("change", VIRTUAL_MACHINES)
+def test_an_engine_in_a_virtual_machine_is_told(change: dict[str, object]) -> None:
+    engine = replace(worker().engine, **change)
+    assert engine.in_vm and not engine.same_user_ids
+    assert not replace(worker().engine, operating_system="SUSE Linux Enterprise Desktop 15").in_vm
+
+
+@needs_root
+@pytest.mark.parametrize("change", VIRTUAL_MACHINES)
+def test_a_stopped_worker_in_a_virtual_machine_is_not_accused(folder: Path, change: dict[str, object]) -> None:
+    """The files belong to the user of the host, and the virtual machine shows them as the worker's own."""
+    models.v04_cache(folder, owner=OTHER)
+    one = worker(mounts=mounts(folder), status="exited", env={})
+    assert look(one, no_exec=True).access.writable is False, "it is, on Linux itself"
+    inside = replace(one, engine=replace(one.engine, **change))
+    cache = look(inside, no_exec=True)
+    assert not any(f.status is Status.FAIL for f in cache_permissions(cache, deployment(), Workers(inside.engine, (inside,))))
+
+
+def test_what_owner_and_mode_allow_and_the_container_does_not_is_told() -> None:
+    at = Look("/cache", Found.YES, "drwxr-xr-x", 1000, 1000, rights="")
+    closed = Look("/other", Found.YES, "drwxr-xr-x", 0, 0, rights="rx")
+    allowed = Question({"/cache": CacheLook((at,), closed, ())}, {"/cache": ()}, False, True, str, True)
+    found = {d.path: d.mode_allows for d in asked(allowed, User("appuser", 1000, 1000)).denied}
+    assert found == {"/cache": True, "/other": False}
+
+
+@pytest.mark.parametrize("change", [{"rootless": True}, {"userns_remap": True}, *VIRTUAL_MACHINES])
 def test_other_user_ids_on_the_host_tell_nothing(folder: Path, change: dict[str, object]) -> None:
     models.v04_cache(folder)
     one = worker(mounts=mounts(folder), status="exited", env={})
@@ -403,3 +447,19 @@ def test_arguments_are_never_code_and_nothing_is_left_behind(clean_engine: Engin
     look(one)
     assert set(clean_engine.docker("diff", one.id).splitlines()) == before
     assert sorted(folder.rglob("*")) == [folder / "huggingface", folder / "torch"]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["a:b", "a,b", "it's \"c:d\", e", "$(touch x)", "-n"])
+def test_the_folder_of_any_name_is_given_to_the_worker_by_the_printed_command(
+    clean_engine: Engine, tmp_path: Path, name: str
+) -> None:
+    given = tmp_path / name
+    (given / "hub").mkdir(parents=True)
+    step = own_cache(deployment(), worker(), CacheAccess("asked", "appuser (1000)", 1000, False, False), str(given))
+    assert step.command
+    done = subprocess.run(
+        ["sh", "-c", step.command], env=clean_engine.environment(), cwd="/", capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.stat().st_uid for path in (given, given / "hub")} == {1000}

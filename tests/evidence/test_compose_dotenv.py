@@ -42,7 +42,7 @@ def test_duplicates_and_bare_keys_are_kept_in_order_with_their_lines() -> None:
     data = b'# top\n\nA=1\nB="two\nlines"\n\nA=\nBARE\nHF_TOKEN\n  A=3 # c\n'
     assert parse(data, SHELL.get) == (
         Assignment("A", "1", 3),
-        Assignment("B", "two\nlines", 4),
+        Assignment("B", "two\nlines", 4, 5),
         Assignment("A", "", 7),
         Assignment("BARE", None, 8),
         Assignment("HF_TOKEN", "hf_shell", 9),

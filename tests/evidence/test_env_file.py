@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.evidence import Deployment, EnvFile, EnvProblem, Request
+from ot_doctor.evidence import Deployment, EnvFile, EnvProblem, Request, Unavailable
 from ot_doctor.evidence.sources.env_file import gather, gather_asked
 from ot_doctor.secrets import Secret
+from ot_doctor_checks.env_shadowed import env_shadowed
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
 T = "HUGGINGFACE_TOKEN"
@@ -120,13 +122,15 @@ def test_a_file_that_compose_refuses(tmp_path: Path) -> None:
 
 def test_too_large_a_file(tmp_path: Path) -> None:
     with open(tmp_path / ".env", "wb") as file:
-        file.truncate(16 * 1024 * 1024 + 1)
-    assert read(tmp_path / ".env").problem is EnvProblem.TOO_LARGE
-    assert written(tmp_path, "A=1\n" * 50_001).problem is EnvProblem.TOO_LARGE
+        file.truncate(1024 * 1024 + 1)
+    refused = read(tmp_path / ".env")
+    assert (refused.problem, refused.problem_text) == (EnvProblem.TOO_LARGE, f"{tmp_path}/.env has more than 1 MB")
+    refused = written(tmp_path, "A=1\n" * 10_001)
+    assert (refused.problem, refused.problem_text) == (EnvProblem.TOO_LARGE, f"{tmp_path}/.env has more than 10,000 lines")
 
 
 @pytest.mark.parametrize(
-    "data", [random.Random(3).randbytes(5 * 1024 * 1024), b"A=b # c\n" * 50_000], ids=["random", "many lines"]
+    "data", [random.Random(3).randbytes(1024 * 1024), b"A=b # c\n" * 10_000], ids=["random", "many lines"]
 )
 def test_a_huge_file_is_read_soon(tmp_path: Path, data: bytes) -> None:
     started = time.monotonic()
@@ -238,3 +242,15 @@ def test_the_folder_that_was_asked_for_and_the_one_that_runs(tmp_path: Path) -> 
     (here / ".env").symlink_to(running / ".env")
     assert asked(here, running) == (None, ())
     assert asked(running, running) == (None, ())
+
+
+def test_a_printed_command_deletes_a_quoted_value_with_all_of_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    file = written(tmp_path, f"A=1\n{T}='{TOKEN}'\nB='x\ny'\n{T}=\"\n\n\"  # none\nC=3\n")
+    assert [list(entry.lines) for entry in file.entries] == [[1], [2], [3, 4], [5, 6, 7], [8]]
+    nothing = Unavailable("no engine")
+    findings = list(env_shadowed(file, nothing, nothing, nothing))
+    command = next(step.command for finding in findings for step in finding.remedy if step.command)
+    subprocess.run(["sh", "-c", command], check=True, cwd="/")
+    assert path.read_text() == f"A=1\n{T}='{TOKEN}'\nB='x\ny'\nC=3\n"
+    assert written(tmp_path, path.read_text()).problem is None

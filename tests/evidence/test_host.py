@@ -65,6 +65,7 @@ def test_the_engines_data_on_this_machine_only(tmp_path: Path) -> None:
         {"data_root": str(tmp_path / "of a virtual machine")},
         {"data_root": str(tmp_path), "endpoint": "tcp://10.0.0.5:2376"},
         {"data_root": str(tmp_path), "operating_system": "Docker Desktop"},
+        {"data_root": str(tmp_path), "platform": "darwin"},
         {"data_root": ""},
     ]
     for engine in elsewhere:

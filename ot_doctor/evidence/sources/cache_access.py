@@ -119,7 +119,8 @@ def _decisive(cache: CacheLook, models: Iterable[Model]) -> list[ModelLook]:
 
 def _denied(question: Question, user: User, look: Look, what: str) -> Denied:
     path = question.best(look.container_path)
-    return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode)
+    allows = bool(look.mode) and not question.read_only and _may(user, look, {"read": "r", "write": "w", "enter": "x"}[what])
+    return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode, allows)
 
 
 def _owner(uid: int, user: User, same_user_ids: bool) -> str:

@@ -82,6 +82,7 @@ class _Eye:
         # The engine follows links in a mount's source once, when it mounts it.
         self._mounts = [replace(m, source=os.path.realpath(m.source)) if m.source.startswith("/") else m for m in mounts]
         self._points = {posixpath.normpath(m.destination) for m in self._mounts}
+        self._followed: dict[str, tuple[Found, str | None, str, int]] = {}  # by the path of a folder
 
     def look(self, path: str, *, head: bool = False) -> Look:
         found, host = self._follow(path)
@@ -111,8 +112,26 @@ class _Eye:
             return []
 
     def _follow(self, path: str) -> tuple[Found, str | None]:
-        pending = deque((name, False) for name in path.split("/") if name)
-        at, host, links = "/", on_host(self._mounts, "/"), 0
+        """What is there, and where on this machine."""
+        names = [name for name in path.split("/") if name]
+        seen: tuple[Found, str | None, str, int] = (Found.YES, on_host(self._mounts, "/"), "/", 0)
+        known = 0
+        for count in range(len(names), 0, -1):  # the folders above were mostly looked at before
+            if before := self._followed.get("/" + "/".join(names[:count])):
+                seen, known = before, count
+                break
+        for count in range(known, len(names)):
+            if seen[0] is Found.YES:
+                seen = self._step(names[count], *seen[1:])
+            self._followed["/" + "/".join(names[: count + 1])] = seen
+        found, host, _, links = seen
+        if found is not Found.YES or host is not None:
+            return found, host
+        return (Found.DANGLING if links else Found.CLOSED), None  # such a link means a folder of the host
+
+    def _step(self, name: str, host: str | None, at: str, links: int) -> tuple[Found, str | None, str, int]:
+        """One name further from ``at``, and along the link that it may be; ``links`` were followed so far."""
+        pending = deque([(name, False)])
         while pending:
             name, from_link = pending.popleft()
             if name == ".":
@@ -128,23 +147,21 @@ class _Eye:
             try:
                 info = os.stat(host) if at in self._points else os.lstat(host)
             except (FileNotFoundError, NotADirectoryError):
-                return (Found.DANGLING if from_link else Found.NO), None
+                return (Found.DANGLING if from_link else Found.NO), None, at, links
             except (OSError, ValueError):
-                return Found.CLOSED, None
+                return Found.CLOSED, None, at, links
             if not stat.S_ISLNK(info.st_mode):
                 continue
             links += 1
             try:
                 target = os.readlink(host)
             except OSError:
-                return Found.CLOSED, None
+                return Found.CLOSED, None, at, links
             if links > _MOST_LINKS:
-                return Found.DANGLING, None
+                return Found.DANGLING, None, at, links
             at = "/" if target.startswith("/") else posixpath.dirname(at)
             pending.extendleft((part, True) for part in reversed([part for part in target.split("/") if part]))
-        if host is not None:
-            return Found.YES, host
-        return (Found.DANGLING if links else Found.CLOSED), None  # such a link means a folder of the host
+        return Found.YES, host, at, links
 
 
 def _beginning(path: str) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 import re
@@ -15,6 +16,7 @@ from ot_doctor.evidence.model_cache import CacheRoot
 from ot_doctor.evidence.workers import Mount, Worker
 
 HOME = "/home/appuser"
+LONGEST_PATH = 4095  # bytes, as Linux has it
 _WORKING_FOLDER = "/app"  # what a relative path of the environment refers to, in every image of OpenTranscribe
 _TRUE = ("1", "ON", "YES", "TRUE")
 
@@ -172,5 +174,6 @@ def _absolute(path: str) -> str:
     return "/" + joined.lstrip("/")  # normpath keeps two leading slashes
 
 
+@functools.lru_cache(2048)
 def _plain(destination: str) -> str:
     return _absolute(destination)

@@ -54,6 +54,7 @@ class Assignment:
     key: str
     value: str | None  # None: a bare key that nothing has a value for; Compose leaves it out
     line: int  # where the key stands, from 1
+    last_line: int = 0  # where a quoted value that spans several lines ends; 0: on the same line
 
 
 class Budget:
@@ -107,10 +108,13 @@ class _Reader:
         while self._skip_to_statement():
             line = self._line_here()
             key, bare = self._key(line)
+            begins = self._position
             value = self._lookup(key) if bare else self._value(line)
             if value is not None:
                 self._values[key] = value
-            found.append(Assignment(key, value, line))
+            written = self._text[begins : self._position] if not bare else ""
+            more = written.count("\n") if written.startswith(("'", '"')) else 0
+            found.append(Assignment(key, value, line, line + more if more else 0))
         return found
 
     def _line_here(self) -> int:

@@ -26,6 +26,7 @@ from ot_doctor.secrets import Secret, keep, printable, redact
 _LARGEST = 2 * 1024 * 1024
 _DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each
 _MOST_STEPS = 300_000  # entries that are looked at in one file
+_MOST_NODES = 200_000  # of one file: each takes a kilobyte of memory; upstream's largest file has three thousand
 _MOST_PROBLEMS = 10  # of one file
 _NUMBER_OR_TRUTH = re.compile(
     r"true|True|TRUE|false|False|FALSE|[-+]?0[xX][0-9a-fA-F][0-9a-fA-F_]{0,14}|[-+]?0[oO][0-7][0-7_]{0,19}|[-+]?0[bB][01][01_]{0,59}"
@@ -92,9 +93,11 @@ def _documents(path: Path) -> list[yaml.Node]:
 
 
 def _measure(data: bytes) -> None:
-    """Refuse what is nested too deeply, before anything calls itself for each level."""
+    """Refuse what is nested too deeply or has too much in it, before anything calls itself for each level or keeps it all."""
     depth = 0
-    for event in yaml.parse(data, Loader=_LOADER):
+    for count, event in enumerate(yaml.parse(data, Loader=_LOADER)):
+        if count > _MOST_NODES:
+            raise _Unusable(f"it has more than {_MOST_NODES:,} keys, values and brackets")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEEPEST:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ot_doctor.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.sources.docker_client import LARGEST_ANSWER, NotDockers, text_of
 from ot_doctor.evidence.sources.engine import asking, reconnect
 from ot_doctor.evidence.workers import Worker
 
@@ -35,7 +36,11 @@ def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
     try:
         with asking(client, worker.engine, request):
             created = client.api.exec_create(worker.id, command, stderr=False)
-            output = client.api.exec_start(created["Id"])
+            output = bytearray()
+            for piece in client.api.exec_start(text_of(created, "Id"), stream=True):
+                output += piece
+                if len(output) > LARGEST_ANSWER:
+                    raise NotDockers(f"a command in {worker.name} printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
             return bytes(output)
     except NotFound:
         raise Unavailable(f"{worker.name} is not there any more.") from None

@@ -11,7 +11,7 @@ from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.installation import compose_files as files_taken_by_itself
-from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+from ot_doctor.evidence.sources.small_file import TooLarge, on_disk, read_small
 from ot_doctor.evidence.workers import Role, Worker, Workers
 
 _V0_3_CACHE = "/.cache/huggingface/transformers"
@@ -31,6 +31,16 @@ def gather(request: Request, installation: Installation, workers: Workers | Unav
     """The folder, the stack's own folder and files, and the release line. Raises ``Unavailable`` where there is none."""
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
+    folder = installation.directory or _labelled_folder(workers) or request.cwd
+    return on_disk(request, folder, lambda: _gathered(request, installation, workers))
+
+
+def _labelled_folder(workers: Workers | Unavailable) -> Path | None:
+    containers = () if isinstance(workers, Unavailable) else _by_role(workers.containers)
+    return next((Path(w.compose.working_dir) for w in containers if w.compose.working_dir), None)
+
+
+def _gathered(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:
     containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
     labelled = next((w for w in containers if w.compose.working_dir), None)
     running_dir = _here(labelled.compose.working_dir) if labelled else None

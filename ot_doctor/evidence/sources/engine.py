@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from urllib.parse import urlsplit
 
 from ot_doctor.deadline import within
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
-from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, bounded_client
+from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.secrets import printable, redact
 
@@ -203,11 +205,33 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _client(endpoint: Endpoint, deadline: float, api_version: str | None = None) -> docker.DockerClient:
     _silence()
-    import docker
-
+    _refuse_odd_settings()
     tls: TLSConfig | bool = _tls(endpoint) if endpoint.tls else False
-    version = api_version or "auto"
-    return docker.DockerClient(base_url=endpoint.url, version=version, timeout=deadline, tls=tls)  # type: ignore[arg-type]
+    return bounded_client(base_url=endpoint.url, version=api_version or "auto", timeout=deadline, tls=tls)
+
+
+def _refuse_odd_settings() -> None:
+    """The SDK reads the Docker CLI's settings by itself, whole, whatever the file is."""
+    from docker.utils.config import find_config_file
+
+    found = find_config_file()
+    if found is None:
+        return
+    path = Path(str(found))
+    try:
+        json.loads(read_small(path, _LARGEST_SETTINGS)[0])
+    except (NotAFile, TooLarge) as error:
+        what = str(error)
+    except RecursionError:
+        what = f"{path} is nested too deeply"
+    except (OSError, ValueError):  # the SDK passes over such a file, as the CLI does
+        return
+    else:
+        return
+    raise Unavailable(
+        f"The settings of the Docker command cannot be read: {printable(what)}.",
+        hint="Put a regular file there, or name another folder with DOCKER_CONFIG.",
+    )
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig:
@@ -226,7 +250,7 @@ def _silence() -> None:
 
 
 def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
-    info = client.info()
+    info = an_object(client.info())
     options = " ".join(str(option) for option in info.get("SecurityOptions") or ())
     return Engine(
         endpoint=endpoint.url,
@@ -235,9 +259,25 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         operating_system=printable(str(info.get("OperatingSystem") or "")),
         rootless="name=rootless" in options,
         userns_remap="name=userns" in options,
-        data_root=str(info.get("DockerRootDir") or ""),
+        data_root=printable(str(info.get("DockerRootDir") or "")),
         known_to_cli=endpoint.known_to_cli,
-        api_version=client.api.api_version,
+        api_version=printable(client.api.api_version),
+        platform=sys.platform,
+    )
+
+
+# What the SDK raises over an answer of an unexpected shape, and ``NotDockers`` among them.
+_NOT_UNDERSTOOD = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
+
+
+def not_dockers(endpoint: Endpoint | Engine, error: BaseException) -> Unavailable:
+    """What an answer becomes that no engine gives."""
+    where = endpoint if isinstance(endpoint, Endpoint) else f"{endpoint.endpoint} ({endpoint.found_by})"
+    why = str(error) if isinstance(error, NotDockers) else "it does not have the expected shape"
+    return Unavailable(
+        f"The engine at {where} gave an answer that is not one of Docker's: {why}.",
+        hint="Check the address: DOCKER_HOST, or 'docker context ls'. Then check with 'docker version' what answers there.",
+        command="docker version",
     )
 
 
@@ -259,9 +299,22 @@ class Asking:
         from urllib3.exceptions import HTTPError
 
         troubles = (DockerException, OSError, http.client.HTTPException, HTTPError)
-        if self._greeted and (isinstance(error, NotFound) or not isinstance(error, troubles)):
-            return  # it is a Docker engine: what cannot be understood now is a fault of ours, and is to show as one
+        if self._greeted and isinstance(error, NotFound):
+            return
+        if self._greeted and isinstance(error, _NOT_UNDERSTOOD) and (isinstance(error, NotDockers) or _in_the_sdk(trace)):
+            raise not_dockers(self._endpoint, error) from error
+        if self._greeted and not isinstance(error, troubles):
+            return  # a fault of ours, and is to show as one
         raise _explain(error, self._endpoint, self._deadline) from error
+
+
+def _in_the_sdk(trace: TracebackType | None) -> bool:
+    """Whether an error was raised within the SDK: one of the caller's own is no answer's fault."""
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).startswith("docker."):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailable:
@@ -299,6 +352,8 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
         return Unavailable(f"The Docker engine at {endpoint} cannot be reached: its name does not resolve ({said}).")
     if among(ConnectionError, BrokenPipeError):
         return Unavailable(f"What listens at {endpoint} closes the connection without an answer.", "Restart Docker.")
+    if nonsense := among(NotDockers):
+        return not_dockers(endpoint, nonsense)
     if among(NotFound, http.client.HTTPException, KeyError, TypeError, AttributeError, ValueError):
         return Unavailable(
             f"What answers at {endpoint} is not a Docker engine: its answer cannot be read ({said}).",

@@ -20,8 +20,8 @@ from ot_doctor.evidence.sources.git_index import NotKnown, tracked
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact
 
-_LARGEST = 16 * 1024 * 1024
-_MOST_LINES = 50_000
+_LARGEST = 1024 * 1024  # bytes; upstream's template has 30 thousand
+_MOST_LINES = 10_000
 _GIT_SECONDS = 3.0
 
 
@@ -72,7 +72,7 @@ def _read(path: Path, request: Request) -> EnvFile:
         text = "the file is UTF-16 (as PowerShell's '>' writes it); Compose reads UTF-8 alone"
         return replace(file, problem=EnvProblem.UTF16, problem_text=text, problem_line=1)
     if data.count(b"\n") > _MOST_LINES:
-        return replace(file, problem=EnvProblem.TOO_LARGE, problem_text=f"{path} has more than {_MOST_LINES} lines")
+        return replace(file, problem=EnvProblem.TOO_LARGE, problem_text=f"{path} has more than {_MOST_LINES:,} lines")
     meet(data.decode("utf-8", "replace"))  # also what Compose refuses, passes over or takes otherwise: a log may quote it
     try:
         assignments = _as_in_the_container(data, request.environ)
@@ -98,7 +98,7 @@ def _filled(file: EnvFile, data: bytes, assignments: Sequence[Assignment], envir
 def _entry(assignment: Assignment, before: Assignment | None) -> EnvEntry:
     key, value = assignment.key, assignment.value
     if value is not None:
-        return EnvEntry(shown_key(key), keep(key, value), assignment.line)
+        return EnvEntry(shown_key(key), keep(key, value), assignment.line, assignment.last_line)
     if before is not None and before.value in ("", "\\") and (is_hub_token(before.key) or is_secret(before.key, "")):
         return EnvEntry(str(Secret(key, before.key)), None, assignment.line)  # the value itself, on the line behind its name
     return EnvEntry(shown_key(key), None, assignment.line)

@@ -73,7 +73,7 @@ def _cache_space(request: Request, worker: Worker | None, cache: ModelCache) -> 
 
 def _engine_space(request: Request, engine: Engine) -> Space | None:
     """Not of an engine in a virtual machine or on another one: its folder is not on this machine."""
-    if not engine.data_root or not engine.endpoint.startswith("unix://") or "desktop" in engine.operating_system.lower():
+    if not engine.data_root or not engine.endpoint.startswith("unix://") or engine.in_vm:
         return None
     return _measured(request, engine.data_root, ENGINE_DATA, or_parent=False)
 

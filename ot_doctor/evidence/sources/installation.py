@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+from ot_doctor.evidence.sources.small_file import TooLarge, on_disk, read_small
 from ot_doctor.secrets import printable
 
 # In the order in which Compose takes them: the first base file, then the first override.
@@ -31,14 +31,15 @@ def gather(request: Request) -> Installation:
     if request.log_alone:
         return Installation(None, "nothing")
     if request.directory is not None:
-        if not _is(request.directory, stat.S_ISDIR):
-            raise Unavailable(f"{printable(str(request.directory))} is not a folder (--dir).")
-        return Installation(request.directory, "--dir", compose_files(request, request.directory))
-    for folder in (request.cwd, *request.cwd.parents):
-        if _holds_opentranscribe(folder):
-            found_by = "the working folder" if folder == request.cwd else "a parent of the working folder"
-            return Installation(folder, found_by, compose_files(request, folder))
-    return Installation(None, "nothing")
+        named = request.directory
+        if not on_disk(request, named, lambda: _is(named, stat.S_ISDIR)):
+            raise Unavailable(f"{printable(str(named))} is not a folder (--dir).")
+        return Installation(named, "--dir", on_disk(request, named, lambda: compose_files(request, named)))
+    found = on_disk(request, request.cwd, lambda: next(filter(_holds_opentranscribe, (request.cwd, *request.cwd.parents)), None))
+    if found is None:
+        return Installation(None, "nothing")
+    found_by = "the working folder" if found == request.cwd else "a parent of the working folder"
+    return Installation(found, found_by, on_disk(request, found, lambda: compose_files(request, found)))
 
 
 def compose_files(request: Request, folder: Path) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, ReleaseLine, models
@@ -15,6 +16,7 @@ from ot_doctor.evidence.sources import cache_access
 from ot_doctor.evidence.sources.cache_exec import User, ask_container
 from ot_doctor.evidence.sources.cache_files import find_models, look_from_host
 from ot_doctor.evidence.sources.cache_location import (
+    LONGEST_PATH,
     Surroundings,
     configured_models_dir,
     former_place,
@@ -26,6 +28,7 @@ from ot_doctor.evidence.sources.cache_location import (
     root_of,
 )
 from ot_doctor.evidence.sources.cache_look import CacheLook, Found, as_evidence, folder_name, shown, state_of
+from ot_doctor.evidence.sources.small_file import on_disk
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 
 _DEFAULT_MODELS_DIR = "./models"
@@ -87,9 +90,17 @@ class _Gathering:
         self._here = self._engine is None or _on_this_machine(self._engine)
         self._models = models(line)
         self._places = places(line, around.env, around.home)
+        for place in self._places:
+            if len(os.fsencode(place.path)) > LONGEST_PATH:
+                who = f"of {worker.name}" if worker else "in .env"
+                raise Unavailable(
+                    f"{place.variable or 'HOME'} {who} makes the model cache's path {len(place.path):,} characters long; "
+                    f"the system takes no path of more than {LONGEST_PATH:,} bytes.",
+                    hint=f"Write the path of a folder to {place.variable or 'HOME'}, and recreate the worker.",
+                )
         wanted = {place.path: self._models for place in self._places}
         self._inside, self._user = self._ask(request, wanted)
-        self._host = self._from_host(wanted)
+        self._host = self._from_host(request, wanted)
         self._replaced = self._is_replaced()
         self._host_side = self._host is not None and not self._replaced and self._host_tells(self._host)
 
@@ -127,10 +138,13 @@ class _Gathering:
             return None, cache_access.image_user(self._worker)
         return _Seen(looks), user
 
-    def _from_host(self, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
+    def _from_host(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
         if not self._here:
             return None
-        return _Seen({root: look_from_host(self._around.mounts, root, needed) for root, needed in wanted.items()})
+        mounts = self._around.mounts
+        folder = Path(on_host(mounts, self._places[0].path) or "/")
+        looks = on_disk(request, folder, lambda: {root: look_from_host(mounts, root, needed) for root, needed in wanted.items()})
+        return _Seen(looks)
 
     def _host_tells(self, host: _Seen) -> bool:
         """Not where the container knows more."""
@@ -149,7 +163,7 @@ class _Gathering:
         return any(h.there and i.there and h.inode != i.inode > 0 for h, i in ways if h.container_path == mounted)
 
     def _in_virtual_machine(self) -> bool:
-        return self._engine is not None and "desktop" in self._engine.operating_system.lower()
+        return self._engine is not None and self._engine.in_vm
 
     def _host_name(self, path: str) -> str:
         return on_host(self._around.mounts, path) or path

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.sources.engine import asking, connect
+from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, objects_with_id, text_of
+from ot_doctor.evidence.sources.engine import asking, connect, not_dockers
+from ot_doctor.evidence.sources.small_file import on_disk
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
 from ot_doctor.secrets import Secret, keep, printable, redact
 
@@ -25,6 +27,7 @@ _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
+_MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
 _HEALTH_OUTPUT = 500  # characters of the last health check's output that are kept
 
 Json = Mapping[str, Any]
@@ -66,11 +69,18 @@ class Listed:
 
 def gather(request: Request, installation: Installation) -> Workers:
     """The containers of the one deployment that is examined, running or not. None at all is no error."""
+    from docker.errors import NotFound
+
     client, engine = connect(request)
     try:
-        with asking(client, engine, request):
-            listed = [c for entry in client.api.containers(all=True) if (c := from_list(_mapping(entry)))]
-        chosen, others = choose(listed, installation.directory, request.workers)
+        try:
+            with asking(client, engine, request):
+                entries = objects_with_id(client.api.containers(all=True))
+        except NotFound as error:
+            raise not_dockers(engine, error) from None
+        listed = [c for entry in entries if (c := from_list(entry))]
+        folder = installation.directory or request.cwd
+        chosen, others = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
         workers = inspected(client, engine, request, chosen)
     finally:
         client.close()
@@ -174,14 +184,18 @@ def inspected(
     def look(one: tuple[Listed, Role]) -> Json | None:
         try:
             with asking(client, engine, request):
-                return _mapping(client.api.inspect_container(one[0].id))
+                seen = an_object(client.api.inspect_container(one[0].id))
+                text_of(seen, "Id")
+                if len(_list(seen.get("Mounts"))) + len(_mapping(_mapping(seen.get("HostConfig")).get("Tmpfs"))) > _MOST_MOUNTS:
+                    raise NotDockers(f"{one[0].name} has more than {_MOST_MOUNTS} mounts")
+                return seen
         except NotFound:
             return None  # it went away after it was listed
 
     def look_at_image(image: str) -> Json:
         try:
             with asking(client, engine, request):
-                return _mapping(client.api.inspect_image(image))  # type: ignore[no-untyped-call]
+                return an_object(client.api.inspect_image(image))  # type: ignore[no-untyped-call]
         except (NotFound, Unavailable):
             return {}  # the image's own settings are a help, not a need
 
@@ -244,7 +258,10 @@ def moment(text: object) -> datetime | None:
         return None
     if found[3] and found[3] != "Z":
         offset = timedelta(hours=int(found[3][1:3]), minutes=int(found[3][-2:]))
-        at += offset if found[3][0] == "-" else -offset
+        try:
+            at += offset if found[3][0] == "-" else -offset
+        except OverflowError:  # the very end of the calendar
+            return None
     return at
 
 
