@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ot_doctor import __version__
+from ot_doctor import __version__, supervisor
 from ot_doctor.commands_bundle import collect, diagnose, diff
 from ot_doctor.completion import SHELLS, explainable, script
 from ot_doctor.config import ConfiguredCommand, of
+from ot_doctor.last_resort import get_ready, last_word
 from ot_doctor.options import (
     SETTINGS,
     absolute,
@@ -114,12 +115,17 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 def _examine(plan: Plan, limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
     from ot_doctor.examination import examine, prepare
+    from ot_doctor.waiting import LONGEST_PAUSE
 
     now = replace(plan.request, timeout=min(plan.request.timeout, limit), started=time.monotonic())
     plan = replace(plan, request=now)
+    supervisor.expect(now.timeout)
     checks, store, notices = prepare(plan)
     with Progress(store):
-        return examine(plan, checks, store, notices)
+        report = examine(plan, checks, store, notices)
+    if limit != float("inf"):
+        supervisor.expect(LONGEST_PAUSE)  # --wait
+    return report
 
 
 def show(report: Report, options: dict[str, Any]) -> int:
@@ -218,6 +224,7 @@ def _show(text: str, ascii: bool) -> None:
 def main() -> NoReturn:
     """The console script. It ends the process at once: a thread that hangs in an outside call must not hold it."""
     keep_stdout_for_the_report()
+    supervisor.begin(last_word, get_ready)
     code = _run_cli()
     with contextlib.suppress(Exception):
         sys.stderr.flush()
@@ -225,6 +232,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except (OSError, ValueError):
         code = code or 1
+    supervisor.end()
     os._exit(code)
 
 

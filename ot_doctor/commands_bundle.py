@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ot_doctor import supervisor
 from ot_doctor.config import ConfiguredCommand
 from ot_doctor.options import (
     SETTINGS,
@@ -121,7 +122,10 @@ def _gathered(plan: Plan) -> Bundle:
 
 def _agreed() -> bool:
     click.echo("Write it? [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    supervisor.expect(float("inf"))
+    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    supervisor.expect(30)
+    return agreed
 
 
 @click.command(context_settings=SETTINGS)

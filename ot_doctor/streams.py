@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from ot_doctor import supervisor
+
 if TYPE_CHECKING:
     from ot_doctor.evidence.store import Store
 
@@ -83,11 +85,13 @@ def write(text: str) -> None:
     encoding = (sys.stdout.encoding or "utf-8").lower()
     if encoding not in ("utf-8", "utf8"):
         data = text.encode(encoding, "backslashreplace")
+    supervisor.writing()
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    supervisor.written()
 
 
 def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False) -> None:
