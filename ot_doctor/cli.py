@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from ot_doctor import __version__, supervisor
 from ot_doctor.commands_bundle import collect, diagnose, diff
 from ot_doctor.completion import SHELLS, explainable, script
 from ot_doctor.config import ConfiguredCommand, of
-from ot_doctor.last_resort import get_ready, last_word
+from ot_doctor.last_resort import get_ready, keep, last_word
 from ot_doctor.options import (
     SETTINGS,
     absolute,
@@ -100,7 +101,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     plan = plan_of(options, ctx)
     tell_of_faults(options["verbose"])
     try:
-        report = until_passed(partial(_examine, plan), why_not, options["wait"], tell_of_waiting)
+        interim = partial(keep, options=options, style=style_of(options))
+        report = until_passed(partial(_examine, plan, interim), why_not, options["wait"], tell_of_waiting)
     except WrongUsage as error:
         raise click.UsageError(str(error), ctx) from None
     finally:
@@ -112,7 +114,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(show(report, options))
 
 
-def _examine(plan: Plan, limit: float) -> Report:
+def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
     from ot_doctor.examination import examine, prepare
     from ot_doctor.waiting import LONGEST_PAUSE
@@ -120,9 +122,10 @@ def _examine(plan: Plan, limit: float) -> Report:
     now = replace(plan.request, timeout=min(plan.request.timeout, limit), started=time.monotonic())
     plan = replace(plan, request=now)
     supervisor.expect(now.timeout)
+    supervisor.keep(b"")
     checks, store, notices = prepare(plan)
     with Progress(store):
-        report = examine(plan, checks, store, notices)
+        report = examine(plan, checks, store, notices, interim=interim)
     if limit != float("inf"):
         supervisor.expect(LONGEST_PAUSE)  # --wait
     return report

@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
@@ -144,22 +144,33 @@ def _log_alone(request: Request) -> Request:
 
 
 def examine(
-    plan: Plan, checks: Mapping[str, Check], store: Store, notices: tuple[str, ...], *, redactor: Redactor | None = None
+    plan: Plan,
+    checks: Mapping[str, Check],
+    store: Store,
+    notices: tuple[str, ...],
+    *,
+    redactor: Redactor | None = None,
+    interim: Callable[[Report], None] | None = None,
 ) -> Report:
     """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine.
 
     A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
+    ``interim`` gets the report as it is when none of the checks of others ends, before they are run.
     """
     started, began = datetime.now(timezone.utc), time.monotonic()
+
+    def report_on(results: Iterable[Result], redactor: Redactor) -> Report:
+        cleaned = tuple(_clean(result) for result in results)
+        cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
+        cleaned = requirements.judged(cleaned, plan.required)
+        report = redactor.report(_report(plan, store, notices, cleaned, started, time.monotonic() - began))
+        return replace(report, hidden=redactor.receipt())
+
     store.start((Deployment,))
     _must_be_installed(store)
     with redirect_stdout(sys.stderr):  # standard output is for the report alone
-        results = tuple(_clean(result) for result in run(checks, store))
-    results = suppressions.apply(results, plan.config.suppressions, date.today())
-    results = requirements.judged(results, plan.required)
-    redactor = redactor or redactor_of(plan)
-    report = redactor.report(_report(plan, store, notices, results, started, time.monotonic() - began))
-    return replace(report, hidden=redactor.receipt())
+        results = run(checks, store, (lambda so_far: interim(report_on(so_far, redactor_of(plan)))) if interim else None)
+    return report_on(results, redactor or redactor_of(plan))
 
 
 def redactor_of(plan: Plan) -> Redactor:

@@ -12,8 +12,11 @@ from ot_doctor import supervisor
 if TYPE_CHECKING:
     from ot_doctor.examination import Plan
     from ot_doctor.report.model import Report
+    from ot_doctor.report.text import Style
 
+_WHY = "OT-DOCTOR-WAS-GIVEN-UP"  # stands in a document that is kept for the words that are known only afterwards
 _LOOK = ("format", "verbose", "quiet", "color", "ascii")
+_PLAIN: dict[str, Any] = {"verbose": 0, "quiet": False, "color": "auto", "ascii": False, "output": ()}
 _ADVICE = "Run ot-doctor again; give it more time with --timeout 120."
 
 
@@ -28,6 +31,46 @@ def remember(command: str, options: dict[str, Any], plan: Plan) -> None:
     supervisor.expect(plan.request.timeout)
 
 
+def keep(report: Report, options: dict[str, Any], style: Style) -> None:
+    """Give the supervising process the documents of a report that lacks only the checks of others, in case they end the run."""
+    import json
+    from dataclasses import replace
+
+    report = replace(report, notices=(*report.notices, f"The run {_WHY}"))
+    supervisor.keep(json.dumps(_documents(report, options, style)).encode())
+
+
+def _documents(report: Report, options: dict[str, Any], style: Style) -> dict[str, Any]:
+    """All that a run says at its end, and its exit code."""
+    from ot_doctor.report.formats import format_of, render
+    from ot_doctor.report.model import exit_code
+
+    code = exit_code(report)
+    if options["format"] == "nagios":
+        from ot_doctor.report import nagios
+
+        code = nagios.exit_code(report)
+    return {
+        "format": options["format"],
+        "stdout": render(report, options["format"], style),
+        "files": {str(path): render(report, format_of(str(path)) or "text") for path in options["output"]},
+        "summary": render(report, "markdown") if options["format"] == "github" else "",
+        "code": code,
+    }
+
+
+def _say(documents: dict[str, Any]) -> int:
+    """Standard output comes first: a file may lie where writing hangs."""
+    from ot_doctor.cli import _summarise
+    from ot_doctor.streams import write, write_files
+
+    write(documents["stdout"])
+    if documents["summary"]:
+        _summarise(documents["summary"])
+    write_files({Path(path): text for path, text in documents["files"].items()})
+    return int(documents["code"])
+
+
 def get_ready() -> None:
     """Import what ``last_word`` needs, while there is time."""
     import importlib
@@ -40,7 +83,8 @@ def last_word(stopped: supervisor.Stopped) -> int:
     """Write it. The exit code: 3, something could not be checked; 2 where a bundle was not written."""
     import json
 
-    from ot_doctor.cli import _format_wanted, show
+    from ot_doctor.cli import _format_wanted
+    from ot_doctor.options import style_of
     from ot_doctor.secrets import meet_environment
     from ot_doctor.streams import complain
 
@@ -51,25 +95,22 @@ def last_word(stopped: supervisor.Stopped) -> int:
     if stopped.written:
         complain(f"What comes after the report {stopped.why}: a file of --output may be missing.")
         return 3
-    sentence = sentence_of(stopped)
-    options = json.loads(stopped.options) if stopped.options else {}
-    command = options.get("command") or _command()
-    if command in ("run", "diagnose"):
-        files = tuple(map(Path, options.get("output", ())))
-        options = {**_PLAIN, "format": _format_wanted(sys.argv[1:], ""), **options, "output": files}
-        if options["format"] != "text":
-            complain(sentence)
-        return show(_report(sentence, options), options)
-    complain(sentence)
-    return 2 if command == "collect" else 3
+    sentence = f"The run {_why(stopped)}"
+    told = json.loads(stopped.options) if stopped.options else {}
+    options = {**_PLAIN, "command": _command(), "format": _format_wanted(sys.argv[1:], ""), **told}
+    if options["command"] not in ("run", "diagnose"):
+        complain(sentence)
+        return 2 if options["command"] == "collect" else 3
+    if options["format"] != "text":
+        complain(sentence)
+    if stopped.kept:  # names of checks and fixed words, which are the same in each format
+        return _say(json.loads(stopped.kept.replace(_WHY.encode(), _why(stopped).encode("ascii", "replace"))))
+    return _say(_documents(_report(sentence, options), options, style_of(options)))
 
 
-_PLAIN: dict[str, Any] = {"verbose": 0, "quiet": False, "color": "auto", "ascii": False}
-
-
-def sentence_of(stopped: supervisor.Stopped) -> str:
+def _why(stopped: supervisor.Stopped) -> str:
     step = f" while {stopped.step}" if stopped.step else ""
-    return f"The run {stopped.why}{step}, and was given up: nothing is known. {stopped.advice or _ADVICE}"
+    return f"{stopped.why}{step}, and was given up. {stopped.advice or _ADVICE}"
 
 
 def _command() -> str:

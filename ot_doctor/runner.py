@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ot_doctor import supervisor
@@ -68,14 +68,22 @@ def in_order(checks: Mapping[str, Check]) -> list[Check]:
     return list(ordered.values())
 
 
-def run(checks: Mapping[str, Check], store: Store) -> list[Result]:
-    """Run the checks on the store's evidence, in the order in which ``checks`` lists them."""
+def run(
+    checks: Mapping[str, Check], store: Store, before_foreign: Callable[[list[Result]], None] | None = None
+) -> list[Result]:
+    """Run the checks on the store's evidence; the results are in the order in which ``checks`` lists them.
+
+    ``before_foreign`` is called before the first check of others is run, with what the results are if none of these ends.
+    """
     # The log takes longest, so it comes first.
     store.start(sorted(needs(checks.values()), key=lambda kind: kind is not WorkerLog))
     results: dict[str, Result] = {}
     over = time.monotonic() + store.request.remaining() + _LATE
     # Foreign checks come last: one that takes all the time takes it from none of the built-in ones.
     for check in sorted(in_order(checks), key=_is_foreign):
+        if before_foreign is not None and _is_foreign(check):
+            before_foreign([results.get(name) or _given_up(checks[name]) for name in checks])
+            before_foreign = None
         started = time.monotonic()
         findings = _blocked(check, results) or _run_one(check, store, over)
         results[check.name] = Result(check, tuple(findings), time.monotonic() - started)
@@ -92,6 +100,11 @@ def _blocked(check: Check, results: Mapping[str, Result]) -> list[Finding]:
             return [skipped(before.findings[0].message)]
         return [skipped(f"not checked, because {name} did not pass ({before.status.value})")]
     return []
+
+
+def _given_up(check: Check) -> Result:
+    step = Step(f"Leave it out with --ignore {check.name}, or ask its author.")
+    return Result(check, (unknown(f"the run was given up before the check {check.name} had ended", remedy=[step]),), 0.0)
 
 
 def _is_foreign(check: Check) -> bool:

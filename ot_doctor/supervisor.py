@@ -2,7 +2,7 @@
 
 ``begin`` forks: the child goes on and does the work, the parent waits. The child tells it over a pipe what it is doing and until
 when. A regular expression or a loop of a plug-in that never lets another thread run cannot be ended from inside; the parent
-can end it, and then says so in the child's place. ``docs/decisions/0010-a-parent-that-ends-the-run.md`` has the reasons.
+can end it, and then says so in the child's place. ``docs/decisions/0009-a-parent-that-ends-the-run.md`` has the reasons.
 
 Where there is no supervision (another system than Linux, no process or descriptor left) every function here does nothing, but
 that an alarm ends the process.
@@ -23,14 +23,15 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-GRACE = 1.0  # seconds after the run's own deadline; with start and document, less than 2
-_WARM_UP = 0.6  # seconds before the end in which the parent gets ready to speak
+GRACE = 0.8  # seconds after the run's own deadline; with start and document, less than 2
+_WARM_UP = 0.8  # seconds before the end in which the parent gets ready to speak
 _DEFAULT = 30.0  # seconds, where no --timeout is known
 _FOR_FILES = 10.0  # seconds for what comes after the document: the files of --output
 _INTERRUPTED = 1.0  # seconds that an interrupted child has to end
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 _begun = False
+_kept = -1  # a file in memory that parent and child share
 _channel: int | None = None  # in the child: where the parent listens
 
 
@@ -42,6 +43,7 @@ class Stopped:
     step: str = ""  # what it was doing: "the check site-mirror was running"
     advice: str = ""  # a sentence
     options: str = ""  # JSON, as the child told them with ``shown_as``
+    kept: bytes = b""  # what the child gave with ``keep``
     written: bool = False  # whether the document is on standard output already
     interrupted: bool = False
 
@@ -52,7 +54,7 @@ def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object]) 
     ``last_word`` is called in the parent when the child did not end properly: it writes the document, and returns the exit code.
     ``get_ready`` is called there shortly before that is to be expected: it imports what ``last_word`` needs.
     """
-    global _begun
+    global _begun, _kept
     _begun = True
     if not sys.platform.startswith("linux"):  # frameworks of macOS do not survive a fork without exec
         _alarm(_told_timeout() + GRACE)
@@ -60,20 +62,24 @@ def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object]) 
     previous = {number: signal.getsignal(number) for number in _FORWARDED}
     signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     try:
-        ours, theirs = os.pipe(), os.pipe()
+        ours, theirs, _kept = os.pipe(), os.pipe(), os.memfd_create("ot-doctor")
         parent, child = os.getpid(), os.fork()
     except OSError:  # no process or descriptor left
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
         _alarm(_told_timeout() + GRACE)
         return
     if child:
-        os.close(ours[1])
-        os.close(theirs[0])
-        _Parent(child, ours[0], last_word, get_ready).wait(previous)
+        try:
+            os.close(ours[1])
+            os.close(theirs[0])
+            _Parent(child, ours[0], last_word, get_ready).wait(previous)
+        except Exception:  # then it is a process that waits, and no more
+            status = os.waitpid(child, 0)[1]
+            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 3)
     os.close(ours[0])
     os.close(theirs[1])
     _become_the_child(parent, ours[1], theirs[0])
-    if previous[signal.SIGINT] is signal.default_int_handler:
+    if previous[signal.SIGINT] is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt_once)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
 
@@ -98,6 +104,17 @@ def doing(step: str, advice: str = "") -> None:
 def shown_as(options: str) -> None:
     """How a document is wanted: the options as JSON."""
     _tell("options", options)
+
+
+def keep(data: bytes) -> None:
+    """What is known before code runs that may end the process: ``last_word`` gets it. Empty: what was kept is no longer so."""
+    if _channel is not None:
+        try:
+            os.ftruncate(_kept, 0)
+            os.pwrite(_kept, data, 0)
+        except OSError:  # no memory left
+            data = b""
+        _tell("kept", str(len(data)))
 
 
 def writing() -> None:
@@ -151,7 +168,7 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
 def _told_timeout() -> float:
     """``--timeout`` as the command line or the environment tell it at first sight; the child tells more exactly later."""
     given = [os.environ.get("OT_DOCTOR_TIMEOUT", "")]
-    for argument, after in zip(sys.argv[1:], [*sys.argv[2:], ""], strict=True):
+    for argument, after in zip(sys.argv[1:], [*sys.argv[1:], ""][1:], strict=True):
         if argument == "--timeout":
             given.append(after)
         elif argument.startswith("--timeout="):
@@ -240,6 +257,8 @@ class _Parent:
             self.known.step, _, self.known.advice = text.partition("\t")
         elif word == "options":
             self.known.options = text
+        elif word == "kept":
+            self.known.kept = os.pread(_kept, int(text), 0)
         elif word == "writing":
             self.over, self.known.written = None, True
         elif word == "written":
@@ -279,6 +298,8 @@ class _Parent:
         code = 130 if self.known.interrupted else 3
         try:
             code = self.last_word(self.known)
+        except Exception as error:
+            os.write(2, f"ot-doctor: the run {self.known.why}, and no report could be written: {type(error).__name__}\n".encode())
         finally:
             os._exit(code)
 

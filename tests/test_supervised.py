@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -96,19 +97,42 @@ ENDINGS = {
 @pytest.mark.parametrize(("body", "top", "said"), ENDINGS.values(), ids=ENDINGS)
 def test_what_ends_or_holds_the_process_is_named_in_one_document(tmp_path: Path, body: str, top: str, said: str) -> None:
     document, _ = doctor(tmp_path, *plug_in(tmp_path, body, top))
-    assert document["exit_code"] == 3
+    if top or "import" in said:  # nothing was checked yet
+        assert document["exit_code"] == 3 and document["checks"] == []
+    else:  # what the other checks found is kept
+        assert document["exit_code"] == 1 and document["diagnosis"][0]["cause"] == "token-missing"
+        assert said_of(document) == "unknown: the run was given up before the check site-mine had ended"
     assert said in " ".join([*document["notices"], *(f["message"] for c in document["checks"] for f in c["findings"])])
 
 
 def test_each_format_and_file_says_what_was_given_up(tmp_path: Path) -> None:
+    names = ("old.json", "a.txt", "b.md", "c.html", "d.xml", "e.sarif", "f.prom", "g.nagios")
     (tmp_path / "old.json").write_text('{"exit_code": 0}')
-    options = plug_in(tmp_path, HARD)
+    outputs = [part for name in names for part in ("--output", str(tmp_path / name))]
     done = subprocess.run(
-        command("--no-docker", "--offline", "--timeout", "1", "--output", str(tmp_path / "old.json"), *options),
+        command("--no-docker", "--offline", "--timeout", "1", *outputs, *plug_in(tmp_path, HARD)),
         cwd=installation(tmp_path / "ot"), env=environment(tmp_path), capture_output=True, text=True, timeout=30,
     )  # fmt: skip
-    assert done.returncode == 3 and "site-mine was running" in " ".join(done.stdout.split())
-    assert "--ignore site-mine" in json.loads((tmp_path / "old.json").read_text())["notices"][0]
+    sentence = "The run did not end within 1 s while the check site-mine was running, and was given up. Leave it out with"
+    assert done.returncode == 1 and sentence in " ".join(done.stdout.split()) and done.stderr == ""
+    assert sentence in json.loads((tmp_path / "old.json").read_text())["notices"][0]
+    assert any(sentence in error.get("message", "") for error in ElementTree.parse(tmp_path / "d.xml").iter("error"))
+    for name in names:
+        text = (tmp_path / name).read_text()
+        assert "token-missing" in text and "OT-DOCTOR-WAS" not in text, name
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("explain", "token-present"), ("--format", "junit"), ("--format", "github")])
+def test_a_plug_in_that_holds_the_interpreter_while_it_is_loaded(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        command(*arguments, *plug_in(tmp_path, top=HARD)), cwd=installation(tmp_path / "ot"),
+        env={**environment(tmp_path), "OT_DOCTOR_TIMEOUT": "1"}, capture_output=True, text=True, timeout=40,
+    )  # fmt: skip
+    assert time.monotonic() - began < TIMEOUT + 2
+    assert done.returncode == 3 and "mine.py was being loaded" in done.stderr and "Leave out --checks-dir" in done.stderr
+    if arguments[0] == "--format":
+        assert "mine.py was being loaded" in done.stdout
 
 
 def test_modules_that_sleep_at_import_end_together_and_each_is_named(tmp_path: Path) -> None:
@@ -229,6 +253,22 @@ def test_an_engine_that_never_answers(tmp_path: Path) -> None:
         )  # fmt: skip
         assert time.monotonic() - began < 3
     assert said_of(json.loads(done.stdout), "docker-engine").startswith(("unknown", "fail"))
+
+
+def test_a_folder_that_hangs_before_anything_has_a_deadline(tmp_path: Path) -> None:
+    """As on a dead network file system: looking at it never ends. The option itself is looked at by the main thread."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os, time\nreal = os.stat\n"
+        "os.stat = lambda path, *a, **k: time.sleep(60) if 'dead' in str(path) else real(path, *a, **k)\n"
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        command(*ALONE, "--dir", str(tmp_path / "dead")), cwd=tmp_path, capture_output=True, text=True, timeout=40,
+        env={**environment(tmp_path), "PYTHONPATH": str(tmp_path / "site")},
+    )  # fmt: skip
+    assert time.monotonic() - began < TIMEOUT + 2
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 3
 
 
 # -- the terminal and the processes ----------------------------------------------------------------
