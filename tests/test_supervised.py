@@ -374,7 +374,7 @@ def test_a_slow_reader_gets_the_whole_document(tmp_path: Path) -> None:
 
 def test_too_few_threads_are_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["sh", "-c", 'ulimit -v 250000; exec "$@"', "sh", *command(*ALONE)], cwd=installation(tmp_path / "ot"),
+        ["sh", "-c", 'ulimit -v 200000; exec "$@"', "sh", *command(*ALONE)], cwd=installation(tmp_path / "ot"),
         env=environment(tmp_path), capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert "fault of ot-doctor" not in done.stdout + done.stderr and "Traceback" not in done.stderr
