@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ot_doctor import __version__
+from ot_doctor import __version__, supervisor
 from ot_doctor.commands import Command, Group
 from ot_doctor.commands_bundle import collect, diagnose, diff
 from ot_doctor.completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.config import ConfiguredCommand
 from ot_doctor.failure import BrokeOff, summarise, tell
 from ot_doctor.interruption import heed_interruptions
+from ot_doctor.last_resort import get_ready, keep, last_word
 from ot_doctor.options import (
     SETTINGS,
     absolute,
@@ -114,7 +116,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     tell_of_faults(options["verbose"])
     plan = plan_of(options, ctx)
     try:
-        report = until_passed(partial(_examine, plan), why_not, options["wait"], tell_of_waiting)
+        interim = partial(keep, options=options, style=style_of(options))
+        report = until_passed(partial(_examine, plan, interim), why_not, options["wait"], tell_of_waiting)
     except WrongUsage as error:
         raise click.UsageError(str(error), ctx) from None
     finally:
@@ -126,15 +129,21 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(show(report, options))
 
 
-def _examine(plan: Plan, limit: float) -> Report:
+def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
     from ot_doctor.examination import examine, prepare
+    from ot_doctor.waiting import LONGEST_PAUSE
 
     now = replace(plan.request, timeout=min(plan.request.timeout, limit), started=time.monotonic())
     plan = replace(plan, request=now)
+    supervisor.expect(now.timeout)
+    supervisor.keep(b"")
     checks, store, notices = prepare(plan)
     with Progress(store):
-        return examine(plan, checks, store, notices)
+        report = examine(plan, checks, store, notices, interim=interim)
+    if limit != float("inf"):
+        supervisor.expect(LONGEST_PAUSE)  # --wait
+    return report
 
 
 def show(report: Report, options: dict[str, Any]) -> int:
@@ -246,6 +255,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except (OSError, ValueError):
         code = code or 1
+    supervisor.end()
     os._exit(code)
 
 
@@ -255,6 +265,7 @@ def _run_cli() -> int:
         keep_stdout_for_the_report()
         if problem := _cannot_run_here() or of_the_shell(os.environ):
             raise click.UsageError(problem)
+        supervisor.begin(last_word, get_ready)
         code = cli.main(prog_name="ot-doctor", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):

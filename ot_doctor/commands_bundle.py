@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ot_doctor import supervisor
 from ot_doctor.commands import Command
 from ot_doctor.config import ConfiguredCommand
+from ot_doctor.last_resort import keep
 from ot_doctor.options import (
     SETTINGS,
     ascii_only,
@@ -21,6 +25,7 @@ from ot_doctor.options import (
     plan_of,
     redact_level,
     report_options,
+    style_of,
 )
 from ot_doctor.streams import Progress, complain, not_to_be_written, tell, write, write_files
 
@@ -120,7 +125,10 @@ def _gathered(plan: Plan) -> Bundle:
 
 def _agreed() -> bool:
     click.echo("Write it? [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    supervisor.expect(float("inf"))
+    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    supervisor.expect(30)
+    return agreed
 
 
 @click.command(cls=Command, context_settings=SETTINGS)
@@ -144,7 +152,7 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     tell_of_faults(options["verbose"])
     try:
         recording = read_bundle(options["file"])
-        report = _report_on(recording, plan_of(options, ctx))
+        report = _report_on(recording, plan_of(options, ctx), partial(keep, options=options, style=style_of(options)))
     except (WrongUsage, Refused) as error:
         raise click.UsageError(str(error), ctx) from None
     if recording.changed:
@@ -152,14 +160,18 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(show(report, options))
 
 
-def _report_on(recording: Recording, plan: Plan) -> Report:
+def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], None]) -> Report:
     from ot_doctor.examination import checks_of, examine
     from ot_doctor.redaction import BUNDLE_HOME
 
     plan = replace(plan, home=BUNDLE_HOME, user="")  # theirs, and not those of whoever reads the bundle
     checks, notices = checks_of(plan)
-    report = examine(plan, checks, recording.store(plan.request.timeout), notices)
-    return replace(report, recorded_at=recording.manifest.created)
+
+    def of_then(report: Report) -> Report:
+        return replace(report, recorded_at=recording.manifest.created)
+
+    store = recording.store(plan.request.timeout)
+    return of_then(examine(plan, checks, store, notices, interim=lambda report: interim(of_then(report))))
 
 
 @click.command(cls=Command, context_settings=SETTINGS)

@@ -6,7 +6,7 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, suppressions
+from ot_doctor import requirements, supervisor, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.diagnosis import diagnose
@@ -62,10 +62,9 @@ def whose(environ: Mapping[str, str]) -> tuple[str, str]:
     return environ.get("HOME") or home, user or environ.get("USER", "")
 
 
-def catalogue_of(folders: Iterable[Path]) -> Catalogue:
-    """All checks. Raises ``WrongUsage`` when two of them have one name."""
-    with redirect_stdout(sys.stderr):  # standard output is for the report alone, whatever a plug-in prints
-        catalogue = discover(folders)
+def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> Catalogue:
+    """All checks; plug-ins have ``seconds`` to load. Raises ``WrongUsage`` when two checks have one name."""
+    catalogue = discover(folders, seconds)
     if catalogue.duplicates:
         raise WrongUsage("; ".join(catalogue.duplicates))
     return catalogue
@@ -74,10 +73,12 @@ def catalogue_of(folders: Iterable[Path]) -> Catalogue:
 def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
     """The log signatures by name, those of the user's files among them. Raises ``WrongUsage`` for a file that is wrong."""
     causes = frozenset(cause.value for cause in Cause)
+    supervisor.doing("the log signatures were being read", "Leave out --signatures.")
     try:
         known = log_signatures(tuple(files))
         for signature in known.signatures:
             if signature.origin:
+                supervisor.doing(f"the log signature {signature.name} was being tried", "Leave out --signatures.")
                 verify(signature, causes)
     except ValueError as error:
         raise WrongUsage(f"--signatures: {error}") from error
@@ -119,7 +120,8 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
 
 def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
     """The checks, and notices about plug-ins. Raises ``WrongUsage``."""
-    catalogue = catalogue_of(plan.checks_dirs)
+    # Half of the time: the other half is for the evidence.
+    catalogue = catalogue_of(plan.checks_dirs, plan.request.remaining() / 2)
     if plan.request.signatures:
         signatures_of(plan.request.signatures)
     if wrong := plan.config.wrong_name(catalogue.checks):
@@ -142,23 +144,34 @@ def _log_alone(request: Request) -> Request:
 
 
 def examine(
-    plan: Plan, checks: Mapping[str, Check], store: Store, notices: tuple[str, ...], *, redactor: Redactor | None = None
+    plan: Plan,
+    checks: Mapping[str, Check],
+    store: Store,
+    notices: tuple[str, ...],
+    *,
+    redactor: Redactor | None = None,
+    interim: Callable[[Report], None] | None = None,
 ) -> Report:
     """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine.
 
     A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
+    ``interim`` gets the report as it is when none of the checks of others ends, before they are run.
     """
     started, began = datetime.now(timezone.utc), time.monotonic()
+
+    def report_on(results: Iterable[Result], redactor: Redactor) -> Report:
+        cleaned = tuple(_clean(result) for result in results)
+        cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
+        cleaned = requirements.judged(cleaned, plan.required)
+        report = redactor.report(_report(plan, store, notices, cleaned, started, time.monotonic() - began))
+        return replace(report, hidden=redactor.receipt())
+
     store.start((Deployment,))
     _must_be_called_so(store)
     _must_be_installed(store)
-    with redirect_stdout(sys.stderr):
-        results = tuple(_clean(result) for result in run(checks, store))
-    results = suppressions.apply(results, plan.config.suppressions, date.today())
-    results = requirements.judged(results, plan.required)
-    redactor = redactor or redactor_of(plan)
-    report = redactor.report(_report(plan, store, notices, results, started, time.monotonic() - began))
-    return replace(report, hidden=redactor.receipt())
+    with redirect_stdout(sys.stderr):  # standard output is for the report alone
+        results = run(checks, store, (lambda so_far: interim(report_on(so_far, redactor_of(plan)))) if interim else None)
+    return report_on(results, redactor or redactor_of(plan))
 
 
 def redactor_of(plan: Plan) -> Redactor:

@@ -33,7 +33,7 @@ def tell(error: Exception) -> int:
         context, cause = error.context, error.__cause__
         error = cause if isinstance(cause, Exception) else error
     message, kind = _words(error)
-    wanted = _format_wanted(sys.argv[1:], context)
+    wanted = format_wanted(sys.argv[1:], context)
     if wanted == "text" or (isinstance(error, CouldNotWrite) and error.standard_output):
         complain(f"{_for_a_reader(message)}{_hint(error)}")
     else:
@@ -116,7 +116,7 @@ def summarise(document: Callable[[], str]) -> None:
             complain(problem)
 
 
-def _format_wanted(arguments: list[str], context: click.Context | None) -> str:
+def format_wanted(arguments: list[str], context: click.Context | None) -> str:
     """The ``--format`` that is meant, told from arguments that click could not read."""
     of_the_file = of(context).defaults.get("format", "") if context else ""
     options = context.command.params if context else []

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+
+from ot_doctor.deadline import NoResources, TookTooLong, within, words_of
 
 _LOG = logging.getLogger("ot_doctor")
 _LOG.addHandler(logging.NullHandler())
+_PATIENCE = 0.3  # seconds for an exception to say what it is
+_LONGEST = 300  # characters of what it says
 
 
 class _Safe(logging.Formatter):
@@ -15,15 +20,29 @@ class _Safe(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         from ot_doctor.secrets import printable, redact
 
-        try:
-            return redact(printable(super().format(record)))
-        except Exception:  # an exception of a plug-in may fail even at telling what it is
-            return "ot-doctor: something was raised that cannot be shown"
+        return redact(printable(super().format(record)))
 
 
 def note(what: str, error: BaseException) -> None:
     """Remember that ``what`` raised ``error``."""
-    _LOG.debug("%s raised", what, exc_info=error)
+    if _LOG.isEnabledFor(logging.DEBUG):
+        try:
+            text = within(_PATIENCE, lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        except Exception:  # an exception of a plug-in may fail even at telling what it is, or never end to
+            text = f"{type(error).__name__}, which cannot be shown"
+        _LOG.debug("%s raised\n%s", what, text.rstrip())
+
+
+def said(error: BaseException) -> str:
+    """An exception's class and what it says, as may be shown: without a secret, short, and in time."""
+    from ot_doctor.secrets import printable, redact
+
+    name = type(error).__name__
+    try:
+        text = within(_PATIENCE, lambda: f"{name}: {words_of(error)[:10_000]}")
+    except (NoResources, TookTooLong):
+        text = name
+    return redact(printable(text))[:_LONGEST]
 
 
 def where_to_report() -> str:

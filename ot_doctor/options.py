@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from ot_doctor.completion import checks_and_families
+from ot_doctor.last_resort import remember
 from ot_doctor.report.formats import FORMATS, format_of
 from ot_doctor.streams import not_to_be_written
 from ot_doctor.waiting import Duration
@@ -200,7 +201,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         environ=environ,
     )
     home, user = whose(environ)
-    return Plan(
+    plan = Plan(
         request,
         select=options.get("select", ()),
         ignore=options.get("ignore", ()),
@@ -212,6 +213,8 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         home=home,
         user=user,
     )
+    remember(ctx.info_name or "run", options, plan)
+    return plan
 
 
 def style_of(options: dict[str, Any]) -> Style:

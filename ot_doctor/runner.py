@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
+from ot_doctor import supervisor
+from ot_doctor.bounds import bounded
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
-from ot_doctor.deadline import TookTooLong, within
+from ot_doctor.containment import unharmed
+from ot_doctor.deadline import NoResources, TookTooLong, within
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
-from ot_doctor.evidence.store import Store, parameters
-from ot_doctor.faults import note
+from ot_doctor.evidence.store import SOURCES, Store, parameters
+from ot_doctor.faults import note, said
 from ot_doctor.limits import limit_reached
-from ot_doctor.secrets import printable, redact
 
-_MOST = 1000  # findings of one check: a plug-in that never stops to report must not fill the memory
-_AT_LEAST = 0.5  # seconds that a check always has: evidence may come late
+_OWN = "ot_doctor_checks"  # the built-in checks' package
+# Evidence may come at the last moment: seconds that the checks have after the run's end, all together and each.
+_LATE, _LATE_EACH = 0.4, 0.2
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,24 @@ def in_order(checks: Mapping[str, Check]) -> list[Check]:
     return list(ordered.values())
 
 
-def run(checks: Mapping[str, Check], store: Store) -> list[Result]:
-    """Run the checks on the store's evidence, in the order in which ``checks`` lists them."""
+def run(
+    checks: Mapping[str, Check], store: Store, before_foreign: Callable[[list[Result]], None] | None = None
+) -> list[Result]:
+    """Run the checks on the store's evidence; the results are in the order in which ``checks`` lists them.
+
+    ``before_foreign`` is called before the first check of others is run, with what the results are if none of these ends.
+    """
     # The log takes longest, so it comes first.
     store.start(sorted(needs(checks.values()), key=lambda kind: kind is not WorkerLog))
     results: dict[str, Result] = {}
-    for check in in_order(checks):
+    over = time.monotonic() + store.request.remaining() + _LATE
+    # Foreign checks come last: one that takes all the time takes it from none of the built-in ones.
+    for check in sorted(in_order(checks), key=_is_foreign):
+        if before_foreign is not None and _is_foreign(check):
+            before_foreign([results.get(name) or _given_up(checks[name]) for name in checks])
+            before_foreign = None
         started = time.monotonic()
-        findings = _blocked(check, results) or _run_one(check, store)
+        findings = _blocked(check, results) or _run_one(check, store, over)
         results[check.name] = Result(check, tuple(findings), time.monotonic() - started)
     return [results[name] for name in checks]
 
@@ -91,9 +103,23 @@ def _blocked(check: Check, results: Mapping[str, Result]) -> list[Finding]:
     return []
 
 
-def _run_one(check: Check, store: Store) -> list[Finding]:
+def _given_up(check: Check) -> Result:
+    step = Step(f"Leave it out with --ignore {check.name}, or ask its author.")
+    return Result(check, (unknown(f"the run was given up before the check {check.name} had ended", remedy=[step]),), 0.0)
+
+
+def _is_foreign(check: Check) -> bool:
+    return not check.function.__module__.startswith(f"{_OWN}.")
+
+
+def _run_one(check: Check, store: Store, over: float) -> list[Finding]:
     try:
-        return _findings(check, store)
+        if not _is_foreign(check):
+            return _findings(check, store, over)
+        with unharmed():
+            return _findings(check, store, over)
+    except NoResources as error:
+        return [unknown(str(error), remedy=[Step(error.hint)])]
     except TookTooLong:
         more = Step("Give it more time with --timeout 120.")
         return [unknown(f"the check {check.name} did not end in time", remedy=[more])]
@@ -101,34 +127,35 @@ def _run_one(check: Check, store: Store) -> list[Finding]:
         note(f"the check {check.name}", error)
         if limit := limit_reached(error):
             return [unknown(limit)]
-        text = redact(printable(_words(error)))[:300]
-        return [unknown(f"the check {check.name} itself failed: {text}", remedy=[Step("Tell the author of the check.")])]
+        return [unknown(f"the check {check.name} itself failed: {said(error)}", remedy=[Step("Tell the author of the check.")])]
 
 
-def _findings(check: Check, store: Store) -> list[Finding]:
+def _findings(check: Check, store: Store, over: float) -> list[Finding]:
     arguments: dict[str, object] = {}
     for name, (kind, takes_unavailable) in parameters(check.function).items():
+        if kind is not Request:
+            supervisor.doing(f"the check {check.name} waited for {SOURCES[kind].label}", _advice_on_evidence(store.request))
         value = store.request if kind is Request else store.get(kind)
         if isinstance(value, Unavailable) and not takes_unavailable:
             return [not_had(value)]
         arguments[name] = value
-    seconds = max(_AT_LEAST, store.request.remaining())
+    seconds = max(store.request.remaining(), min(_LATE_EACH, over - time.monotonic()))
+    if seconds <= 0:
+        raise TookTooLong("no time was left for it")
+    supervisor.doing(f"the check {check.name} was running", f"Leave it out with --ignore {check.name}.")
     try:
-        findings = within(seconds, lambda: list(islice(check.function(**arguments) or (), _MOST)))
+        findings = within(seconds, lambda: bounded(check.function(**arguments) or (), check.name))
     except Unavailable as reason:  # a check that takes it passes it on where nothing else is left to look at
         return [not_had(reason)]
-    if any(not isinstance(finding, Finding) for finding in findings):
-        raise TypeError("it returned something that is not a Finding")
     if not findings:
         raise ValueError("it returned no finding")
     return findings
 
 
-def _words(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # a plug-in's own exception may fail even at that
-        return type(error).__name__
+def _advice_on_evidence(request: Request) -> str:
+    if request.signatures:
+        return "A regular expression of a log signature may never end: leave out --signatures."
+    return ""
 
 
 def not_had(reason: Unavailable) -> Finding:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from ot_doctor import supervisor
+
 if TYPE_CHECKING:
     from ot_doctor.evidence.store import Store
 
@@ -100,6 +102,7 @@ def write(text: str, *, machine: bool = False) -> None:
     encoding = (sys.stdout.encoding or "utf-8").lower()
     if not machine and encoding not in ("utf-8", "utf8"):
         data = text.encode(encoding, "backslashreplace")
+    supervisor.writing()
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
@@ -107,6 +110,8 @@ def write(text: str, *, machine: bool = False) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise CouldNotWrite(error.strerror or str(error), standard_output=True) from error
+    finally:
+        supervisor.written()
 
 
 def write_files(documents: Mapping[Path, str | bytes], *, private: bool = False) -> None:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
 _LONGEST = 7 * 24 * 3600  # seconds
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0  # seconds
+_FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0  # seconds
 _SHORTEST_TRY = 5.0  # seconds; with less, a report would only say that nothing answered in time
 
 
@@ -60,7 +60,7 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
             return result
         tell(f"waiting: {reason}, next try in {pause:g} s")
         time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def why_not(report: Report) -> str:

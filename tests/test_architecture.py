@@ -25,11 +25,14 @@ MAY_IMPORT = {
     "ot_doctor.known_values": ("ot_doctor.text_views",),
     "ot_doctor.redaction_places": ("ot_doctor.known_values",),
     "ot_doctor.secrets": ("ot_doctor.known_values", "ot_doctor.redaction_shapes"),
-    "ot_doctor.deadline": (),
+    "ot_doctor.deadline": ("ot_doctor.limits",),
     "ot_doctor.limits": (),
     "ot_doctor.interruption": (),
     "ot_doctor.commands": (),
-    "ot_doctor.faults": ("ot_doctor.secrets",),
+    "ot_doctor.supervisor": (),
+    "ot_doctor.faults": ("ot_doctor.secrets", "ot_doctor.deadline"),
+    "ot_doctor.containment": ("ot_doctor", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.supervisor"),
+    "ot_doctor.bounds": ("ot_doctor.check",),
     "ot_doctor.redaction": (
         "ot_doctor.check", "ot_doctor.secrets", "ot_doctor.evidence", "ot_doctor.report.model", "ot_doctor.known_values",
         "ot_doctor.redaction_commands", "ot_doctor.redaction_places",
@@ -39,10 +42,13 @@ MAY_IMPORT = {
     "ot_doctor.evidence": (
         "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.limits",
     ),
-    "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.limits"),
+    "ot_doctor.discovery": (
+        "ot_doctor", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.secrets",
+        "ot_doctor.supervisor",
+    ),
     "ot_doctor.runner": (
-        "ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults",
-        "ot_doctor.limits",
+        "ot_doctor", "ot_doctor.bounds", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.evidence", "ot_doctor.deadline",
+        "ot_doctor.faults", "ot_doctor.limits", "ot_doctor.supervisor",
     ),
     "ot_doctor.diagnosis": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.runner"),
     "ot_doctor.report": (
@@ -70,8 +76,9 @@ MAY_IMPORT = {
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor_checks"),
 }  # fmt: skip
 EVERYTHING = {
-    "ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.examination", "ot_doctor.options",
-    "ot_doctor.streams", "ot_doctor.failure",
+    "ot_doctor.failure",
+    "ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.examination",
+    "ot_doctor.last_resort", "ot_doctor.options", "ot_doctor.streams",
 }  # fmt: skip
 # Who may use standard output and error.
 SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}

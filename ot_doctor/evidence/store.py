@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from ot_doctor.deadline import NoResources, start
 from ot_doctor.evidence import (
     AskedEnvFile,
     ComposeConfig,
@@ -28,9 +29,8 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.faults import note
+from ot_doctor.faults import note, said
 from ot_doctor.limits import limit_reached
-from ot_doctor.secrets import printable, redact
 
 E = TypeVar("E")
 
@@ -156,7 +156,11 @@ class Store:
             future.set_result(self._planted[kind])
         else:
             # A daemon thread: one that hangs in a system call must not keep the process from ending.
-            threading.Thread(target=self._gather, args=(kind, future), name=SOURCES[kind].label, daemon=True).start()
+            thread = threading.Thread(target=self._gather, args=(kind, future), name=SOURCES[kind].label, daemon=True)
+            try:
+                start(thread)
+            except NoResources as error:
+                future.set_result(crashed(SOURCES[kind].label, error))
         return future
 
     def _gather(self, kind: type, future: Future[Any]) -> None:
@@ -191,8 +195,7 @@ class Store:
 
 def crashed(label: str, error: Exception) -> Unavailable:
     """What an unforeseen error of a source becomes."""
-    note(label, error)
     if limit := limit_reached(error):
-        return Unavailable(f"{label} could not be read: {limit}")
-    text = redact(printable(f"{type(error).__name__}: {error}"))[:300]
-    return Unavailable(f"{label} could not be read: {text}", hint="This is a fault of ot-doctor or of its surroundings.")
+        return Unavailable(f"{label} could not be read: {limit}", hint=NoResources.hint)
+    note(label, error)
+    return Unavailable(f"{label} could not be read: {said(error)}", hint="This is a fault of ot-doctor or of its surroundings.")
