@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, suppressions
+from ot_doctor import requirements, secrets, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.diagnosis import diagnose
@@ -29,6 +29,10 @@ from ot_doctor.runner import Result, needs, run
 from ot_doctor.secrets import meet_environment, printable, redact
 
 E = TypeVar("E")
+_BOUNDED = (
+    "There are more secrets here, or longer ones, than can be looked for in every form. Some are hidden only where they stand "
+    "whole or have the shape of a secret: read this before you pass it on."
+)
 _LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
 
 
@@ -156,6 +160,8 @@ def examine(
     results = suppressions.apply(results, plan.config.suppressions, date.today())
     results = requirements.judged(results, plan.required)
     redactor = redactor or redactor_of(plan)
+    if secrets.KNOWN.bounded:
+        notices = (*notices, _BOUNDED)
     report = redactor.report(_report(plan, store, notices, results, started, time.monotonic() - began))
     return replace(report, hidden=redactor.receipt())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from ot_doctor.evidence.hub import Answer, Identity
-from ot_doctor.secrets import printable, redact
+from ot_doctor.secrets import printable, redact_outside
 
 LONGEST_TEXT = 300
 
@@ -58,7 +58,7 @@ class Reply:
 
 def clean(text: object) -> str:
     """``text`` as it may be shown: one line, printable, redacted and not long."""
-    line = " ".join(redact(printable(text if isinstance(text, str) else "")).split())
+    line = " ".join(redact_outside(printable(text if isinstance(text, str) else "")).split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
