@@ -125,8 +125,7 @@ def _state(worker: Worker) -> list[Seen]:
     if worker.error:
         seen.append(Seen("container", f"{worker.name} State.Error", worker.error))
     if worker.health:
-        output = f": {worker.health_output}" if worker.health_output else ""
-        seen.append(Seen("container", f"{worker.name} State.Health", f"{worker.health}{output}"))
+        seen.append(Seen("container", f"{worker.name} State.Health", worker.health))
     return seen
 
 

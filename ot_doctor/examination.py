@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, supervisor, suppressions
+from ot_doctor import requirements, secrets, supervisor, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.diagnosis import diagnose
@@ -29,6 +29,10 @@ from ot_doctor.runner import Result, needs, run
 from ot_doctor.secrets import meet_environment, printable, redact
 
 E = TypeVar("E")
+_BOUNDED = (
+    "There are more secrets here, or longer ones, than can be looked for in every form. Some are hidden only where they stand "
+    "whole or have the shape of a secret: read this before you pass it on."
+)
 _LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
 
 
@@ -163,7 +167,8 @@ def examine(
         cleaned = tuple(_clean(result) for result in results)
         cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
         cleaned = requirements.judged(cleaned, plan.required)
-        report = redactor.report(_report(plan, store, notices, cleaned, started, time.monotonic() - began))
+        told = (*notices, _BOUNDED) if secrets.KNOWN.bounded else notices
+        report = redactor.report(_report(plan, store, told, cleaned, started, time.monotonic() - began))
         return replace(report, hidden=redactor.receipt())
 
     store.start((Deployment,))

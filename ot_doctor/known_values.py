@@ -8,6 +8,8 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 from urllib.parse import unquote
 
 _PIECE = 8  # characters in a row that may give a value away
@@ -17,6 +19,14 @@ _CHUNKS = re.compile(rf"(?s)(.{{{_GRAM}}}).{{0,{_STRIDE - _GRAM}}}")
 _SHORTEST = 4
 _LONGEST_ENCODED = 1024  # a longer value is looked for as it is alone
 _MOST_PIECES = 4096  # of one value; a match grows beyond them
+# Bounds of the registry, about 150 MB; what is beyond them is told by ``KnownValues.bounded``.
+_LONGEST = 1 << 16  # characters of a value; the rest of a longer one is not looked for
+_MOST_VALUES = 100_000
+_MOST_CHARACTERS = 1 << 23  # of all values together
+_MOST_INDEXED = 150_000  # pieces of all values; later values are found as they are, whole, and neither encoded nor cut off
+_MOST_ALIKE = 16  # values that share a piece; the others are found by their other pieces
+_MOST_SHORT = 5_000
+_LONGEST_SIMPLE = 64
 _LEAST_ENCODED = {"base64": 12, "hex": 16}  # characters of a piece of an encoded value: 8 of the value itself
 _PUBLIC_PART = re.compile(r"(?:\s*(?:export\s+)?[A-Za-z_]{3,40}\s*=\s*)?(?:hf_|api_org_|api_|sk-|gh[pousr]_|eyJ)?")
 _CUT = ("…", "...", "[...", "***")
@@ -32,7 +42,8 @@ _BARE_ADDRESS = re.compile(r"[A-Za-z][\w+.-]{0,30}://[^\s/?#@]*/?")
 # numbers, ports and half of the sentences would go with them, and the gap in a sentence that everybody knows gives the value away
 # all the same. So it is with these: upstream's and usual defaults, and the longer words that names of checks, causes, outcomes
 # and services are made of; commands and scripts live on them. Other values of four to seven characters are hidden where they
-# stand alone, as words; shorter ones nowhere. Behind NAME= every value is hidden: that is told by its shape.
+# stand alone, as words; shorter ones nowhere. Behind NAME= every value is hidden: that is told by its shape. In a text that came
+# from outside, as a log's, a value of four letters or five digits is hidden where it stands as a word (``simple``).
 _DEFAULTS = """
     changeme huggingface localhost minioadmin opensearch opentranscribe opentranscribe_user password postgres postgresql pyannote
     rabbitmq container containers settings
@@ -68,8 +79,14 @@ class _Needle:
         self.own = public.end() if public and not encoding else 0  # where that begins which others do not know
         if (address := _USER.match(text)) and not encoding:
             self.own = address.end()
-        pieces = range(self.own, min(len(text) - _PIECE + 1, _MOST_PIECES)) if not encoding and "://" not in text else range(0)
-        self._telling = tuple(at for at in pieces if _is_mixed(text[at : at + _PIECE]))
+
+    @cached_property
+    def _telling(self) -> tuple[int, ...]:
+        """Where the pieces begin that tell something of the value; none of an encoded one and of an address."""
+        if self.encoding or "://" in self.text:
+            return ()
+        pieces = range(self.own, min(len(self.text) - _PIECE + 1, _MOST_PIECES))
+        return tuple(at for at in pieces if _is_mixed(self.text[at : at + _PIECE]))
 
     def tells(self, start: int, end: int) -> bool:
         """Whether some piece within ``text[start:end]`` tells something of the value."""
@@ -84,6 +101,18 @@ def hidden_by_value(value: str) -> bool:
     return len(value) >= _PIECE or not (value.isdigit() or value.isalpha())
 
 
+def simple(value: str) -> bool:
+    """Whether a value that stays in the doctor's own sentences is hidden as a word in a text that came from outside.
+
+    The usual words of logs stay there, too: without them no fault could be told.
+    """
+    if hidden_by_value(value) or not _SHORTEST + value.isdigit() <= len(value) <= _LONGEST_SIMPLE:
+        return False
+    from ot_doctor.redaction_shapes import common_words
+
+    return value.casefold() not in WORDS and value.casefold() not in common_words()
+
+
 def guessable(value: str) -> bool:
     """A word or a number that may stand in a document without having come from the secret."""
     if len(value) < _PIECE or (value.isdigit() and len(value) < 12):
@@ -92,56 +121,107 @@ def guessable(value: str) -> bool:
 
 
 class KnownValues:
-    """The registry. Values come from several threads; a search sees those that were added before it began."""
+    """The registry. Values come from several threads; a search sees those that were added before it began.
+
+    It takes no more memory than its bounds allow, whatever is added.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}  # of the first variable with that value
-        self._waiting: list[str] = []
-        self._lock = threading.Lock()
+        self._characters = 0
+        self._waiting: list[str] = []  # not in the index yet
+        self._lock = threading.Lock()  # the index only grows, so it is read without it
         self._pieces: dict[str, tuple[tuple[_Needle, int], ...]] = {}
-        self._grams: frozenset[str] = frozenset()
+        self._grams: set[str] = set()
+        self._short_values: list[str] = []
+        self._simple_values: list[str] = []
         self._short: re.Pattern[str] | None = None
+        self._simple: re.Pattern[str] | None = None
+        self.bounded = False  # whether there were more or longer values than are looked for in every form
 
     def add(self, value: str, name: str = "") -> None:
         """Remember a value, the name of the variable that it came from, and the credentials in it where it is an address."""
         value = value.strip()
+        if len(value) > _LONGEST:
+            value, self.bounded = value[:_LONGEST], True
         for part in (*credentials(value), *(() if _is_mere_address(value) else (value,))):
             if self._names.get(part):
                 continue
             with self._lock:
-                if part not in self._names and hidden_by_value(part):
-                    self._waiting.append(part)
-                self._names[part] = name
+                if part in self._names:
+                    self._names[part] = name
+                elif len(self._names) >= _MOST_VALUES or self._characters + len(part) > _MOST_CHARACTERS:
+                    self.bounded = True
+                else:
+                    if hidden_by_value(part) or simple(part):
+                        self._waiting.append(part)
+                    self._characters += len(part)
+                    self._names[part] = name
 
     def name_of(self, value: str) -> str:
         """The variable that a value came from; empty where it is not known."""
         return self._names.get(value.strip(), "")
 
-    def find(self, text: str) -> list[Found]:
-        """Where values stand, in order and without overlap: as they are, encoded, escaped, or cut off."""
+    def find(self, text: str, *, outside: bool = False) -> list[Found]:
+        """Where values stand, in order and without overlap: as they are, encoded, escaped, or cut off.
+
+        ``outside``: the text is nobody's sentence here, so that simple values are looked for as well.
+        """
         if self._waiting:
             self._learn()
         found: list[Found] = []
+        if outside and self._simple:
+            found += (Found(m.start(), m.end(), m[0], True) for m in self._simple.finditer(text))
         if self._pieces or self._short:
-            from ot_doctor.text_views import views
+            from ot_doctor.text_views import joined, views, without_blanks
 
-            for view in views(text):
+            looked_at = list(views(text))
+            if not self._grams.isdisjoint(_CHUNKS.findall(without_blanks(text))) and (grouped := joined(text)):
+                looked_at.append(grouped)
+            for view in looked_at:
                 for hit in self._in_view(view.text):
                     found.append(Found(view.start(hit.start), view.end(hit.end), hit.value, hit.whole))
         return _merged(found)
 
     def _learn(self) -> None:
+        """Take up what waits; whoever searches meanwhile sees that something waits, and waits for it, too."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-            pieces, grams = dict(self._pieces), set(self._grams)
-            for value in waiting:
-                for needle in _needles(value):
-                    grams.update(needle.text[at : at + _GRAM] for at in range(len(needle.text) - _GRAM + 1))
-                    for piece, at in _pieces_of(needle.text).items():
-                        pieces[piece] = (*pieces.get(piece, ()), (needle, at))
-            self._pieces, self._grams = pieces, frozenset(grams)
-            short = sorted((v for v in self._names if len(v) < _PIECE and hidden_by_value(v)), key=len, reverse=True)
-            self._short = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, short))})(?!\w)") if short else None
+            if not self._waiting:
+                return
+            short, plain = len(self._short_values), len(self._simple_values)
+            for value in self._waiting:
+                if not hidden_by_value(value):
+                    self._simple_values.append(value)
+                elif len(value) < _PIECE:
+                    self._short_values.append(value)
+                else:
+                    self._index(value)
+            self.bounded |= max(len(self._short_values), len(self._simple_values)) > _MOST_SHORT
+            if len(self._short_values) > short:
+                self._short = _words(self._short_values[:_MOST_SHORT])
+            if len(self._simple_values) > plain:
+                self._simple = _words(self._simple_values[:_MOST_SHORT])
+            self._waiting = []
+
+    def _index(self, value: str) -> None:
+        if len(self._pieces) < _MOST_INDEXED:
+            for needle in _needles(value):
+                for piece, at in _pieces_of(needle.text).items():
+                    self._put(piece, needle, at)
+            return
+        self.bounded = True
+        needle = _Needle(value, value)
+        for piece, at in _pieces_of(needle.text).items():
+            if self._put(piece, needle, at):
+                return
+
+    def _put(self, piece: str, needle: _Needle, at: int) -> bool:
+        there = self._pieces.get(piece, ())
+        if len(there) >= _MOST_ALIKE:
+            return False
+        self._grams.update(piece[start : start + _GRAM] for start in range(_PIECE - _GRAM + 1))
+        self._pieces[piece] = (*there, (needle, at))
+        return True
 
     def _in_view(self, text: str) -> Iterator[Found]:
         if self._short:
@@ -161,6 +241,23 @@ class KnownValues:
                     if hit is not None:
                         yield hit
                         done = max(done, hit.end - _PIECE + 1)
+
+
+def _words(values: list[str]) -> re.Pattern[str]:
+    """Any of the values, the longest that is there, where it stands as a word. Values with the same beginning share it."""
+    tree: dict[str, Any] = {}
+    for value in values:
+        node = tree
+        for char in value:
+            node = node.setdefault(char, {})
+        node[""] = {}
+    return re.compile(rf"(?<!\w){_branches(tree)}(?!\w)")
+
+
+def _branches(node: dict[str, Any]) -> str:
+    parts = [re.escape(char) + _branches(after) for char, after in node.items() if char]
+    both = f"(?:{'|'.join(parts)})" if len(parts) > 1 or "" in node else "".join(parts)
+    return f"{both}?" if parts and "" in node else both if parts else ""
 
 
 def credentials(text: str) -> Iterator[str]:

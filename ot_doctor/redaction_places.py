@@ -87,7 +87,7 @@ class Places:
     def learn(self, value: Any) -> None:
         """Take the names from the fields of evidence that hold nothing else, so that they are known in every text."""
         for name, text in _fields(value):
-            if name in ("project", "other_projects"):
+            if name == "project":
                 self._remember("project", text)
             elif name == "account":
                 self._remember("account", text)

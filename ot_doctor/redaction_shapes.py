@@ -5,9 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 StandIn = Callable[[str, str], str]  # of a value and what it is called: "Hugging Face token"
 _USUAL_LENGTH = 37  # of a Hugging Face token
@@ -25,6 +33,7 @@ class _Rule:
     signs: tuple[str, ...]  # in lower case
     pattern: str  # compiled when it is needed first: most reports need few of them
     holds: Callable[[re.Match[str]], bool] = lambda match: True
+    is_key: bool = False  # of a well-known service
     hint: str = ""  # a quicker look at the text in lower case, where the signs are usual words
 
 
@@ -80,13 +89,6 @@ _RULES = (
     _Rule("credentials of an address", ("://",), r"://(?P<secret>[^\s/:@…]{20,1024})@"),
     _Rule("JSON web token", ("eyj",), r"\b(?P<secret>eyJ[\w-]{8,4096}\.[\w-]{8,}(?:\.[\w-]*)?)"),
     _Rule(
-        "access key", ("sk-", "gh", "akia", "asia", "glpat-", "xox", "aiza", "dckr_pat_"),
-        (
-            r"\b(?P<secret>sk-(?=[\w-]{0,200}\d)[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-            r"|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|dckr_pat_[\w-]{20,})"
-        ),
-    ),
-    _Rule(
         "bearer token", ("bearer",),
         r"(?i)bearer(?:\s|%20|\+)+(?P<secret>(?!(?:hf_|api_(?:org_)?|eyJ)…)[^\s'\",;…\\]{6,})", _looks_random,
     ),
@@ -103,20 +105,20 @@ _RULES = (
         r"(?i)--[\w-]{0,40}(?:passw(?:or)?d|token|secret|api-?key)[ =](?P<secret>(?![<$])[^\s\"',;&…\\]{4,200})", _looks_random,
     ),
     _Rule(
-        "password", ("passw", "passphrase", "pwd"),
-        r"(?i)(?:passw(?:or)?d|passphrase|pwd)=(?P<secret>(?![<$])[^\s\"',;&…\\]{1,200})",
+        "password", ("passw", "passphrase", "pwd", "pass="),
+        r"(?i)(?:passw(?:or)?d|passphrase|pwd|(?<![a-z])(?:db|smtp|pg|redis|mysql|root|admin|user|ftp)_?pass)=(?P<secret>(?![<$])[^\s\"',;&…\\]{1,200})",
     ),
     _Rule(
         "password", ("passw", "passphrase", "pwd"),
         r"(?i)(?:passw(?:or)?d|passphrase|pwd)\s{0,5}:\s{0,5}(?P<secret>(?![<$])[^\s\"',;…\\]{6,200})", _looks_random,
     ),
     _Rule(
-        "secret setting", ("token", "secret", "key", "credential"),
+        "secret setting", ("token", "secret", "key", "credential", "hmac", "seed"),
         (
-            r"(?i)(?:token|secret|(?:api|access|secret|private|encryption|signing|auth|jwt)[_-]?key|credentials?)"
+            r"(?i)(?:token|secret|(?:api|access|secret|priv|private|encryption|signing|auth|jwt|hmac)[_-]?key|credentials?|hmac|otp_?seed)"
             rf"{_QUOTE}?\s{{0,5}}[=:]\s{{0,5}}{_QUOTE}?(?P<secret>[A-Za-z0-9_+/=~-]{{8,1024}})(?![\w.(\[]|\.\w)"
         ),
-        _looks_random, r"""(?:token|secret|key|credentials?)(?:\\?["'])?\s{0,5}[=:]""",
+        _looks_random, hint=r"""(?:token|secret|key|credentials?|hmac|seed)(?:\\?["'])?\s{0,5}[=:]""",
     ),
     _Rule(
         "e-mail address", ("@", "%40"),
@@ -126,17 +128,54 @@ _RULES = (
 )  # fmt: skip
 
 
+@cache
+def _data() -> dict[str, Any]:
+    """``secret_shapes.toml``: what well-known services' keys look like, and the words that stay."""
+    text = files("ot_doctor").joinpath("secret_shapes.toml").read_text(encoding="utf-8")
+    data: dict[str, Any] = tomllib.loads(text)
+    return data
+
+
+@cache
+def _services() -> tuple[_Rule, ...]:
+    return tuple(
+        _Rule(
+            rule["kind"], tuple(rule["signs"]), rule["pattern"], _looks_random if rule.get("random") else lambda match: True,
+            is_key=rule["kind"] in ("access key", "webhook address"),
+        ) for rule in _data()["shape"]
+    )  # fmt: skip
+
+
+@cache
+def _key_signs() -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(sign) for rule in _services() if rule.is_key for sign in rule.signs))
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Words that logs are made of."""
+    return frozenset(_data()["common_words"].split())
+
+
+def holds_key(value: str) -> bool:
+    """Whether a key of a well-known service stands in a value, whatever its name."""
+    if not _key_signs().search(lower := value.lower()):  # nearly always
+        return False
+    rules = (rule for rule in _services() if rule.is_key and any(sign in lower for sign in rule.signs))
+    return any(rule.holds(match) for rule in rules for match in re.finditer(rule.pattern, value))
+
+
 def hide_shapes(text: str, stand_in: StandIn) -> str:
     """``text`` with a stand-in for everything that has a secret's shape. What was hidden once stays as it is."""
     lower = text.lower()
-    for rule in _RULES:
+    for rule in (*_services(), *_RULES):
         if any(sign in lower for sign in rule.signs) and re.search(rule.hint, lower):
             text = re.sub(rule.pattern, partial(_hidden, rule, stand_in), text)
     return text
 
 
 def _hidden(rule: _Rule, stand_in: StandIn, match: re.Match[str]) -> str:
-    if not rule.holds(match):
-        return match[0]
     start, end = match.span("secret")
+    if not rule.holds(match) or match.string[end : end + 1] == "…":  # hidden already
+        return match[0]
     return match.string[match.start() : start] + stand_in(match["secret"], rule.kind) + match.string[end : match.end()]

@@ -11,14 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ot_doctor.known_values import Found, KnownValues, credentials, guessable
-from ot_doctor.redaction_shapes import hide_shapes
+from ot_doctor.known_values import Found, KnownValues, credentials, guessable, hidden_by_value
+from ot_doctor.redaction_shapes import hide_shapes, holds_key
 
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
 KNOWN = KnownValues()  # every secret value met in this process
 NAMES_BY_FINGERPRINT: dict[str, str] = {}  # what a value that was hidden is called, by the digits that are shown of it
 _LONGEST_NAME = 100  # characters
 _SHOWN_DIGITS = 4  # of a fingerprint
+_LONGEST_JUDGED = 1 << 16  # characters of a value by which is told whether it is a secret
+_STRONG = 8  # characters that a password has at the least
 _PREFIX_OF_KIND = {"e-mail address": "e-mail", "private key": "private key"}
 _ESCAPED_UNDERSCORE = re.compile(r"%5[fF]|\\u005[fF]")
 
@@ -34,12 +36,17 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _SECRET_NAME = re.compile(
-    r"TOKEN|SECRET|PASSW|PASSPHRASE|(?<![A-Z])PASS(?:KEY|CODE)?(?![A-Z])|[A-Z_]PWD?$|CREDENTIAL|CREDS?(?![A-Z])|PRIVATE|API_?KEY"
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|(?<![A-Z])PASS(?:KEY|CODE)?(?![A-Z])|(?<!BY)(?<!COM)(?<!SUR)PASS$|[A-Z_]PWD?$|CREDENTIAL"
+    r"|CREDS?(?![A-Z])|PRIVATE|PRIV_?KEY|API_?KEY|HMAC|(?<![A-Z])T?OTP(?![A-Z])|SESSION_?ID"
     r"|ACCESS_?KEY|ENCRYPT|_KEYS?(?![A-Z])|^KEY$|AUTH(?!OR(?!I))|DSN|COOKIE|(?<![A-Z])SALT(?![A-Z])|PEPPER|SIGNING|JWT|_PAT$|WEBHOOK"
     r"|CONN(?:ECTION)?_?STR|ROOT_?USER|AWS_(?!(?:DEFAULT_)?REGION|PROFILE)",
     re.IGNORECASE,
 )
-_NO_SECRET_NAME = re.compile(r"(?:OLD)?PWD", re.IGNORECASE)
+_NO_SECRET_NAME = re.compile(  # "tokens" of a language model, and settings about secrets
+    r"(?:OLD)?PWD|XDG_SESSION_ID|TOKENIZERS?_\w+|(?:\w+_)?(?:MAX|MIN|NUM|TOTAL|CONTEXT)_(?:\w+_)?TOKENS?(?:_\w+)?"
+    r"|\w+_(?:ALGORITHM|ENABLED|(?:EXPIRE_|EXPIRY_|TTL_)?(?:SECONDS|MINUTES|HOURS|DAYS)|TTL|LENGTH|LIMIT|COUNT|TYPE)",
+    re.IGNORECASE,
+)
 _NAMES_A_FILE = re.compile(r"(?:_FILE|_PATH|_DIR|_SOCK)$", re.IGNORECASE)  # such as a Docker secret in /run/secrets
 _SETTING = re.compile(  # a line of settings
     r"(?:^|[\s#;\"'-])(?P<name>[A-Za-z_][\w.-]{0,99})[\"']?\s{0,20}[=:]\s{0,20}(?P<value>.*)"
@@ -50,10 +57,7 @@ _DEFAULT = re.compile(r"\$\{\w+:?[-=?+](.+)\}")
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{20,}")
 _USER_INFO = re.compile(r"://[^\s/]{0,1024}@")  # kept by itself
 _SECRET_SHAPE = re.compile(
-    r"\bhf_(?![a-z]{1,11}\b)[A-Za-z0-9]{8,}|\bapi_org_[A-Za-z0-9]{8,}"
-    r"|\bsk-[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bAIza[\w-]{35}|\bdckr_pat_[\w-]{20,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    r"\bhf_(?![a-z]{1,11}\b)[A-Za-z0-9]{8,}|\bapi_org_[A-Za-z0-9]{8,}|\bsk-[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 _CONTROL = re.compile(
@@ -85,6 +89,7 @@ class Shape:
     repeated: bool  # the token stands in it more than once
     odd: tuple[OddCharacter, ...]  # at most eight of them, and of a token alone
     blank: bool = False  # empty, or nothing but spaces
+    weak: bool = False  # so short or simple that it cannot be told from a word or a number
 
     def __str__(self) -> str:
         return f"{self.prefix}…({self.length})"
@@ -178,7 +183,12 @@ def _shape(value: str, name: str) -> Shape:
         repeated=value.count("hf_") > 1,
         odd=_odd_characters(value) if not name or "TOKEN" in name.upper() else (),  # of a password they would tell too much
         blank=not value.strip(),
+        weak=_is_weak(value.strip()),
     )
+
+
+def _is_weak(value: str) -> bool:
+    return bool(value) and (len(value) < _STRONG or guessable(value) or not hidden_by_value(value))
 
 
 def _fingerprint(value: str) -> str:
@@ -218,11 +228,11 @@ _CONTROL_NAMES = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\0":
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a setting is to be kept: its name or its value says so."""
-    if _SECRET_SHAPE.search(value) or _looks_drawn(value):
+    named = _SECRET_NAME.search(name) and not _NO_SECRET_NAME.fullmatch(name)
+    if named and not (value.startswith("/") and _NAMES_A_FILE.search(name)):
         return True
-    if not _SECRET_NAME.search(name) or _NO_SECRET_NAME.fullmatch(name):
-        return False
-    return not (value.startswith("/") and _NAMES_A_FILE.search(name))
+    value = value[:_LONGEST_JUDGED]
+    return bool(_SECRET_SHAPE.search(value)) or holds_key(value) or _looks_drawn(value)
 
 
 def _looks_drawn(value: str) -> bool:
@@ -251,7 +261,7 @@ def meet(text: str) -> None:
         setting = _SETTING.search(line)
         before = setting["name"] if setting and not setting["value"].strip("\\") and is_secret(setting["name"], "") else ""
         if setting and is_secret(setting["name"], setting["value"]):
-            for value in _readings(setting["value"]):
+            for value in dict.fromkeys(_readings(setting["value"])):
                 prose = line.lstrip().startswith("#") and (guessable(value) or len(value.split()) > 1 or _is_placeholder(value))
                 if not prose:
                     keep(setting["name"], value)
@@ -278,11 +288,16 @@ def _readings(written: str) -> Iterator[str]:
         yield re.sub(r"\\(.)", r"\1", end[1]).replace("$$", "$")
 
 
-def redact(text: str) -> str:
+def redact_outside(text: str) -> str:
+    """The same for a text that came from outside, as a log's: without simple values where they stand as words."""
+    return redact(text, outside=True)
+
+
+def redact(text: str, *, outside: bool = False) -> str:
     """``text`` without any secret value met in this process, however it is written, and without anything of a secret's shape."""
     parts: list[str] = []
     done = 0
-    for found in KNOWN.find(text):
+    for found in KNOWN.find(text, outside=outside):
         if found.start < done:  # the rest of a token that was met cut off
             continue
         token = found.value.startswith(_PREFIXES) and text[found.start : found.end] == found.value

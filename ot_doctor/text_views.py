@@ -17,6 +17,16 @@ _BACKSLASH = re.compile(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060-\u2064\ufeff]+")
 _ENTITY = re.compile(r"&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
+BLANKS = " \u00a0\u2007\u2009\u202f"
+_BLANK = f"[{BLANKS}]"
+_OF_A_VALUE = r"[\w.~+/=-]"
+_GROUPED = re.compile(  # three groups and more of the same length, as a terminal, a log or a person groups a value
+    "(?<![A-Za-z0-9_])(?:"
+    + "|".join(f"(?:{_OF_A_VALUE}{{{n}}}{_BLANK}{{1,3}}){{{max(2, 7 // n)},}}{_OF_A_VALUE}{{1,{n}}}" for n in range(1, 13))
+    + ")"
+)
+_BLANKS = re.compile(f"{_BLANK}+")
+_LONGEST_GROUPED = 1 << 19  # characters of a text in which groups are looked for
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "0": "\0"}
 
 
@@ -73,6 +83,41 @@ def views(text: str) -> Iterator[View]:
                 if plain.text not in seen:
                     seen.add(plain.text)
                     waiting.append(plain)
+
+
+def without_blanks(text: str) -> str:
+    """A quick look at what ``joined`` may find; of a long text nothing."""
+    if len(text) > _LONGEST_GROUPED:
+        return ""
+    for blank in BLANKS:
+        text = text.replace(blank, "")
+    return text
+
+
+def joined(text: str) -> View | None:
+    """What stands in groups of the same length, without the blanks between them, a line each; nothing where there is none."""
+    parts: list[str] = []
+    places: list[tuple[int, int, int, int]] = []
+    length = done = 0
+
+    def put(meant: str, start: int, end: int) -> None:
+        nonlocal length
+        parts.append(meant)
+        places.append((length, length + len(meant), start, end))
+        length += len(meant)
+
+    for run in _GROUPED.finditer(text):
+        put("\n", done, run.start())
+        done = run.start()
+        for blank in _BLANKS.finditer(text, run.start(), run.end()):
+            parts.append(text[done : blank.start()])
+            length += blank.start() - done
+            put("", *blank.span())
+            done = blank.end()
+        parts.append(text[done : run.end()])
+        length += run.end() - done
+        done = run.end()
+    return View("".join(parts), (_Step(*zip(*places, strict=True)),)) if parts else None
 
 
 def _unescaped(view: View, pattern: re.Pattern[str], decode: Callable[[str], str]) -> View:

@@ -39,12 +39,20 @@ _KEYS = st.one_of(
         lambda body: f"eyJhbGciOiJIUzI1NiJ9.eyJ{body[:20]}.{body[20:]}"
     ),
     st.text(LETTERS, min_size=20, max_size=20).filter(_is_random).map(lambda body: f"glpat-{body}"),
+    *(
+        st.text(LETTERS, min_size=36, max_size=36).filter(_is_random).map(lambda body, prefix=prefix: f"{prefix}{body}")
+        for prefix in ("npm_", "sk_live_", "ya29.", "gsk_", "123456789:AA", "xoxb-", "whsec_", "https://hooks.slack.com/services/T0/B0/")
+    ),
 )  # fmt: skip
 _ALPHABETS = (
     LETTERS, string.hexdigits.lower(), LETTERS + "+/=", LETTERS + "-_.~", LETTERS + "$%/@:#?&=",
     LETTERS + string.punctuation, LETTERS + " äöüßé話🙂'\"\\%&<>$",
 )  # fmt: skip
 _PASSWORDS = st.one_of(*(st.text(alphabet, min_size=8, max_size=120) for alphabet in _ALPHABETS)).filter(_is_strong)
+_SIMPLE = st.one_of(  # no word that a document holds by chance
+    st.text("bcdfghjkmqvwxz", min_size=5, max_size=7),
+    st.text("3579", min_size=7, max_size=7).filter(lambda text: len(set(text)) > 2),
+)
 _SHORT = st.text(LETTERS + "!.-+", min_size=6, max_size=7).filter(_is_strong)
 
 
@@ -68,9 +76,13 @@ class Garden:
         """One that may stand in an address or a name as it is."""
         return self._put(place, st.text(LETTERS, min_size=12, max_size=40).filter(_is_random), random=True)
 
-    def _put(self, place: str, strategy: st.SearchStrategy[str], *, random: bool = False) -> str:
+    def simple_password(self, place: str) -> str:
+        """A word or a number, such as everybody's first password."""
+        return self._put(place, _SIMPLE, simple=True)
+
+    def _put(self, place: str, strategy: st.SearchStrategy[str], *, random: bool = False, simple: bool = False) -> str:
         value = self.data.draw(strategy, label=place)
-        self.planted.append(Planted(place, value, random))
+        self.planted.append(Planted(place, value, random, simple))
         return value
 
 
@@ -93,6 +105,8 @@ def quoted_in_a_log(value: str) -> list[str]:
     """How an application, a library or a terminal writes a value into a log."""
     basic = base64.b64encode(f"postgres:{value}".encode()).decode()
     return [
+        f"psql: password authentication failed for user x with {value} / '{value}' ({value})",
+        f"curl -u admin:{value} http://flower:5555/ failed",
         f'  File "/app/app/db.py", line 3, in connect\n    connect(password={value!r})',
         f"psycopg2.OperationalError: settings {{'user': 'postgres', 'password': {value!r}, 'port': 5432}}",
         f"ValueError: {json.dumps({'secret': value, 'n': 1})}",
@@ -120,7 +134,7 @@ def cut_in_a_log(token: str) -> list[str]:
 def log_of(values: list[str], tokens: list[str]) -> str:
     quoted = [line for value in values for line in quoted_in_a_log(value)]
     quoted += [line for token in tokens for line in cut_in_a_log(token)]
-    summary = f"401 Client Error for {tokens[0]}: {values[0]} in {quoted[3]}"
+    summary = f"401 Client Error for {tokens[0]}: {values[0]} in {quoted[5]}"
     lines = [*quoted[: len(quoted) // 2], "pyannote diarization ERROR " + values[-1], *logs.v04_failure(quoted, summary)]
     return "\n".join(lines) + "\n"
 
@@ -141,6 +155,8 @@ def env_text(garden: Garden) -> tuple[str, list[str], list[str]]:
     slashed = garden.plain_password("the first part of a password with a slash") + "/" + "x#y"
     lines.append(f"BROKER_URL=amqp://ot:{slashed}@rabbit/vhost")
     values.append(slashed)
+    simple = [garden.simple_password(f"{name} in .env") for name in ("GRAFANA_PASSWORD", "ADMIN_PIN_SECRET", "DBPASS")]
+    lines += [f"GRAFANA_PASSWORD={simple[0]}", f"ADMIN_PIN_SECRET='{simple[1]}'", f"DBPASS={simple[2]}"]
     lines += [
         f"NOTES={garden.key('an innocent name in .env')}",
         f"MAX_SPEAKERS={garden.token('MAX_SPEAKERS in .env')}",
@@ -153,7 +169,7 @@ def env_text(garden: Garden) -> tuple[str, list[str], list[str]]:
         "ADMIN_PASSWORD=",
         f"{(bare := garden.plain_password('a password on the line behind its name'))}",
     ]  # fmt: skip
-    return "\n".join(lines) + "\n", [*values, redis, old, bare], [token]
+    return "\n".join(lines) + "\n", [*values, redis, old, bare, *simple], [token]
 
 
 def yaml_quoted(value: str) -> str:
@@ -164,6 +180,7 @@ def compose_text(garden: Garden) -> tuple[str, list[str]]:
     texts = {
         "map": garden.password("environment: as a map"), "default": garden.plain_password("a default of a variable"),
         "arg": garden.plain_password("a build argument"), "other": garden.password("environment: of another service"),
+        "simple": garden.simple_password("a simple value of another service"),
     }  # fmt: skip
     text = f"""\
 services:
@@ -187,6 +204,7 @@ services:
     image: mher/flower
     environment:
       - {yaml_quoted("FLOWER_BASIC_AUTH=" + texts["other"])}
+      - FLOWER_PASSWORD={texts["simple"]}
       - MIN_SPEAKERS={garden.token("MIN_SPEAKERS in a list")}
 """
     return text, list(texts.values())

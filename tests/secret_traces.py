@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ class Planted:
     place: str
     value: str
     random: bool = False  # a token: eight characters in a row give it away
+    simple: bool = False  # a word or a number, which nothing but the whole of it gives away
 
     @property
     def body(self) -> str:
@@ -53,6 +55,10 @@ def traces(data: bytes, planted: Iterable[Planted]) -> list[str]:
     grams = {view[at : at + PIECE] for view in views for at in range(len(view) - PIECE + 1)}
     found = []
     for secret in planted:
+        if secret.simple:
+            if re.search(rf"(?<!\w){re.escape(secret.value)}(?!\w)", text):
+                found.append(f"{secret.place}: the word {secret.value!r}")
+            continue
         for writing in writings(secret.value):
             if any(writing in view for view in views):
                 found.append(f"{secret.place}: {writing!r}")

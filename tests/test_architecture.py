@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "ot_doctor.text_views": (),
     "ot_doctor.redaction_shapes": (),
     "ot_doctor.redaction_commands": (),
-    "ot_doctor.known_values": ("ot_doctor.text_views",),
+    "ot_doctor.known_values": ("ot_doctor.text_views", "ot_doctor.redaction_shapes"),
     "ot_doctor.redaction_places": ("ot_doctor.known_values",),
     "ot_doctor.secrets": ("ot_doctor.known_values", "ot_doctor.redaction_shapes"),
     "ot_doctor.deadline": ("ot_doctor.limits",),

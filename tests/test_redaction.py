@@ -6,20 +6,27 @@ import base64
 import html
 import json
 import os
+import re
 import shlex
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from ot_doctor import redaction
+from ot_doctor import known_values, redaction
 from ot_doctor.check import Cause, Seen, Step, failed, passed
-from ot_doctor.known_values import credentials
+from ot_doctor.evidence import Record
+from ot_doctor.evidence.signatures import catalogue
+from ot_doctor.known_values import WORDS, KnownValues, credentials
 from ot_doctor.redaction import Redactor, leaks
-from ot_doctor.secrets import Secret, is_secret, meet, redact
+from ot_doctor.redaction_shapes import common_words
+from ot_doctor.secrets import Secret, is_secret, keep, meet, redact, redact_outside
 from tests.checks.evidence import deployment, hub, worker, workers
 from tests.report.reports import report
 
@@ -163,6 +170,112 @@ def test_many_secrets_and_much_text_do_not_take_long() -> None:
     began = time.process_time()
     assert leaks(document) == ()
     assert time.process_time() - began < 30 and len(document) > 10_000_000
+
+
+@pytest.mark.parametrize(("count", "length"), [(49_000, 40), (10_000, 40), (2_000, 1_000), (1, 8_000_000), (49_000, 7)])
+def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length: int) -> None:
+    """In a process of its own, where its memory can be told: at most 300 MB, and a time that is not quadratic."""
+    script = """if True:
+        import pathlib, random, re, string, sys, time
+        from ot_doctor import secrets
+        count, length = map(int, sys.argv[1:])
+        draw = random.Random(1)
+        letters = string.ascii_letters + string.digits
+        text = "".join(f"SECRET_{n}={''.join(draw.choices(letters, k=length))}\\n" for n in range(count))
+        began = time.process_time()
+        secrets.meet(text)
+        shown = secrets.redact(f"first {text[9:9 + min(length, 60_000)]} last {text[-length - 1:-1][:60_000]}")
+        took = time.process_time() - began
+        peak = re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
+        print(int(peak) // 1024, took, secrets.KNOWN.bounded, len(shown))
+    """
+    done = subprocess.run([sys.executable, "-c", script, str(count), str(length)], capture_output=True, text=True, check=True)
+    megabytes, seconds, bounded, shown = done.stdout.split()
+    assert int(megabytes) < 300 and float(seconds) < 30
+    assert int(shown) < 100, "the first and the last value are hidden"
+    assert bounded == str((count, length) != (1, 7))
+
+
+def test_a_value_is_found_while_another_thread_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KnownValues()
+    learns, needles = threading.Event(), known_values._needles
+
+    def slowly(value: str) -> Iterator[known_values._Needle]:
+        learns.set()
+        time.sleep(0.3)
+        return needles(value)
+
+    monkeypatch.setattr(known_values, "_needles", slowly)
+    known.add("S3cretValue123456", "PASSWORD")
+    other = threading.Thread(target=known.find, args=("x",))
+    other.start()
+    assert learns.wait(10)
+    assert known.find("my S3cretValue123456 here"), "a search sees what was added before it began"
+    other.join()
+
+
+def test_values_that_many_threads_add_are_all_found() -> None:
+    known = KnownValues()
+    missed: list[str] = []
+
+    def add_and_find(thread: int) -> None:
+        for number in range(40):
+            value = f"Pw{thread:02}x{number:03}Qz9Lm4"
+            known.add(value, "PASSWORD")
+            if not any(hit.whole for hit in known.find(f"with {value} refused")):
+                missed.append(value)
+
+    threads = [threading.Thread(target=add_and_find, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert missed == []
+
+
+@pytest.mark.parametrize("value", ["letmein", "1234567", "Sunshin", "hunter", "54321", "qwerty", "dragon", "letMEin"])
+def test_a_simple_value_is_hidden_in_what_came_from_outside_alone(value: str) -> None:
+    keep("POSTGRES_PASSWORD", value)
+    text = f"auth failed for user x with {value}, '{value}' ({value})"
+    assert value not in redact_outside(text) and redact(text) == text
+    assert redact_outside(f"x{value}y") == f"x{value}y"
+    record = Record((1, 1), None, "ERROR", text)
+    assert value not in Redactor().evidence(record).text
+
+
+@pytest.mark.parametrize("value", ["a", "abc", "1234", "true", "postgres", "error", "pyannote", "speaker"])
+def test_what_cannot_be_told_from_a_word_of_a_log_stays(value: str) -> None:
+    keep("POSTGRES_PASSWORD", value)
+    assert redact_outside(f"the {value} is here") == f"the {value} is here"
+
+
+def test_no_word_by_which_faults_are_told_is_hidden() -> None:
+    known = common_words()
+    for signature in catalogue().signatures:
+        for text in signature.words:
+            said = text.decode() if isinstance(text, bytes) else text
+            words = {word.lower() for word in re.findall(r"(?<!\w)[A-Za-z]{4,7}(?!\w)", said)}
+            assert words <= known | WORDS, signature.name
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "  "])
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 7, 8, 12])
+def test_a_value_in_groups_is_found(size: int, blank: str) -> None:
+    def grouped(value: str) -> str:
+        return blank.join(value[at : at + size] for at in range(0, len(value), size))
+
+    Secret(TOKEN, "HUGGINGFACE_TOKEN")
+    for written in (grouped(TOKEN), grouped(TOKEN.encode().hex()), grouped(TOKEN.encode().hex().upper())):
+        for text in (written, f"the token '{written}' is refused", f"a\n{written}\nb"):
+            shown = redact(text)
+            assert written not in shown and "…(37:" in shown
+            assert leaks(text.encode()) == ("HUGGINGFACE_TOKEN",)
+
+
+def test_words_of_the_same_length_stay() -> None:
+    Secret(TOKEN, "HUGGINGFACE_TOKEN")
+    for text in ("this will take some time and then work", "a b c d e f g h i j k", "de ad be ef 00 11 22 33 44 55"):
+        assert redact(text) == text
 
 
 def test_leaks_names_the_variables_and_is_silent_about_what_stays_on_purpose() -> None:

@@ -7,6 +7,7 @@ import html
 import importlib
 import importlib.util
 import json
+import re
 import shlex
 import string
 import traceback
@@ -16,16 +17,18 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ot_doctor import secrets
 from ot_doctor.check import Check
-from ot_doctor.known_values import KnownValues, hidden_by_value
+from ot_doctor.evidence import Answer, FileAnswer
+from ot_doctor.known_values import KnownValues, hidden_by_value, simple
 from ot_doctor.redaction import Redactor, leaks
 from ot_doctor.report.formats import FORMATS, render, render_error
 from ot_doctor.report.model import UsageError
 from ot_doctor.secrets import Secret, Shape, printable, redact
+from tests.checks import evidence as e
 from tests.report.reports import REPORTS
 
 QUICK = settings(
@@ -57,6 +60,7 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "html": html.escape,
     "shell": shlex.quote,
     "hex": lambda value: value.encode().hex(),
+    "hex in groups": lambda value: value.encode().hex(" "),
 }
 PLACES = (
     "{}", "token={} refused", "[2026-11-21 01:00:00,000: ERROR/ForkPoolWorker-1] '{}'", '{{"a": "{}", "b": 1}}',
@@ -116,6 +120,28 @@ def test_a_short_secret_is_no_word_of_what_leaves(value: str) -> None:
     known(value)
     shown = redact(f"login with '{value}' failed")
     assert value not in shown or not hidden_by_value(value) or value in "…():login with failed"
+
+
+@QUICK
+@given(value=st.one_of(st.text(string.ascii_letters, min_size=4, max_size=7), st.text(string.digits, min_size=5, max_size=7)))
+def test_a_simple_secret_is_no_word_of_what_came_from_outside(value: str) -> None:
+    known(value)
+    evidence = Redactor().evidence((
+        e.record(f"login with '{value}' failed: {value}"), e.worker(error=f"cannot start: {value}"),
+        FileAnswer("a/b", "c", Answer.OK, text=f"refused {value}."),
+    ))  # fmt: skip
+    said = " ".join((evidence[0].text, evidence[1].error, evidence[2].text))
+    assert value not in re.findall(r"\w+", said) or not simple(value)
+
+
+@QUICK
+@given(value=HIDEABLE.filter(lambda value: value.isascii() and value.isalnum()), size=st.integers(1, 12))
+def test_a_secret_in_groups_is_found(value: str, size: int) -> None:
+    assume(len(value) > 2 * size)
+    known(value)
+    written = "\u00a0".join(value[at : at + size] for at in range(0, len(value), size))
+    shown = redact(f"token {written} refused")
+    assert written not in shown and value not in re.sub(r"\s", "", shown)
 
 
 def planted(value: Any, secret: str) -> Any:

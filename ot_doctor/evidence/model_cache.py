@@ -106,7 +106,6 @@ class ModelCache:
     offline: str | None = None  # the variable that forbids downloads: "HF_HUB_OFFLINE=1"
     misplaced: tuple[str, ...] = ()  # model folders where no release looks, host paths
     old_layout: tuple[str, ...] = ()  # v0.3 files beside a v0.4 worker: harmless, unused
-    stale_locks: tuple[str, ...] = ()  # leftovers in .locks, host paths
     configured: str | None = None  # MODEL_CACHE_DIR of .env, resolved
     host_side: bool = True  # read from the mounts' host side, else through the container
     replaced: bool = False  # the host's folder was made anew: until its restart the container keeps the deleted one

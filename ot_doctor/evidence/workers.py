@@ -71,7 +71,6 @@ class GpuGrant:
     requested: bool  # device requests with the gpu capability, the nvidia runtime, or CDI devices
     device_ids: tuple[str, ...] = ()
     count: int = 0  # -1: all
-    runtime: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,16 +101,14 @@ class Worker:
     error: str = ""  # State.Error: why the engine could not start it
     restart_count: int = 0
     health: str = ""  # "", "starting", "healthy", "unhealthy"
-    health_output: str = ""  # the last health check's, made printable and redacted
     created_at: datetime | None = None  # aware, UTC
     started_at: datetime | None = None
     finished_at: datetime | None = None
     user: str = ""  # Config.User: "appuser", "1000:1000", "" is root
     home: str = "/home/appuser"
-    command: tuple[str, ...] = ()
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
-    image_labels: Mapping[str, str] = field(default_factory=dict)  # org.opencontainers.image.* of the image or container
+    image_labels: Mapping[str, str] = field(default_factory=dict)  # of org.opencontainers.image.* those that are read
     image_env_names: frozenset[str] = frozenset()  # the variables that the image sets by itself; empty where unread
     image_env: Mapping[str, str | Secret] = field(default_factory=dict)  # and their values
     gpu: GpuGrant = GpuGrant(requested=False)
@@ -139,7 +136,6 @@ class Workers:
 
     engine: Engine
     containers: tuple[Worker, ...]
-    other_projects: tuple[str, ...] = ()  # Compose projects on this engine that look like OpenTranscribe and were left out
 
     @property
     def diarizers(self) -> tuple[Worker, ...]:

@@ -41,7 +41,7 @@ RICH = healthy(
     ),
     Workers=e.workers(
         e.worker(image_env_names=frozenset({"B", "A"}), finished_at=e.LATER, exit_code=-1),
-        e.celery(env={}, mounts=()), other_projects=("ot2",),
+        e.celery(env={}, mounts=()),
     ),
     WorkerLog=e.worker_log(
         e.attempt(Outcome.FAILED, cause="disk-full", speakers=0, hits=(e.hit("x", None, "a\nb\t \udcff"),)),
@@ -213,7 +213,7 @@ def test_what_is_no_recorded_secret_is_refused(secret: Any) -> None:
 def test_a_newer_field_is_left_out_and_a_missing_one_takes_its_default() -> None:
     data = encode(e.workers())
     data["containers"][0]["colour"] = {"of": ["a", "newer", "version"]}
-    del data["containers"][0]["memory_limit"], data["other_projects"]
+    del data["containers"][0]["memory_limit"]
     assert decode(Workers, data) == e.workers()
 
 

@@ -106,7 +106,7 @@ WORLDS: dict[str, dict[str, object]] = {
     "only under another name": {"WorkerToken": e.token(None, other_name="HF_TOKEN")},
     "stale": {"EnvFile": e.env_file(f"HUGGINGFACE_TOKEN={e.OTHER_TOKEN}\nMAX_SPEAKERS=3\n", modified_at=e.LATER)},
     "two workers disagree": {
-        "Workers": e.workers(e.worker(), e.celery(env={"HUGGINGFACE_TOKEN": e.OTHER_TOKEN}), other_projects=("ot2",))
+        "Workers": e.workers(e.worker(), e.celery(env={"HUGGINGFACE_TOKEN": e.OTHER_TOKEN}))
     },
     "shadowed": {
         "EnvFile": e.env_file(f"HUGGINGFACE_TOKEN={e.TOKEN}\nHUGGINGFACE_TOKEN=\n"),
@@ -140,7 +140,7 @@ WORLDS: dict[str, dict[str, object]] = {
     "offline and not cached": {"ModelCache": e.cache(False, offline="HF_HUB_OFFLINE=1")},
     "read only": {"ModelCache": e.cache(False, root=_READONLY, writable=False)},
     "not readable": {"ModelCache": e.cache(access=CacheAccess("asked in the container", "root (0)", 0, False, False))},
-    "misplaced": {"ModelCache": e.cache(False, misplaced=("/srv/ot/models/models--pyannote--x",), stale_locks=("/srv/l",))},
+    "misplaced": {"ModelCache": e.cache(False, misplaced=("/srv/ot/models/models--pyannote--x",))},
     "no room": {"Host": e.host(spaces=(Space("/srv/m", "the model cache", 10**9, 10, 5, 0),)), "ModelCache": e.cache(False)},
     "speakers": {
         "EnvFile": e.env_file(f"HUGGINGFACE_TOKEN={e.TOKEN}\nMIN_SPEAKERS=9\nMAX_SPEAKERS=two\n"),

@@ -91,9 +91,9 @@ def celery(name: str = "opentranscribe-celery-cpu-worker", *, service: str = "ce
     return worker(name, service=service, role=Role.CELERY, **changes)
 
 
-def workers(*containers: Worker, other_projects: tuple[str, ...] = ()) -> Workers:
+def workers(*containers: Worker) -> Workers:
     """The deployment's containers; one healthy worker by default. ``Workers(ENGINE, ())`` is the empty one."""
-    return Workers(ENGINE, containers or (worker(),), other_projects)
+    return Workers(ENGINE, containers or (worker(),))
 
 
 def deployment(line: ReleaseLine = ReleaseLine.V0_4, **changes: Any) -> Deployment:

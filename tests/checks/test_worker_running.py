@@ -67,10 +67,10 @@ def test_a_restarting_worker_fails_and_shows_where_to_look() -> None:
     assert f"docker logs --tail 50 {WORKER}" in everything_said(finding)
 
 
-def test_an_unhealthy_worker_fails_with_what_its_check_said() -> None:
-    finding = judged(worker(health="unhealthy", health_output="no response from celery"))
+def test_an_unhealthy_worker_fails() -> None:
+    finding = judged(worker(health="unhealthy"))
     assert finding.status is Status.FAIL
-    assert "no response from celery" in everything_said(finding)
+    assert "its health check fails" in everything_said(finding)
     assert "--force-recreate celery-worker" in (finding.remedy[0].command or "")
 
 

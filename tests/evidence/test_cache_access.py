@@ -137,9 +137,7 @@ def test_locks_of_root_only(folder: Path) -> None:
     lock = models.lock_owned_by_root(repo)
     cache = worked_out(folder)
     assert verdict(cache) == (True, False)
-    assert cache.stale_locks == (str(lock.parent.parent), str(lock.parent), str(lock))
-    assert [denied.path for denied in cache.access.denied] == sorted(cache.stale_locks)
-    assert worked_out(folder, "root").stale_locks == ()
+    assert [denied.path for denied in cache.access.denied] == [str(lock.parent.parent), str(lock.parent), str(lock)]
 
 
 @needs_root
@@ -368,7 +366,6 @@ def test_asking_and_working_out_agree(clean_engine: Engine, folder: Path, how: s
     assert (asked.access.how, out.access.how) == ("asked in the container", "worked out from owner and mode")
     assert verdict(asked) == verdict(out)
     assert [d for d in asked.access.denied if d.what != "write"] == [d for d in out.access.denied if d.what != "write"]
-    assert asked.stale_locks == out.stale_locks
     assert asked.host_side and without_paths(asked) == without_paths(out)
     expected = {"mine": (True, True), "another's": (True, False), "root's": (True, False), "locks": (True, False)}
     assert verdict(asked) == expected.get(how, (True, False) if how == "empty root's" else (False, False))

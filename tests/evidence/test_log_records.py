@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from datetime import datetime, timezone
 
 import pytest
 
+from ot_doctor import secrets
 from ot_doctor.evidence import Record
 from ot_doctor.evidence.sources.log_evidence import evidence, without_frames
 from ot_doctor.evidence.sources.log_lines import MAX_LINE, own_head, unwrap
@@ -133,6 +135,16 @@ def test_lines_that_hold_a_token_are_noted() -> None:
     scanning.feed(f"nothing\nBearer {TOKEN}\nhf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".encode())
     scanning.feed(f"nothing\n{TOKEN} {TOKEN}\n".encode())
     assert scanning.token_lines == [2, 5]
+
+
+def test_very_many_tokens_of_a_log_are_counted_once_and_few_are_remembered() -> None:
+    line = b" ".join(b"hf_" + f"{number:06}AbCdEfGhIjKlMnOpQrStUvWxYzAb".encode() for number in range(8_000)) + b"\n"
+    scanning = RecordScan((), (b"telling",), lambda record: None)
+    began = time.process_time()
+    scanning.feed((b"hf_" + b"x" * 34 + b"\n") * 100_000)
+    scanning.feed(line)
+    assert time.process_time() - began < 5
+    assert scanning.token_lines == [100_001] and len(secrets.KNOWN._names) < 300
 
 
 def test_a_very_long_line_keeps_its_ends() -> None:

@@ -71,7 +71,7 @@ def test_a_complete_v0_4_cache(tmp_path: Path) -> None:
     assert file_of(cache).path == str(models.file_in(repo, WEIGHTS))
     assert not of(cache, SEGMENTATION_3_0).present and not of(cache, SEGMENTATION_3_0).required
     assert cache.models_dir == str(tmp_path)
-    assert (cache.misplaced, cache.old_layout, cache.stale_locks, cache.offline) == ((), (), (), None)
+    assert (cache.misplaced, cache.old_layout, cache.offline) == ((), (), None)
 
 
 def test_a_complete_v0_3_cache(tmp_path: Path) -> None:

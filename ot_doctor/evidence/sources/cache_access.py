@@ -134,11 +134,3 @@ def _owner(uid: int, user: User, same_user_ids: bool) -> str:
         return f"{pwd.getpwuid(uid).pw_name} ({uid})" if same_user_ids else str(uid)
     except KeyError:
         return str(uid)
-
-
-def foreign_locks(looks: Iterable[CacheLook], user: User) -> tuple[str, ...]:
-    """Folders and files of ``.locks`` that belong to another than the worker's user; root is kept out of none."""
-    if user.uid == 0:
-        return ()
-    found = [look for cache in looks for look in (cache.locks, *(lock for model in cache.models for lock in model.locks))]
-    return tuple(look.container_path for look in found if look.there and look.uid not in (user.uid, -1))

@@ -18,7 +18,7 @@ from ot_doctor.evidence.sources.env_lines import is_hub_token, odd_lines, shown_
 from ot_doctor.evidence.sources.env_readers import differences
 from ot_doctor.evidence.sources.git_index import NotKnown, tracked
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
-from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact
+from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact_outside
 
 _LARGEST = 1024 * 1024  # bytes; upstream's template has 30 thousand
 _MOST_LINES = 10_000
@@ -77,7 +77,7 @@ def _read(path: Path, request: Request) -> EnvFile:
     try:
         assignments = _as_in_the_container(data, request.environ)
     except DotenvRefused as refused:
-        text = redact(printable(refused.message))
+        text = redact_outside(printable(refused.message))
         return replace(file, problem=EnvProblem.REFUSED, problem_text=text, problem_line=refused.line)
     return _filled(file, data, assignments, request.environ)
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from ot_doctor.evidence.hub import Answer, Identity
 from ot_doctor.evidence.sources.plain_urls import origin
-from ot_doctor.secrets import printable, redact
+from ot_doctor.secrets import printable, redact_outside
 
 LONGEST_TEXT = 300
 _LARGEST_BODY = 1_000_000  # bytes, packed and unpacked
@@ -83,7 +83,7 @@ def clean(text: object) -> str:
     line = " ".join(printable(whole).split())
     if len(line) > _LONGEST_REDACTED:
         line = line[:_LONGEST_REDACTED].rpartition(" ")[0]  # a secret that is cut would not be known for one
-    line = " ".join(redact(line).split())
+    line = " ".join(redact_outside(line).split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ot_doctor.evidence.sources.log_lines import HEAD, Line, parse_stamp
 from ot_doctor.evidence.worker_log import Record
-from ot_doctor.secrets import redact
+from ot_doctor.secrets import redact_outside
 
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
 _TASK = re.compile(r"\bTask [\w.]+\[(?P<id>[0-9a-fA-F-]{8,40})\]")
@@ -85,7 +85,7 @@ class Draft:
             half = MAX_LINES // 2
             left_out = self.cut + len(lines) - 2 * half
             lines = [*lines[:half], f"[... {left_out} lines ...]", *lines[-half:]]
-        text = redact("\n".join(lines).strip("\n"))
+        text = redact_outside("\n".join(lines).strip("\n"))
         task = _TASK.search(text)
         numbers = (self.first.number, self.last.number)
         return Record(numbers, self.at, self.level, text, task["id"] if task else "", self.process)

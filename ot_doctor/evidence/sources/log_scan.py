@@ -20,6 +20,8 @@ _MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
 _MAX_AFTER_HEAD = 1_000  # lines in which a record's end is looked for
 _MAX_UNPREFIXED = 40  # lines of a record without a prefix
 _MAX_TOKEN_LINES = 20
+_MAX_TOKENS = 100  # of one log that are remembered by their value
+_FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 
@@ -61,6 +63,7 @@ class RecordScan:
         self._first_left = _LOUD_KEPT
         self._last: deque[tuple[bytes, int, datetime | None]] = deque(maxlen=_LOUD_KEPT)
         self.lines = 0
+        self._met = 0
         self.token_lines: list[int] = []
 
     def feed(self, block: bytes) -> None:
@@ -82,12 +85,18 @@ class RecordScan:
         self._pass_on_last()
 
     def _note_tokens(self, block: bytes) -> None:
+        number, counted = self.lines + 1, 0
         for match in _TOKEN.finditer(block):
             if len(self.token_lines) >= _MAX_TOKEN_LINES:
                 return
-            number = self.lines + 1 + block.count(b"\n", 0, match.start())
-            placeholder = Secret(match[0].decode()).shape.placeholder
-            if not placeholder and number not in self.token_lines:
+            if len(set(match[0][3:])) <= _FEW:
+                continue
+            if self._met < _MAX_TOKENS:  # the others are hidden by their shape
+                self._met += 1
+                Secret(match[0].decode())
+            number += block.count(b"\n", counted, match.start())
+            counted = match.start()
+            if self.token_lines[-1:] != [number]:
                 self.token_lines.append(number)
 
     def _begin_of_last(self, text: bytes) -> int:

@@ -120,7 +120,6 @@ class _Gathering:
             offline=offline_switch(self._around.env),
             misplaced=misplaced,
             old_layout=old,
-            stale_locks=self._stale_locks(),
             configured=configured,
             host_side=self._host_side,
             replaced=self._replaced,
@@ -205,13 +204,6 @@ class _Gathering:
             question = cache_access.Question(self._host.looks, wanted, read_only, sure, best, same)
             return cache_access.worked_out(question, self._user)
         return replace(cache_access.UNKNOWN_ACCESS, user=cache_access.shown_user(self._user), uid=self._user.uid)
-
-    def _stale_locks(self) -> tuple[str, ...]:
-        side = self._inside or (self._host if self._engine and self._engine.same_user_ids else None)
-        if side is None or self._user is None:
-            return ()
-        paths = cache_access.foreign_locks(side.looks.values(), self._user)
-        return tuple(shown(self._host_name(path) if self._here else path) for path in paths)
 
     def _strays(self, folder: str | None, cached: tuple[CachedModel, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Models where no release looks, and those of v0.3 beside a v0.4 worker."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.env_file import ComposeConfig
 from ot_doctor.evidence.signatures import Catalogue, catalogue
 from ot_doctor.evidence.sources.attempts import ERROR_WORDS, TASK_WORDS, Cutter
 from ot_doctor.evidence.sources.log_lines import own_head, own_time_agrees, parse_stamp
@@ -26,6 +27,7 @@ _LONGEST_ENTRY = 16_384  # bytes
 _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newest attempt's beginning
 _HEAD = 50  # bytes of a line that hold the engine's stamp
 _TURN = 0.0005  # seconds
+_NO_COMPOSE = Unavailable("The Compose files were not looked at.")
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
 
@@ -38,8 +40,10 @@ class _Read:
     stray: tuple[Hit, ...] = ()
 
 
-def gather(request: Request, workers: Workers | Unavailable) -> WorkerLog:
+def gather(request: Request, workers: Workers | Unavailable, compose: ComposeConfig | Unavailable = _NO_COMPOSE) -> WorkerLog:
     """Read the logs and cut them into attempts. Raises ``Unavailable`` where neither a file was named nor an engine found.
+
+    ``compose`` is only waited for: the secrets of the ``.env`` and of the Compose files are known then, and a log may quote them.
 
     A log that cannot be read is no reason to fail: its ``LogSource`` says why.
     """

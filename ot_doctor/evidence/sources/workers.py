@@ -17,7 +17,7 @@ from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, obje
 from ot_doctor.evidence.sources.engine import asking, connect, not_dockers
 from ot_doctor.evidence.sources.small_file import on_disk
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
-from ot_doctor.secrets import Secret, keep, printable, redact
+from ot_doctor.secrets import Secret, is_secret, keep, printable, redact_outside
 
 if TYPE_CHECKING:
     import docker
@@ -28,7 +28,7 @@ _BACKEND_IMAGE = "opentranscribe-backend"
 _DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
 _MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
-_HEALTH_OUTPUT = 500  # characters of the last health check's output that are kept
+_LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
 
 Json = Mapping[str, Any]
 
@@ -80,11 +80,11 @@ def gather(request: Request, installation: Installation) -> Workers:
             raise not_dockers(engine, error) from None
         listed = [c for entry in entries if (c := from_list(entry))]
         folder = installation.directory or request.cwd
-        chosen, others = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
+        chosen = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
         workers = inspected(client, engine, request, chosen)
     finally:
         client.close()
-    return Workers(engine, tuple(sorted(workers, key=_order)), others)
+    return Workers(engine, tuple(sorted(workers, key=_order)))
 
 
 def _order(worker: Worker) -> tuple[bool, bool, int, str]:
@@ -116,8 +116,8 @@ def from_list(entry: Json) -> Listed | None:
 
 def choose(
     listed: Iterable[Listed], directory: Path | None, named: tuple[str, ...]
-) -> tuple[tuple[tuple[Listed, Role], ...], tuple[str, ...]]:
-    """The containers of the deployment with their roles, and the names of OpenTranscribe's other projects."""
+) -> tuple[tuple[Listed, Role], ...]:
+    """The containers of the deployment with their roles."""
     everything = list(listed)
     diarizers = _named(everything, named) if named else []
     projects: dict[str, list[Listed]] = {}
@@ -136,7 +136,7 @@ def choose(
             chosen.append((container, Role.DIARIZER))
         elif container.project in wanted and role and (container.project or container.is_opentranscribe):
             chosen.append((container, Role.CELERY if named and role is Role.DIARIZER else role))
-    return tuple(chosen), tuple(sorted(name for name in candidates if name and name not in wanted))
+    return tuple(chosen)
 
 
 def _named(everything: list[Listed], named: tuple[str, ...]) -> list[Listed]:
@@ -213,6 +213,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
     health = _mapping(state.get("Health") or state.get("Healthcheck"))
     image_config = _mapping(image.get("Config"))
     env = _environment(config.get("Env"))
+    _meet_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
     image_env = _environment(image_config.get("Env"))
     labels = {**_mapping(image_config.get("Labels")), **_mapping(config.get("Labels"))}
     user = _text(config.get("User"))
@@ -226,19 +227,17 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         status=_text(state.get("Status")),
         exit_code=_number(state.get("ExitCode")),
         oom_killed=state.get("OOMKilled") is True,
-        error=redact(_text(state.get("Error"))).strip(),
+        error=redact_outside(_text(state.get("Error"))).strip(),
         restart_count=_number(inspect.get("RestartCount")),
         health=status if (status := _text(health.get("Status"))) != "none" else "",
-        health_output=_health_output(health),
         created_at=moment(inspect.get("Created")),
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
         user=user,
         home=_home(user, env),
-        command=_command(*_list(config.get("Entrypoint")), *_list(config.get("Cmd"))),
         env=env,
         mounts=_mounts(inspect, host),
-        image_labels={_text(n): redact(_text(v)) for n, v in labels.items() if str(n).startswith("org.opencontainers.image.")},
+        image_labels={name: redact_outside(_text(labels[name])) for name in _LABELS if name in labels},
         image_env_names=frozenset(image_env),
         image_env=image_env,
         gpu=_gpu(host, env),
@@ -288,13 +287,15 @@ def _environment(entries: object) -> dict[str, str | Secret]:
     return env
 
 
-def _command(*words: object) -> tuple[str, ...]:
-    """The words without secrets: what follows ``--password`` is one."""
-    command = [_text(word) for word in words]
-    for option, value in pairwise(command):
-        if option.startswith("--") and "=" not in option:
-            keep(option.lstrip("-").replace("-", "_"), value)
-    return tuple(map(redact, command))
+def _meet_command(words: list[str]) -> None:
+    """Remember the passwords among a command's words, which are not gathered: a log or the name of a mount may repeat them."""
+    for word, after in pairwise([*words, ""]):
+        if word.startswith("-"):
+            option, equals, value = word.lstrip("-").partition("=")
+            name, value = option.replace("-", "_"), value if equals else after
+            keep(name, value)
+            if ":" in value and is_secret(name, ""):  # --basic_auth=user:password
+                keep(name, value.partition(":")[2])
 
 
 def _home(user: str, env: Mapping[str, str | Secret]) -> str:
@@ -333,18 +334,13 @@ def _gpu(host: Json, env: Mapping[str, str | Secret]) -> GpuGrant:
         ids = tuple(_text(one) for one in _list(asked.get("DeviceIDs")))
         kinds = {_text(kind) for group in _list(asked.get("Capabilities")) for kind in _list(group)}
         if kinds & {"gpu", "nvidia"} or asked.get("Driver") in ("nvidia", "cdi"):
-            return GpuGrant(True, ids, _number(asked.get("Count")), runtime)
+            return GpuGrant(True, ids, _number(asked.get("Count")))
     visible = env.get("NVIDIA_VISIBLE_DEVICES")
     if "nvidia" in runtime and isinstance(visible, str) and visible not in ("", "none", "void"):
-        return GpuGrant(True, () if visible == "all" else tuple(visible.split(",")), -1 if visible == "all" else 0, runtime)
+        return GpuGrant(True, () if visible == "all" else tuple(visible.split(",")), -1 if visible == "all" else 0)
     paths = tuple(_text(_mapping(device).get("PathOnHost")) for device in _list(host.get("Devices")))
     given = tuple(path for path in paths if re.match(r"nvidia\.com/gpu=|/dev/nvidia\d|/dev/kfd", path))
-    return GpuGrant(bool(given), given, 0, runtime)
-
-
-def _health_output(health: Json) -> str:
-    log = _list(health.get("Log"))
-    return redact(_text(_mapping(log[-1]).get("Output"))).strip()[:_HEALTH_OUTPUT] if log else ""
+    return GpuGrant(bool(given), given)
 
 
 def _mapping(value: object) -> Json:
