@@ -41,6 +41,11 @@ def let_others_in() -> Callable[[Path], None]:
     return open_up
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes, long texts and fingerprints are no names: they may differ in each process, and all of them must agree."""
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > 60 or "(37:" in val)) else None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how much of the project was not tried for want of an engine, and what brings one."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if "engine" in report.keywords]
