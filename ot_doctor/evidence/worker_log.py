@@ -18,6 +18,7 @@ class Record:
     text: str  # without the prefix; lines joined with "\n"
     task: str = ""  # the Celery task id, where the record names one
     process: str = ""  # "ForkPoolWorker-1", "MainProcess" (every line of a thread pool); "" without Celery's prefix
+    logger: str = ""  # "app.transcription.diarizer", "celery.app.trace"; "" where the format does not say
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 TASK_WORDS = (
     b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (", b"-------------- [queues]"
 )  # fmt: skip
-ERROR_WORDS = (b": ERROR/", b": CRITICAL/", b"- ERROR -", b"- CRITICAL -", b"Traceback (most recent call last)")
+ERROR_WORDS = (
+    b": ERROR/", b": CRITICAL/", b"ERROR:", b"CRITICAL:", b'"ERROR', b'"CRITICAL', b"- ERROR -", b"- CRITICAL -", b"] ERROR ",
+    b"] CRITICAL ", b"Traceback (most recent call last)",
+)  # fmt: skip
 _MAX_OPEN = 8
 _NEAR = 200  # lines before an attempt's first understood one that may already tell of it
 _TASK = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ot_doctor.evidence.worker_log import Record
 
@@ -138,4 +139,4 @@ def shown(record: Record, lines: int = 12, width: int = 600) -> Record:
     kept = [line for line in kept if not line.startswith(("Traceback (most", "During handling of", "The above exception"))]
     if len(kept) > lines:
         kept = [*kept[:2], "[...]", *kept[-(lines - 3) :]]
-    return Record(record.lines, record.at, record.level, "\n".join(kept), record.task, record.process)
+    return replace(record, text="\n".join(kept))
