@@ -73,7 +73,8 @@ BREAKS_NO_JOB = frozenset(
 )
 # What follows from these fails a job, and they themselves do not.
 _DOES_NOT_FAIL_A_JOB = BREAKS_NO_JOB | {
-    Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.UNRECOGNISED
+    Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.BROKER_UNREACHABLE,
+    Cause.UNRECOGNISED,
 }  # fmt: skip
 
 LINKS = (
@@ -149,9 +150,16 @@ LINKS = (
     ),
     Link(
         Cause.GPU_LIBRARY,
-        frozenset({Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE}),
+        frozenset({Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE, Cause.WORKER_CRASHED}),
         "a missing CUDA or cuDNN library aborts the process, or leaves the GPU unused",
     ),
+    Link(
+        Cause.HARDWARE_UNSUPPORTED,
+        frozenset({Cause.WORKER_DOWN, Cause.WORKER_CRASHED}),
+        "an instruction that the processor does not know ends the process",
+    ),
+    Link(Cause.WORKER_CRASHED, frozenset({Cause.WORKER_DOWN}), "a crash ends the whole container where the pool is of threads"),
+    Link(Cause.BROKER_UNREACHABLE, frozenset({Cause.WORKER_DOWN}), "the worker gives up, or never becomes healthy"),
     *(
         Link(cause, frozenset({Cause.UNRECOGNISED}), "it breaks jobs by itself")
         for cause in Cause
@@ -181,6 +189,12 @@ memory limit (Docker Desktop and WSL have one of their own), or use a smaller WH
         """Diarization runs in the container of the service celery-worker, or of celery-worker-gpu-scaled. There is none, or
 it is stopped, paused, restarting again and again, or unhealthy. The engine's own state of the container tells. Start the
 service with 'docker compose up -d'. Where it ends again by itself, the container's last log lines say why.""",
+    ),
+    Cause.BROKER_UNREACHABLE: _Meaning(
+        "The worker cannot reach Redis",
+        """Jobs reach the worker through Redis, the broker. The worker's log ends in attempts to connect to it, so it gets no
+job at all; a worker that only starts before Redis connects a little later. Redis is stopped, out of memory, or wants another
+password than REDIS_PASSWORD in the .env. The Hub's network is another matter. Start the service redis, then the worker.""",
     ),
     Cause.WRONG_FOLDER: _Meaning(
         "The running stack was started from another folder",
@@ -246,6 +260,13 @@ or owner and mode were looked at. Give the folder to user id 1000; your own user
         """The file system of the model cache has no free space, or no free inodes, and a model must still be downloaded. The
 diarization models need about 40 MB; the transcription models need some gigabytes. Free space was read from the file system,
 or the log says 'No space left on device'. Make room, then run the job again: a broken-off download is taken up.""",
+    ),
+    Cause.SCRATCH_PERMISSION: _Meaning(
+        "The worker's user may not use the volume for audio",
+        """Since v0.5 the workers hand audio over through the volume pipeline_scratch, at /scratch/opentranscribe. It must
+belong to user 1000 and group 999, and it does not. The log says 'Permission denied' for a path in it. It is not the model cache,
+and token and agreements are not involved. Run scripts/fix-shared-volume-perms.sh of the OpenTranscribe folder, or give the volume
+to 1000:999.""",
     ),
     Cause.TOKEN_SCOPE: _Meaning(
         "The fine-grained token may not read gated models",
@@ -333,10 +354,27 @@ Wait some minutes and run the job again; requests with a token have a higher lim
         """The Hub answered with a server error (5xx). Nothing is wrong with the installation, and nothing can be concluded
 about token and agreements. See https://status.huggingface.co and run the job again later.""",
     ),
+    Cause.NATIVE_UNAVAILABLE: _Meaning(
+        "The native diarization engine is not available",
+        """Since v0.5 a container of its own, diar-native, does the diarization. It is stopped, not ready, or has no models.
+PyAnnote in the worker stands in, slower, unless ENGINE_DIARIZER_REQUIRE_SIDECAR=true forbids it: then every job fails. Start the
+container; where its models are missing, the log of the service backend says why they were not made ('provisioning').""",
+    ),
     Cause.LIB_MISMATCH: _Meaning(
         "The worker's libraries do not fit together",
         """A module is missing, or one library calls another in a way that it no longer knows. It happens in images that were
 built locally, later than the release. It has nothing to do with token or agreements. Use the published image of your release.""",
+    ),
+    Cause.KNOWN_DEFECT: _Meaning(
+        "The installed release has a defect that a later one has fixed",
+        """The log shows the words of a defect of OpenTranscribe itself, which no setting, token or agreement changes. A later
+release has fixed it. Update to that release, and see first which model agreements it needs.""",
+    ),
+    Cause.HARDWARE_UNSUPPORTED: _Meaning(
+        "The processor or the GPU lacks what the image needs",
+        """The image's libraries were built for newer hardware, or for older: the processor has no AVX, the GPU's compute
+capability (sm_…) is not among those that PyTorch was built for, or it cannot calculate with float16. Use the image that is made
+for the GPU, let the worker use the CPU, or another machine. Token and agreements are not involved.""",
     ),
     Cause.GPU_LIBRARY: _Meaning(
         "CUDA or cuDNN libraries are missing or do not match",
@@ -353,6 +391,18 @@ PyTorch sees none. Install the NVIDIA container toolkit, name a device that exis
         "The GPU's memory ran out",
         """The models and the audio did not fit, and no smaller batch saved the run. Set DIARIZATION_BATCH_SIZE=8 (v0.4) or a
 smaller WHISPER_MODEL, end other programs on the GPU, and recreate the worker. Token and agreements are not involved.""",
+    ),
+    Cause.WORKER_CRASHED: _Meaning(
+        "The worker's process crashed",
+        """A library crashed in machine code: the process was ended by a signal that is not the memory killer's (SEGV, ABRT,
+BUS, FPE). Libraries that do not fit together, a damaged driver or faulty memory are behind it. Use the published image
+unchanged, update the driver, and see whether the same file crashes it again.""",
+    ),
+    Cause.TIME_LIMIT: _Meaning(
+        "A time limit ended the job",
+        """Celery, or the application, ended the job because it took longer than is allowed. What made it slow is not said: a
+CPU instead of a GPU, a GPU that other jobs hold, a download that hangs, or a very long file. See which engine and device the
+worker uses, and try a shorter file.""",
     ),
     Cause.SPEAKERS_CONFIG: _Meaning(
         "The speaker limits are not usable",

@@ -37,6 +37,7 @@ class Draft:
     hits: list[Hit] = field(default_factory=list)
     loud: deque[Record] = field(default_factory=lambda: deque(maxlen=5))
     verdict: Outcome | None = None  # what the newest success or failure line says
+    done_stage: int = 0  # of that success
     done_at: tuple[int, int] | None = None  # where the newest success stands: what goes wrong after it is another matter
     named: bool = False  # that line names the task
     among_others: bool = False  # a thread beside it ran another attempt: lines without a task's name may be either's
@@ -47,6 +48,11 @@ class Draft:
     stopped: bool = False  # the worker was told to stop
     speakers: int | None = None
     settings: str = ""
+    engine: str = ""
+    stood_in: bool = False  # for the native engine
+    file: str = ""
+    tries: int = 1
+    waiting: bool = False  # for Celery to run its task again
 
     def take(self, record: Record, hits: Iterable[Hit]) -> None:
         self.last = record
@@ -72,6 +78,8 @@ class Draft:
     def outcome(self) -> Outcome:
         if self.cut_off:
             return Outcome.FAILED
+        if self.waiting:
+            return Outcome.UNFINISHED
         if self.disabled and self.verdict is not Outcome.FAILED:
             return Outcome.DISABLED
         if self.verdict is Outcome.SUCCEEDED:
@@ -115,6 +123,10 @@ class Draft:
             decisive=_decisive(self, decided) if wrong else (),
             speakers=self.speakers,
             settings=self.settings,
+            engine=self.engine,
+            stood_in=self.stood_in,
+            file=self.file,
+            tries=self.tries,
             current=self.present or (self.cut_off and present),
             cut_off=self.cut_off,
             stopped=self.stopped,

@@ -14,7 +14,7 @@ MAX_OBJECT = 1 << 20  # bytes of a record in JSON: it is one line with its trace
 _LONGEST_HEAD = 300  # bytes
 _SAMPLE = 1 << 16  # bytes in which a line with a prefix is looked for
 _LITTLE_OFF = timedelta(minutes=2)  # time zones differ by 15 at least
-_JSON_LINE = b'{"log":"'
+_ENTRY = re.compile(rb'\{"log": ?"')  # of the json-file driver
 _SYSLOG_DATE = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"
 _WRAPPING = (
     r"(?:\x1b\[[0-9;]*m)*(?:(?P<service>[A-Za-z0-9][\w.-]*) +\| )?(?:\x1b\[[0-9;]*m)*"
@@ -80,8 +80,8 @@ class Line:
 def is_head(text: bytes, begin: int = 0) -> bool:
     """Whether the line that begins there begins a record: it has Celery's or logging's prefix."""
     end = begin + _LONGEST_HEAD
-    if text.startswith(_JSON_LINE, begin):
-        begin += len(_JSON_LINE)
+    if entry := _ENTRY.match(text, begin):
+        begin = entry.end()
     wrapping = _RAW_WRAPPED.match(text, begin, end)
     return _RAW_HEAD.match(text, wrapping.end() if wrapping else begin, end) is not None
 
@@ -166,7 +166,7 @@ def unwrap(raw: bytes, number: int) -> Line:
     """A line without what Compose, Docker, a terminal or a progress bar put around it; cut where it is very long."""
     json_stamp = None
     goes_on = False
-    if raw.startswith(_JSON_LINE):
+    if _ENTRY.match(raw):
         raw, json_stamp, goes_on = _from_json(raw)
     if len(raw) > (MAX_OBJECT if is_head(raw) and b"{" in raw[:_LONGEST_HEAD] else MAX_LINE):
         raw = raw[: MAX_LINE // 2] + b" [...] " + raw[-MAX_LINE // 2 :]
@@ -190,7 +190,7 @@ def _from_json(raw: bytes) -> tuple[bytes, str | None, bool]:
         text = entry["log"]
         return text.rstrip("\n").encode("utf-8", "replace"), str(entry.get("time", "")), not text.endswith("\n")
     except (ValueError, KeyError, AttributeError, RecursionError):  # the end of a file that was cut, or something else
-        return raw.removeprefix(_JSON_LINE), None, False
+        return _ENTRY.sub(b"", raw, count=1), None, False
 
 
 def parse_stamp(stamp: str) -> datetime | None:

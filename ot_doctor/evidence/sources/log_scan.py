@@ -27,12 +27,11 @@ _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 # text that tells how many of its lines are quiet, and a pattern for those.
 _QUIET_LINES = {
     b": INFO/": rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/",  # Celery's
-    b" INFO:": rb"[^,\n]{0,160},\d{3} (?:INFO|DEBUG):",  # v0.5's
-    b'"INFO': rb'[^{\n]{0,160}\{(?:"log":"\{)?(?:\\?"[@\w]{1,20}\\?": ?\\?"[^"\\\n]{0,60}\\?", ?){0,3}'
+    b"INFO:": rb"(?:[^,\n]{0,160},\d{3} |(?:[\w.-]{1,80} +\| )?(?:[\d:.TZ-]{20,35} )?)(?:INFO|DEBUG):[A-Za-z_]",  # v0.5's, bare
+    b'"INFO': rb'[^{\n]{0,160}\{(?:"log": ?"\{)?(?:\\?"[@\w]{1,20}\\?": ?\\?"[^"\\\n]{0,60}\\?", ?){0,3}'
     rb'\\?"level(?:name)?\\?": ?\\?"(?:INFO|DEBUG)\\?"',  # v0.5's in JSON
     b" - INFO - ": rb"[^,\n]{0,160},\d{3} - [\w.]{1,80} - (?:INFO|DEBUG) - ",
     b"] INFO ": rb"[^\[\n]{0,160}\[[\d :,-]{23}\] (?:INFO|DEBUG) ",
-    b"INFO:": rb"(?:[\w.-]{1,80} +\| )?(?:[\d:.TZ-]{20,35} )?(?:INFO|DEBUG):[A-Za-z_]",
 }
 _QUIET = re.compile(b"|".join(_QUIET_LINES.values()))
 _BY_FORMAT = {
