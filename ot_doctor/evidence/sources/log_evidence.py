@@ -12,6 +12,7 @@ _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's 
     r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error:
       | Error\ in\ (?:WhisperX|speaker)\b | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for
       | Diarize\ GPU\ task\ failed\ for | Overlapped\ diarization\ failed\ \(
+      | diar-native\ sidecar\ unavailable\ \(
       | Failed\ to\ (?:load\ v4\ model|register\ HuggingFace) | Error\ initializing\ pyannote
       | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised | Diarization\ OOM\ with
       | \[Errno\ -?\d+\]\  | [45]\d\d\ (?:Client|Server)\ Error | HTTP\ Error\ \d | Rate\ limited\.\ Waiting

@@ -113,7 +113,8 @@ def _of_object(text: str) -> Head | None:
     level = found["level"].upper()
     if not level or not any(isinstance(entry.get(key), str) for key in _KEYS["message"]):
         return None
-    lines = f"{found['message']}\n{found['traceback']}".rstrip("\n").split("\n")
+    text = f"{found['message']}\n{found['traceback']}".encode("utf-8", "replace").decode()  # an escape may be half a character
+    lines = text.rstrip("\n").split("\n")
     said = "\n".join(line if line.isprintable() else printable(line) for line in map(_shortened, lines))
     return Head(said, parse_stamp(found["at"]), _SHORT_LEVELS.get(level, level), found["logger"], found["process"], whole=True)
 

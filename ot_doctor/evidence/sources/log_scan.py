@@ -26,12 +26,12 @@ _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 # Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few. Each format has a
 # text that tells how many of its lines are quiet, and a pattern for those.
 _QUIET_LINES = {
-    b": INFO/": rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/",  # Celery's
+    b": INFO/": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}: (?:INFO|DEBUG)/",  # Celery's
     b"INFO:": rb"(?:[^,\n]{0,160},\d{3} |(?:[\w.-]{1,80} +\| )?(?:[\d:.TZ-]{20,35} )?)(?:INFO|DEBUG):[A-Za-z_]",  # v0.5's, bare
     b'"INFO': rb'[^{\n]{0,160}\{(?:"log": ?"\{)?(?:\\?"[@\w]{1,20}\\?": ?\\?"[^"\\\n]{0,60}\\?", ?){0,3}'
     rb'\\?"level(?:name)?\\?": ?\\?"(?:INFO|DEBUG)\\?"',  # v0.5's in JSON
     b" - INFO - ": rb"[^,\n]{0,160},\d{3} - [\w.]{1,80} - (?:INFO|DEBUG) - ",
-    b"] INFO ": rb"[^\[\n]{0,160}\[[\d :,-]{23}\] (?:INFO|DEBUG) ",
+    b"] INFO ": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}\] (?:INFO|DEBUG) ",
 }
 _QUIET = re.compile(b"|".join(_QUIET_LINES.values()))
 _BY_FORMAT = {
