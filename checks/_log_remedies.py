@@ -13,6 +13,7 @@ from ._cache_state import cache_worker, what_is_missing
 from ._log_verdict import NETWORK, TOKEN
 from ._present import Present
 from ._remedies import TOKEN_SETTINGS, accept, new_token, own_cache, recreate, replace_token, run_again
+from ._service_remedies import SERVICES, own_scratch, start_service
 
 WORDS: Mapping[Cause, str] = {
     Cause.OUT_OF_MEMORY: "the worker's memory ran out",
@@ -70,20 +71,6 @@ _LOCAL_ADVICE: Mapping[Cause, str] = {
     Cause.HARDWARE_UNSUPPORTED: "Use the image that is made for the GPU, or let the worker use the CPU.",
     Cause.SPEAKERS_CONFIG: "Write bare whole numbers for MIN_, MAX_ and NUM_SPEAKERS in the .env, MIN not above MAX.",
 }
-_SERVICES: Mapping[Cause, tuple[str, str, str]] = {
-    Cause.BROKER_UNREACHABLE: (
-        "redis",
-        "Start Redis.",
-        "Where it runs, see its log, and whether REDIS_PASSWORD in the .env is the one that it was started with.",
-    ),
-    Cause.NATIVE_UNAVAILABLE: (
-        "diar-native",
-        "Start the native engine.",
-        "Where it has no models, look for 'provisioning' in the log of the service backend. PyAnnote stands in where the .env "
-        "does not have ENGINE_DIARIZER_REQUIRE_SIDECAR=true.",
-    ),
-}
-_SCRATCH = "/scratch/opentranscribe"
 _STATE = "{{json .State}}"
 _BOX = "Read access to contents of all public gated repos you can access"
 _REPORTS = "https://github.com/davidamacey/OpenTranscribe/issues"
@@ -141,10 +128,10 @@ def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
         return [Step("Wait some minutes; the Hub's state is shown here.", url="https://status.huggingface.co")]
     if cause in _LOCAL_ADVICE:
         return [Step(_LOCAL_ADVICE[cause], risk=Risk.CHANGES_FILES), again]
-    if cause in _SERVICES:
-        return _services(cause, now)
+    if cause in SERVICES:
+        return start_service(cause, now.deployment)
     if cause is Cause.SCRATCH_PERMISSION:
-        return [_own_scratch(now)]
+        return [own_scratch(now.deployment, now.workers)]
     if cause is Cause.TIME_LIMIT:
         return [Step("See whether the worker used the GPU, and whether a shorter file gets through.")]
     if cause in (Cause.LIB_MISMATCH, Cause.REPO_NOT_FOUND, Cause.WORKER_CRASHED, Cause.KNOWN_DEFECT):
@@ -156,23 +143,6 @@ def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
     if cause is Cause.UNRECOGNISED:
         return [Step("Search for the lines that are shown, or report them there without your token.", url=_REPORTS)]
     return _cache(cause, subject, now) or [Step(f"See why: {WORDS.get(cause, cause.value)}.")]
-
-
-def _services(cause: Cause, now: Present) -> list[Step]:
-    """Start a service that the worker needs."""
-    service, text, more = _SERVICES[cause]
-    if isinstance(now.deployment, Unavailable) or not now.deployment.compose_files:
-        return [Step(f"{text} Its service is {service}.", risk=Risk.RESTARTS), Step(more)]
-    return [Step(text, command=now.deployment.compose(f"up -d --no-deps {service}"), risk=Risk.RESTARTS), Step(more)]
-
-
-def _own_scratch(now: Present) -> Step:
-    text = "Give the volume for audio to user id 1000 and group id 999"
-    running = [] if isinstance(now.workers, Unavailable) else [w for w in now.workers.diarizers if w.running]
-    if not running or isinstance(now.deployment, Unavailable):
-        return Step(f"{text}: run scripts/fix-shared-volume-perms.sh of the OpenTranscribe folder.", risk=Risk.CHANGES_FILES)
-    command = now.deployment.docker(f"exec -u 0 {quote(running[0].name)} chown -R 1000:999 {_SCRATCH}")
-    return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES)
 
 
 def _cache(cause: Cause, subject: str | None, now: Present) -> list[Step]:

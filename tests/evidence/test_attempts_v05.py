@@ -117,21 +117,27 @@ def test_a_job_that_stood_down_is_no_attempt(tmp_path: Path) -> None:
     assert read(tmp_path, received(), LOADS, away).attempts == ()
 
 
-def retried(second: int = 1) -> list[str]:
+def retried(second: int = 1, task: str = TASK) -> list[str]:
+    """As Celery says it: the task is received anew before the line that tells of the retry, and runs later."""
     return [
-        line(f"diar-native sidecar unavailable (unreachable) for file {FILE} (attempt 1/4), retrying in 30s", "WARNING", second),
-        line(f"Task {JOB}[{TASK}] retry: Retry in 30s: DiarSidecarUnavailableError('{DOWN}')", second=second),
+        line(f"diar-native sidecar unavailable (unreachable) for file {FILE} (attempt 1/4), retrying in 10s", "WARNING", second),
+        received(task),
+        line(f"Task {JOB}[{task}] retry: Retry in 10s: DiarSidecarUnavailableError('{DOWN}')", second=second),
     ]
 
 
+def later(second: int, *lines: str) -> list[str]:
+    return [text.replace("15:05:00", f"15:05:{second:02}") for text in lines]
+
+
 def test_celerys_retry_goes_on_with_the_attempt(tmp_path: Path) -> None:
-    attempt = only(read(tmp_path, received(), *retried(), received(), NATIVE_DONE, STEP_DONE, ended()))
-    assert (attempt.outcome, attempt.tries, attempt.task) == (Outcome.RECOVERED, 2, TASK)
+    attempt = only(read(tmp_path, received(), *retried(), *later(11, NATIVE_DONE, STEP_DONE, ended())))
+    assert (attempt.outcome, attempt.tries, attempt.task, attempt.engine) == (Outcome.RECOVERED, 2, TASK, "native")
 
 
 def test_nothing_in_between_belongs_to_a_task_that_waits_for_its_retry(tmp_path: Path) -> None:
-    between = fails(OTHER, GATED)
-    log = read(tmp_path, received(), *retried(), *between, received(), NATIVE_DONE, ended())
+    between = later(5, *fails(OTHER, GATED))
+    log = read(tmp_path, received(), *retried(), *between, *later(11, NATIVE_DONE, ended()))
     assert [(a.task, a.outcome) for a in log.attempts] == [(TASK, Outcome.RECOVERED), (OTHER, Outcome.FAILED)]
 
 
@@ -142,7 +148,7 @@ def test_a_task_that_still_waits_for_its_retry_has_not_failed(tmp_path: Path) ->
 def test_a_required_native_engine_that_is_down(tmp_path: Path) -> None:
     refused = f"diar-native failed and engine.diarizer_require_sidecar is set, refusing the PyAnnote fallback: {DOWN}"
     last = line(f"GPU transcription failed for file {FILE}: {refused}", "ERROR")
-    attempt = only(read(tmp_path, received(), *retried(), received(), *retried(2), received(), last, ended("error")))
+    attempt = only(read(tmp_path, received(), *retried(1), *retried(11), *later(21, last, ended("error"))))
     assert (attempt.outcome, attempt.cause, attempt.certain, attempt.tries) == (Outcome.FAILED, "native-unavailable", True, 3)
 
 

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ot_doctor.evidence.sources.log_evidence import has_traceback, said, shown, states_an_error
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
@@ -52,7 +53,8 @@ class Draft:
     stood_in: bool = False  # for the native engine
     file: str = ""
     tries: int = 1
-    waiting: bool = False  # for Celery to run its task again
+    retry: Record | None = None  # where Celery said that it runs the task again
+    waits_until: datetime | None = None
 
     def take(self, record: Record, hits: Iterable[Hit]) -> None:
         self.last = record
@@ -61,6 +63,10 @@ class Draft:
             del self.hits[MAX_KEPT // 2 : -MAX_KEPT // 2 + 1]
         if record.level in LOUD or has_traceback(record):
             self.loud.append(record)
+
+    def waits(self, at: datetime | None) -> bool:
+        """Whether its task is not running then: Celery runs it again later."""
+        return self.waits_until is not None and at is not None and at < self.waits_until
 
     def swap_ends(self, other: Draft) -> None:
         """Give the other attempt what lines without a task's name said of this one's end, and take the other's."""
@@ -78,7 +84,7 @@ class Draft:
     def outcome(self) -> Outcome:
         if self.cut_off:
             return Outcome.FAILED
-        if self.waiting:
+        if self.retry is self.last:
             return Outcome.UNFINISHED
         if self.disabled and self.verdict is not Outcome.FAILED:
             return Outcome.DISABLED

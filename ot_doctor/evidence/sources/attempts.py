@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ot_doctor.evidence.signatures import Catalogue, Signature
 from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
@@ -42,6 +42,8 @@ _STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
 _BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
 _OF_THE_CONSUMER = re.compile(r"consumer: Cannot connect to ")
 _DIARIZED_NOTHING = ("split_forwarded", "superseded", "cancelled")
+_DELAY = re.compile(r" ?Retry in (\d{1,6}(?:\.\d+)?)s")
+_EARLY = timedelta(milliseconds=100)  # the delay counts from a moment before the line that tells it
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
 
@@ -165,15 +167,13 @@ class Cutter:
     def _task(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
         if task["what"] == "received":
             self._waiting[task["id"]] = None
-            for open_one in self._open:
-                open_one.waiting = open_one.waiting and open_one.task != task["id"]
             if len(self._waiting) > MAX_KEPT:
                 del self._waiting[next(iter(self._waiting))]
             return
-        self._waiting.pop(task["id"], None)
-        if task["what"] == "retry:":
-            self._runs_again(task["id"], record, hits)
+        if task["what"] == "retry:":  # it was received anew before this line already
+            self._runs_again(task, record, hits)
             return
+        self._waiting.pop(task["id"], None)
         result = task["rest"].split("\n")[0]
         if task["what"] == "succeeded in" and result_status(result) in _DIARIZED_NOTHING:
             self._drop(next((d for d in self._open if d.task == task["id"]), None))
@@ -194,15 +194,17 @@ class Cutter:
         draft.verdict = verdict
         self._close(draft)
 
-    def _runs_again(self, task: str, record: Record, hits: tuple[Hit, ...]) -> None:
+    def _runs_again(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
         """Celery will run the task once more: the attempt goes on then, and nothing in between belongs to it."""
-        draft = self._ended_by(task, record, Outcome.FAILED) or self._new(record, began=False)
+        draft = self._ended_by(task["id"], record, Outcome.FAILED) or self._new(record, began=False)
         draft.take(record, hits)
-        draft.task, draft.task_named = task, True
+        draft.task, draft.task_named = task["id"], True
         draft.verdict = None
         draft.stage, draft.process = 0, ""
         draft.tries += 1
-        draft.retried = draft.waiting = True
+        draft.retried, draft.retry = True, record
+        delay = _DELAY.match(task["rest"])
+        draft.waits_until = record.at + timedelta(seconds=float(delay[1])) - _EARLY if record.at and delay else None
 
     def _drop(self, draft: Draft | None) -> None:
         """It was no attempt at diarization."""
@@ -217,7 +219,7 @@ class Cutter:
         own = [d for d in self._open if d.task == task]
         if own:
             return own[-1]
-        others = [d for d in self._open if not d.task_named and not d.waiting and same_child(d.process, record.process)]
+        others = [d for d in self._open if not d.task_named and same_child(d.process, record.process)]
         return min(
             others, key=lambda d: (bool(d.task), d.verdict is not verdict, d.verdict is None), default=None
         )  # the first of those that are alike is the oldest
@@ -244,7 +246,7 @@ class Cutter:
             own = [d for d in self._open if d.task == record.task]
             if own:
                 return own
-        return [d for d in reversed(self._open) if not d.waiting and same_child(d.process, _process(record))]
+        return [d for d in reversed(self._open) if not d.waits(record.at) and same_child(d.process, _process(record))]
 
     def _telling(self, record: Record, said: str, proof: str) -> tuple[Hit, ...]:
         hits = self._signatures.hits(record, said, proof)
