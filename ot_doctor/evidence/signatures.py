@@ -73,6 +73,7 @@ KINDS = ("cause", "generic", "noise", "note")
 MARKS = (
     "", "start", "success", "failure", "disabled", "restart", "retry", "stood-down", "fallback", "native", "connected"
 )  # fmt: skip
+ENGINES = ("", "native", "pyannote")
 _LISTS = ("patterns", "words", "excludes", "lines", "matches", "not_matches", "also")
 _TYPES = {"stage": (int, "a whole number"), "certain": (bool, "true or false"), "opens": (bool, "true or false")}
 _REQUIRED = ("name", "patterns", "words", "explain", "source")
@@ -259,6 +260,8 @@ def assemble(signatures: Iterable[Signature]) -> Catalogue:
             raise ValueError(f"{where}: kind {signature.kind!r} is none of {', '.join(KINDS)}")
         if signature.marks not in MARKS:
             raise ValueError(f"{where}: marks {signature.marks!r} is none of {', '.join(filter(None, MARKS))}")
+        if signature.engine not in ENGINES:
+            raise ValueError(f"{where}: engine {signature.engine!r} is none of {', '.join(filter(None, ENGINES))}")
         if signature.kind == "cause" and signature.cause is None:
             raise ValueError(f"{where}: cause missing, which a signature of the kind 'cause' must name")
     return Catalogue(found)

@@ -204,9 +204,9 @@ def _formats() -> None:
     alternatives = _alternatives()
     for kind, others in (("ordinary lines", ()), ("with errors in it", _OTHERS)):
         for name, form in _FORMATS.items():
-            with _log_file(others, 100_000_000, lambda log, form=form: rewrite.rewritten(log, form)) as path:  # type: ignore[misc]
+            with _log_file(others, 200_000_000, lambda log, form=form: rewrite.rewritten(log, form)) as path:  # type: ignore[misc]
                 doctor = [str(DOCTOR), "--logs", str(path), "--timeout", "120"]
-                _against_grep(f"--logs FILE of 100 MB, {name}, {kind}", doctor, path, alternatives)
+                _against_grep(f"--logs FILE of 200 MB, {name}, {kind}", doctor, path, alternatives)
 
 
 def _logs_stdin() -> None:

@@ -152,7 +152,8 @@ def own_head(text: bytes) -> bytes:
     """
     head = text[: text.rfind(b"\n", 0, _SAMPLE) + 1]
     first = head[: head.find(b"\n") + 1]
-    return head if is_head(first) and head.count(first) == 1 else b""
+    begins = head_of(unwrap(first.rstrip(b"\n"), 0).text)
+    return head if begins and begins.at and head.count(first) == 1 else b""
 
 
 def time_before(text: bytes, place: int) -> datetime | None:
