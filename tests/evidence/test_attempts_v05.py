@@ -205,5 +205,20 @@ def test_what_ended_the_process(tmp_path: Path, text: str, cause: str) -> None:
     assert (attempt.outcome, attempt.cause) == (Outcome.FAILED, cause)
 
 
+def test_children_that_celery_kills_because_they_hang_did_not_run_out_of_memory(tmp_path: Path) -> None:
+    storm = [
+        text
+        for number in (1, 2, 3)
+        for text in (
+            line(f"Timed out waiting for UP message from <ForkProcess(ForkPoolWorker-{number}, started daemon)>", "ERROR"),
+            line(f"Process 'ForkPoolWorker-{number}' pid:{number} exited with 'signal 9 (SIGKILL)'", "ERROR"),
+        )
+    ]
+    log = read(tmp_path, *storm)
+    assert log.attempts == () and {hit.cause for hit in log.stray} == {"known-defect"}
+    killed = line("Process 'ForkPoolWorker-4' pid:4 exited with 'signal 9 (SIGKILL)'", "ERROR")
+    assert {hit.cause for hit in read(tmp_path, *storm, killed).stray} == {"known-defect", "out-of-memory"}
+
+
 def test_the_formats_of_the_line_are_a_mark_of_it(tmp_path: Path) -> None:
     assert read(tmp_path, received(), LOADS, RUNS, DONE, ended()).sources[0].release_signs == ("v0.5",)

@@ -42,6 +42,7 @@ _STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
 _BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
 _OF_THE_CONSUMER = re.compile(r"consumer: Cannot connect to ")
 _DIARIZED_NOTHING = ("split_forwarded", "superseded", "cancelled")
+_NOT_UP = re.compile(r"Timed out waiting for UP message from <ForkProcess\((ForkPoolWorker-\d+)")
 _DELAY = re.compile(r" ?Retry in (\d{1,6}(?:\.\d+)?)s")
 _EARLY = timedelta(milliseconds=100)  # the delay counts from a moment before the line that tells it
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
@@ -64,6 +65,7 @@ class Cutter:
         self.release_signs: dict[str, None] = {}
         self.device = ""
         self._stands_in = False  # PyAnnote, for the native engine
+        self._not_up: deque[str] = deque(maxlen=MAX_KEPT)  # children that Celery killed because they did not become ready
 
     def add(self, record: Record) -> bool:
         """Take one record in; whether it told anything."""
@@ -77,7 +79,9 @@ class Cutter:
         return told or started
 
     def _add(self, record: Record) -> bool:
+        self._not_up.extend(_NOT_UP.findall(record.text))
         hits = self._telling(record, said(record), evidence(record))
+        hits = tuple(hit for hit in hits if hit.cause != "out-of-memory" or hit.subject not in self._not_up)
         for hit in hits:
             self._note(self._signatures.named[hit.signature], record)
         stops = _STOPS.search(record.text) is not None
