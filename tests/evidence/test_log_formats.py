@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from ot_doctor.evidence import Record
-from ot_doctor.evidence.sources.log_lines import MAX_LINE
+from ot_doctor.evidence.sources.log_lines import MAX_LINE, own_time_agrees, time_before
 from ot_doctor.evidence.sources.log_scan import RecordScan
 
 AT = datetime(2026, 11, 28, 15, 5, 45, 499000, tzinfo=timezone.utc)
@@ -112,6 +112,14 @@ def test_what_json_hides_is_made_printable_and_redacted() -> None:
     record.text.encode()
 
 
+def test_json_with_characters_that_are_not_shown_is_read_all_the_same() -> None:
+    entry = {**AT_ENTRY, "level": "ERROR", "name": "a", "message": "telling\u00a0x", "exc_info": "Oops: \u202ey"}
+    (record,) = scan(json.dumps(entry, ensure_ascii=False) + "\n")
+    assert record.level == "ERROR" and "Oops" in record.text and "\u202e" not in record.text
+    (record,) = scan('{"telling": "\x1b[2J\u202e"\n')
+    assert "\x1b" not in record.text and "\u202e" not in record.text
+
+
 def test_an_error_in_json_names_its_level_wherever_its_message_does() -> None:
     quoted = json.dumps({"level": "INFO"})
     entry = {"message": f"telling {quoted}", "level": "ERROR", **AT_ENTRY}
@@ -144,3 +152,18 @@ def test_records_of_each_format_may_cross_blocks(form: str, block: int) -> None:
     quiet = FORMATS[form].format(level="INFO", message="x") + "\n"
     (record,) = scan(f"{quiet * 7}{first}\n{more}{quiet * 20}", block=block)
     assert record.text == f"telling\n{more}".strip("\n")
+
+
+@pytest.mark.parametrize("form", ["celery", "v0.5 text", "v0.5 JSON"])
+def test_the_own_time_of_a_record_before_a_place(form: str) -> None:
+    line = FORMATS[form].format(level="INFO", message="x").encode()
+    text = b"first\n" + line + b"\nprinted\ntelling"
+    assert time_before(text, text.index(b"telling")) == AT
+    assert time_before(b"printed\ntelling", 8) is None
+
+
+@pytest.mark.parametrize("form", ["celery", "v0.5 text", "v0.5 JSON"])
+def test_own_times_are_compared_with_the_engines(form: str) -> None:
+    line = FORMATS[form].format(level="INFO", message="x").encode()
+    assert own_time_agrees(b"2026-11-28T15:05:45.499000000Z " + line)
+    assert not own_time_agrees(b"2026-11-28T14:05:45.499000000Z " + line)
