@@ -115,7 +115,7 @@ def _of_object(text: str) -> Head | None:
         return None
     text = f"{found['message']}\n{found['traceback']}".encode("utf-8", "replace").decode()  # an escape may be half a character
     lines = text.rstrip("\n").split("\n")
-    said = "\n".join(shown(_shortened(line)) for line in lines)
+    said = "\n".join(line if line.isprintable() else printable(line) for line in map(_shortened, lines))
     return Head(said, parse_stamp(found["at"]), _SHORT_LEVELS.get(level, level), found["logger"], found["process"], whole=True)
 
 
@@ -181,14 +181,8 @@ def unwrap(raw: bytes, number: int) -> Line:
         text = text[wrapping.end() :]
     text = text.rstrip("\r").rpartition("\r")[2]  # what a terminal would show of a progress bar
     stamp = stamp or json_stamp
-    if not text.startswith("{"):  # JSON has to be read before, and may be a part of it
-        text = shown(text)
+    text = text if text.isprintable() else printable(text)
     return Line(number, text, service or "", parse_stamp(stamp) if stamp else None, goes_on)
-
-
-def shown(text: str) -> str:
-    """A line as it may be shown."""
-    return text if text.isprintable() else printable(text)
 
 
 def _from_json(raw: bytes) -> tuple[bytes, str | None, bool]:

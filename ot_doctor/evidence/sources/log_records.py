@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, Head, Line, head_of, shown
+from ot_doctor.evidence.sources.log_lines import Head, Line, head_of
 from ot_doctor.evidence.worker_log import Record
 from ot_doctor.secrets import redact
 
@@ -29,8 +29,6 @@ def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Draft]:
         if head is not None:
             found.append(Draft.headed(line, head))
             continue
-        if line.text.startswith("{"):
-            line = replace(line, text=shown(line.text[:MAX_LINE]))
         last = found[-1] if found else None
         if last is None or line.service != last.first.service or last.refuses(line.text, begins):
             found.append(Draft.alone(line))
