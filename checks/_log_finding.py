@@ -12,7 +12,7 @@ from ot_doctor.evidence import Attempt, Record
 from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
 from ._log_verdict import ACCESS, NETWORK, Verdict, judge, judge_unnamed
 from ._present import Present
-from ._remedies import run_again
+from ._remedies import recreate, run_again
 
 PROVEN = "Token and agreements are proven good: do not create another token."
 _NOT_HAD = "a model could not be had, and the log does not say why"
@@ -37,7 +37,8 @@ def finding(
     seen = [seen_record(worker, record) for worker, record in records]
     found = _of(what, judge(known_cause(cause), subject, certain, now), certain, seen, now)
     if special and found.status is Status.FAIL and found.cause is known_cause(cause):
-        return replace(found, remedy=(Step(special), run_again()))
+        restart = recreate(now.deployment, now.workers) if special.startswith("Restart the worker") else Step(special)
+        return replace(found, remedy=(replace(restart, text=special), run_again()))
     return found
 
 

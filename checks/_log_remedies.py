@@ -13,10 +13,12 @@ from ._cache_state import cache_worker, what_is_missing
 from ._log_verdict import NETWORK, TOKEN
 from ._present import Present
 from ._remedies import TOKEN_SETTINGS, accept, new_token, own_cache, recreate, replace_token, run_again
+from ._service_remedies import SERVICES, own_scratch, start_service
 
 WORDS: Mapping[Cause, str] = {
     Cause.OUT_OF_MEMORY: "the worker's memory ran out",
     Cause.WORKER_DOWN: "the worker stopped while it ran",
+    Cause.BROKER_UNREACHABLE: "the worker could not reach Redis, from which it gets its jobs",
     Cause.TOKEN_MISSING: "the request had no usable token",
     Cause.TOKEN_PLACEHOLDER: "the token is an example value",
     Cause.TOKEN_MALFORMED: "the value of HUGGINGFACE_TOKEN is not a token",
@@ -24,6 +26,7 @@ WORDS: Mapping[Cause, str] = {
     Cause.CACHE_READONLY: "the model cache is read-only",
     Cause.CACHE_PERMISSION: "the worker's user may not use the model cache",
     Cause.DISK_FULL: "there was no room left on the disk",
+    Cause.SCRATCH_PERMISSION: "the worker's user may not use the volume for audio; this is not the model cache",
     Cause.TOKEN_SCOPE: "the fine-grained token may not read gated models",
     Cause.GATED_NOT_ACCEPTED: "a model's agreement was not accepted",
     Cause.GATED_PENDING: "access to a model was asked for and not granted yet",
@@ -39,10 +42,15 @@ WORDS: Mapping[Cause, str] = {
     Cause.NETWORK_TIMEOUT: "the Hub did not answer in time",
     Cause.RATE_LIMITED: "the Hub limited the number of requests",
     Cause.HUB_UNAVAILABLE: "the Hub had an outage",
+    Cause.NATIVE_UNAVAILABLE: "the native engine was not available, and PyAnnote may not stand in",
     Cause.LIB_MISMATCH: "the worker's libraries do not fit together; this is no token or agreement problem",
+    Cause.KNOWN_DEFECT: "a defect of this release, which a later one has fixed",
+    Cause.HARDWARE_UNSUPPORTED: "the processor or the GPU lacks what the image needs",
     Cause.GPU_LIBRARY: "a CUDA or cuDNN library is missing or does not match",
     Cause.GPU_UNAVAILABLE: "the GPU could not be used",
     Cause.GPU_OUT_OF_MEMORY: "the GPU's memory ran out",
+    Cause.WORKER_CRASHED: "the worker's process crashed",
+    Cause.TIME_LIMIT: "a time limit ended it",
     Cause.SPEAKERS_CONFIG: "the speaker limits are not usable",
     Cause.AUDIO_UNREADABLE: "the audio could not be decoded",
     Cause.UNRECOGNISED: "its log lines are not known here",
@@ -60,6 +68,7 @@ _LOCAL_ADVICE: Mapping[Cause, str] = {
     Cause.GPU_OUT_OF_MEMORY: "Set DIARIZATION_BATCH_SIZE=8 (v0.4) or a smaller WHISPER_MODEL in the .env.",
     Cause.GPU_LIBRARY: "Remove LD_LIBRARY_PATH from the .env if it is there; a very new GPU needs an image made for it.",
     Cause.GPU_UNAVAILABLE: "Set GPU_DEVICE_ID in the .env to a GPU that 'nvidia-smi -L' lists, or configure the CPU.",
+    Cause.HARDWARE_UNSUPPORTED: "Use the image that is made for the GPU, or let the worker use the CPU.",
     Cause.SPEAKERS_CONFIG: "Write bare whole numbers for MIN_, MAX_ and NUM_SPEAKERS in the .env, MIN not above MAX.",
 }
 _STATE = "{{json .State}}"
@@ -119,7 +128,13 @@ def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
         return [Step("Wait some minutes; the Hub's state is shown here.", url="https://status.huggingface.co")]
     if cause in _LOCAL_ADVICE:
         return [Step(_LOCAL_ADVICE[cause], risk=Risk.CHANGES_FILES), again]
-    if cause in (Cause.LIB_MISMATCH, Cause.REPO_NOT_FOUND):
+    if cause in SERVICES:
+        return start_service(cause, now.deployment)
+    if cause is Cause.SCRATCH_PERMISSION:
+        return [own_scratch(now.deployment, now.workers)]
+    if cause is Cause.TIME_LIMIT:
+        return [Step("See whether the worker used the GPU, and whether a shorter file gets through.")]
+    if cause in (Cause.LIB_MISMATCH, Cause.REPO_NOT_FOUND, Cause.WORKER_CRASHED, Cause.KNOWN_DEFECT):
         return _published_image(now)
     if cause is Cause.AUDIO_UNREADABLE:
         return [Step("Upload another file. Where that works, the first file is damaged: play it, or convert it to WAV.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
@@ -45,7 +46,8 @@ def last_attempt(
     agreement that is not accepted, for a full disk and for a wrong owner alike;
     the log holds the real error. Only the container's present run counts, a
     failure before the newest success is history, and an error that is followed
-    by speakers is none.
+    by speakers is none. OpenTranscribe may try a file that failed several
+    times: these are attempts of one file, with one cause.
 
     What the log says is held against what is there now. Where the Hub gives the
     models to the token by now, or the folder has the right owner, the failure is
@@ -84,16 +86,20 @@ def _not_to_the_end(source: LogSource) -> Finding:
 
 def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
     when = f"{moment(attempt.ended_at or attempt.started_at)} in {attempt.worker}"
+    failed = f"The last diarization failed ({when}{_tries(attempt, older)})"
     if attempt.outcome is Outcome.FAILED and known_cause(attempt.cause) is Cause.UNRECOGNISED:
-        return unnamed(f"The last diarization failed ({when})", attempt, now)
+        return unnamed(failed, attempt, now)
     if attempt.outcome is Outcome.FAILED:
         subject = attempt.subject or (attempt.worker if known_cause(attempt.cause) in _ABOUT_THE_CONTAINER else None)
         records = [(attempt.worker, record) for record in attempt.decisive]
         special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
-        return finding(f"The last diarization failed ({when})", attempt.cause, subject, attempt.certain, records, now, special)
+        return finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
     speakers = "" if attempt.speakers is None else f", {attempt.speakers} speaker{'' if attempt.speakers == 1 else 's'}"
     settings = f" ({attempt.settings})" if attempt.settings else ""
+    engine = ", by the native engine" if attempt.engine == "native" else ""
     notes = ""
+    if attempt.stood_in:
+        notes += " PyAnnote did the work, slower, because the native engine was not available."
     if attempt.outcome is Outcome.RECOVERED:
         notes += " An error on the way did not stop it."
     if attempt.speakers == 1:
@@ -105,9 +111,17 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
     if failure:
         notes += f" The error at {moment(failure.ended_at or failure.started_at)} is history."
     return passed(
-        f"The last diarization succeeded ({when}){speakers}{settings}.{notes}",
+        f"The last diarization succeeded ({when}{engine}){speakers}{settings}.{notes}",
         evidence=[seen_record(attempt.worker, record) for record in attempt.decisive],
     )
+
+
+def _tries(attempt: Attempt, older: list[Attempt]) -> str:
+    """How often the same file was tried, and failed for the same cause."""
+    what = (Outcome.FAILED, attempt.file, attempt.cause)
+    same = itertools.takewhile(lambda former: (former.outcome, former.file, former.cause) == what, older)
+    tries = attempt.tries + (sum(a.tries for a in same) if attempt.file else 0)
+    return f"; {tries} attempts of one file" if tries > 1 else ""
 
 
 def _none(log: WorkerLog) -> Finding:

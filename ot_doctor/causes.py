@@ -7,13 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ot_doctor.cause_texts import MEANINGS
 from ot_doctor.check import Cause
-
-
-@dataclass(frozen=True)
-class _Meaning:
-    title: str
-    explanation: str
 
 
 @dataclass(frozen=True)
@@ -27,12 +22,12 @@ class Link:
 
 def title(cause: Cause) -> str:
     """One short sentence, as the diagnosis shows it."""
-    return _MEANINGS[cause].title
+    return MEANINGS[cause].title
 
 
 def explanation(cause: Cause) -> str:
     """What it means, why it breaks diarization, how it is found out and how to mend it; wrapped for 80 columns."""
-    return textwrap.fill(" ".join(_MEANINGS[cause].explanation.split()), 79)
+    return textwrap.fill(" ".join(MEANINGS[cause].explanation.split()), 79)
 
 
 def explains(cause: Cause, other: Cause, subject: str | None = None, other_subject: str | None = None) -> bool:
@@ -77,7 +72,8 @@ BREAKS_NO_JOB = frozenset(
 )
 # What follows from these fails a job, and they themselves do not.
 _DOES_NOT_FAIL_A_JOB = BREAKS_NO_JOB | {
-    Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.UNRECOGNISED
+    Cause.WRONG_FOLDER, Cause.ENV_UNREADABLE, Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV, Cause.BROKER_UNREACHABLE,
+    Cause.UNRECOGNISED,
 }  # fmt: skip
 
 LINKS = (
@@ -153,9 +149,16 @@ LINKS = (
     ),
     Link(
         Cause.GPU_LIBRARY,
-        frozenset({Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE}),
+        frozenset({Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE, Cause.WORKER_CRASHED}),
         "a missing CUDA or cuDNN library aborts the process, or leaves the GPU unused",
     ),
+    Link(
+        Cause.HARDWARE_UNSUPPORTED,
+        frozenset({Cause.WORKER_DOWN, Cause.WORKER_CRASHED}),
+        "an instruction that the processor does not know ends the process",
+    ),
+    Link(Cause.WORKER_CRASHED, frozenset({Cause.WORKER_DOWN}), "a crash ends the whole container where the pool is of threads"),
+    Link(Cause.BROKER_UNREACHABLE, frozenset({Cause.WORKER_DOWN}), "the worker gives up, or never becomes healthy"),
     *(
         Link(cause, frozenset({Cause.UNRECOGNISED}), "it breaks jobs by itself")
         for cause in Cause
@@ -172,221 +175,3 @@ def _collect(links: tuple[Link, ...]) -> Mapping[Cause, frozenset[Cause]]:
 
 
 EXPLAINS: Mapping[Cause, frozenset[Cause]] = _collect(LINKS)
-
-_MEANINGS: Mapping[Cause, _Meaning] = {
-    Cause.OUT_OF_MEMORY: _Meaning(
-        "The worker was killed because memory ran out",
-        """The machine or the container had no memory left, and the kernel ended the worker or one of its processes. The
-container's OOM flag or 'signal 9' in the log shows it; exit code 137 alone may be a plain stop by hand. Raise the container's
-memory limit (Docker Desktop and WSL have one of their own), or use a smaller WHISPER_MODEL.""",
-    ),
-    Cause.WORKER_DOWN: _Meaning(
-        "No diarization worker is running",
-        """Diarization runs in the container of the service celery-worker, or of celery-worker-gpu-scaled. There is none, or
-it is stopped, paused, restarting again and again, or unhealthy. The engine's own state of the container tells. Start the
-service with 'docker compose up -d'. Where it ends again by itself, the container's last log lines say why.""",
-    ),
-    Cause.WRONG_FOLDER: _Meaning(
-        "The running stack was started from another folder",
-        """Compose writes the folder that a stack was started from on its containers. It is not the folder that was asked for,
-and the two folders' .env files differ. What is edited here never reaches the running worker. Edit the .env of the folder that
-the stack runs from, or stop that stack and start it from here.""",
-    ),
-    Cause.ENV_UNREADABLE: _Meaning(
-        "The .env cannot be read",
-        """The .env is missing, unreadable, a folder, or not a text that Compose accepts (UTF-16, an unterminated quote,
-binary data). Compose then starts nothing, or starts the worker without a token. The running worker keeps the values it was
-created with. Put the file right, or copy .env.example to .env and fill it in, then recreate the worker.""",
-    ),
-    Cause.ENV_SHADOWED: _Meaning(
-        "Another value wins over the one in the .env",
-        """The .env has the value that was meant, and something else wins: a later line with the same name (an empty one too),
-an 'environment:' entry of the Compose file, or a variable of the shell where Compose looks there first. It is found by
-reading the .env and the Compose files as Compose does. Delete what wins, then recreate the worker.""",
-    ),
-    Cause.STALE_WORKER_ENV: _Meaning(
-        "The running worker still has an older value than the .env",
-        """A container keeps the environment that it was created with. 'docker compose restart' and './opentr.sh restart-all'
-do not change it. The value in the container was compared with the one that Compose would give it now, or two workers
-disagree. Recreate the workers with 'docker compose up -d --force-recreate'.""",
-    ),
-    Cause.TOKEN_MISSING: _Meaning(
-        "The worker has no Hugging Face token",
-        """Without a token the worker asks for the gated pyannote models anonymously, and is refused. OpenTranscribe reads
-HUGGINGFACE_TOKEN and no other name; HF_TOKEN alone does not count. The container's environment was looked at first, then the
-.env. Write the token to the .env and recreate the worker.""",
-    ),
-    Cause.TOKEN_PLACEHOLDER: _Meaning(
-        "The token is still the example value",
-        """The value of HUGGINGFACE_TOKEN is the one that a template or a guide shows, not a token of yours. Create a token of
-type Read in the settings of huggingface.co, write it to the .env, and recreate the worker.""",
-    ),
-    Cause.TOKEN_MALFORMED: _Meaning(
-        "The value of HUGGINGFACE_TOKEN is not a token",
-        """A token is 'hf_' followed by letters and digits. This value has something else in it: quotes, a space, a line
-break, a comment, an invisible character, the variable's name once more, or it is an organisation's token. The Hub rejects it,
-and pyannote silently drops a value that does not begin with hf_. Retype the line in the .env, then recreate the worker.""",
-    ),
-    Cause.TOKEN_INVALID: _Meaning(
-        "Hugging Face rejects the token",
-        """The value looks like a token, and the Hub does not know it, or no longer: it was deleted, expired, mistyped or cut
-off. The Hub was asked with the worker's own token, or the log shows the refusal. Accepting agreements does not help here.
-Create a new token of type Read, replace the old one in the .env, and recreate the worker.""",
-    ),
-    Cause.CACHE_READONLY: _Meaning(
-        "Models must be downloaded, and the cache is read-only",
-        """The worker lacks a model, and cannot store it: the mount has ':ro', or the file system under it is mounted read-
-only, which also happens after a disk error. A read-only cache that is complete is no problem. Take ':ro' off the volume in
-the Compose file and recreate the worker, or mount the file system for writing again.""",
-    ),
-    Cause.CACHE_PERMISSION: _Meaning(
-        "The worker's user may not use the model cache",
-        """The worker runs as user id 1000, with a group that is not 1000. It cannot read a model that is there, or cannot
-write where one must be downloaded. In OpenTranscribe's log this can look like a missing agreement. The container was asked,
-or owner and mode were looked at. Give the folder to user id 1000; your own user id is wrong unless it is the same.""",
-    ),
-    Cause.DISK_FULL: _Meaning(
-        "There is no room for the models",
-        """The file system of the model cache has no free space, or no free inodes, and a model must still be downloaded. The
-diarization models need about 40 MB; the transcription models need some gigabytes. Free space was read from the file system,
-or the log says 'No space left on device'. Make room, then run the job again: a broken-off download is taken up.""",
-    ),
-    Cause.TOKEN_SCOPE: _Meaning(
-        "The fine-grained token may not read gated models",
-        """The Hub accepts the token, but it is fine-grained and lacks the permission for public gated repositories. Accepting
-agreements does not help. Edit the token in the settings of huggingface.co and tick 'Read access to contents of all public
-gated repos you can access', or use a token of type Read.""",
-    ),
-    Cause.GATED_NOT_ACCEPTED: _Meaning(
-        "A model's agreement is not accepted by the token's account",
-        """pyannote's models are gated: each has an agreement of its own, to be accepted by the account that owns the token.
-v0.4 needs speaker-diarization-community-1, which the setup guide does not name; v0.1 to v0.3 need speaker-diarization-3.1 and
-segmentation-3.0. A file of the model was asked for with the worker's token. Accept it on the model's page; the token stays.""",
-    ),
-    Cause.GATED_PENDING: _Meaning(
-        "Access to a model was asked for and is not granted yet",
-        """The account that owns the token has asked for access, and the model's authors have not answered yet. pyannote's own
-models grant it at once, so a waiting request may belong to another model. Wait for the grant, then run the job again.""",
-    ),
-    Cause.REPO_NOT_FOUND: _Meaning(
-        "A model does not exist under that name",
-        """The Hub knows no repository, revision or file of that name, or it is private. OpenTranscribe's own model names are
-fixed, so an edited setting, an older release or a moved model is behind it. Use the published image of your release.""",
-    ),
-    Cause.OFFLINE_CACHE_MISSING: _Meaning(
-        "Offline mode is on, and a model is not completely cached",
-        """HF_HUB_OFFLINE (or a similar setting) forbids downloads, so every file of the model must be in the cache. Some are
-not: they were never copied, or a copy lost the links from 'snapshots' to 'blobs'. Each needed file was looked for. Copy the
-whole models--… folder from a connected machine, with its links (tar, or rsync -a), or switch offline mode off.""",
-    ),
-    Cause.MODEL_CORRUPT: _Meaning(
-        "A cached model file is not a model",
-        """The file is there under the right name, so it is used as it is, but it holds something else: a git-lfs pointer, an
-HTML page, nothing, or only a part. Size and first bytes were looked at, or loading it failed in the log. Remove that model's
-folder from the cache and run the job again: it is downloaded anew.""",
-    ),
-    Cause.CACHE_INCOMPLETE: _Meaning(
-        "The model cache is incomplete",
-        """A download or a copy broke off, links lead nowhere, or the models lie in a folder where no release looks: the setup
-guide's own tar recipe unpacks them under home/…/.cache/torch/pyannote. Each file that the release needs was looked for. Move
-misplaced models where they belong; a broken-off download is completed by the next job, if the Hub can be reached.""",
-    ),
-    Cause.CACHE_MISSING: _Meaning(
-        "The models are not cached yet",
-        """None of the model's files is in the cache. That is normal before the first job, which downloads about 40 MB with
-the worker's token. It is a failure only where nothing would fetch them.""",
-    ),
-    Cause.CACHE_NOT_MOUNTED: _Meaning(
-        "Downloaded models are lost with the container",
-        """The folder where the worker keeps its models lies on no volume, or not under MODEL_CACHE_DIR. Jobs work, but each
-new container downloads the models again, and a folder that was prepared elsewhere is not used. The container's mounts were
-compared with where its release looks. Remove the variable that moves the cache, or mount that folder; then recreate.""",
-    ),
-    Cause.NETWORK_DNS: _Meaning(
-        "The name of the Hugging Face Hub is not resolved",
-        """The worker, or this machine, gets no address for the Hub. The container uses the engine's name server, which may
-differ from the machine's (VPN, company network). Set 'dns' in /etc/docker/daemon.json or in the Compose file, and try again.""",
-    ),
-    Cause.NETWORK_PROXY: _Meaning(
-        "A proxy or a policy answers instead of the Hugging Face Hub",
-        """A proxy setting is wrong, the proxy refuses, or a log-in page or company policy answers in the Hub's place. Nothing
-can be said about token and agreements then. Put HTTP_PROXY, HTTPS_PROXY and NO_PROXY right, or have the Hub allowed.""",
-    ),
-    Cause.NETWORK_TLS: _Meaning(
-        "The encrypted connection to the Hugging Face Hub fails",
-        """The certificate is not accepted, or the handshake breaks. Usually a company proxy inspects the traffic with a
-certificate of its own. Mount that certificate into the worker and name it in REQUESTS_CA_BUNDLE and SSL_CERT_FILE.""",
-    ),
-    Cause.NETWORK_REFUSED: _Meaning(
-        "The connection to the Hugging Face Hub is refused or cut",
-        """A firewall, a router or a missing route ends the connection. Large files come from other hosts (*.xethub.hf.co), so
-small files may work while weights do not: allow those hosts, or set HF_HUB_DISABLE_XET=1.""",
-    ),
-    Cause.NETWORK_TIMEOUT: _Meaning(
-        "The Hugging Face Hub does not answer in time",
-        """The connection is opened or read in vain until its time is over: a firewall that drops packets, or a very slow
-line. Test it from inside the container; the machine itself may have another way out.""",
-    ),
-    Cause.RATE_LIMITED: _Meaning(
-        "The Hugging Face Hub limits the number of requests",
-        """The Hub answered 429: too many requests from this address or account. Nothing is wrong with token or agreements.
-Wait some minutes and run the job again; requests with a token have a higher limit.""",
-    ),
-    Cause.HUB_UNAVAILABLE: _Meaning(
-        "The Hugging Face Hub has an outage",
-        """The Hub answered with a server error (5xx). Nothing is wrong with the installation, and nothing can be concluded
-about token and agreements. See https://status.huggingface.co and run the job again later.""",
-    ),
-    Cause.LIB_MISMATCH: _Meaning(
-        "The worker's libraries do not fit together",
-        """A module is missing, or one library calls another in a way that it no longer knows. It happens in images that were
-built locally, later than the release. It has nothing to do with token or agreements. Use the published image of your release.""",
-    ),
-    Cause.GPU_LIBRARY: _Meaning(
-        "CUDA or cuDNN libraries are missing or do not match",
-        """PyTorch or CTranslate2 cannot load a CUDA or cuDNN library, or the library does not know this GPU. An
-LD_LIBRARY_PATH in the .env hides the image's own libraries. Remove it, update the driver, or use the image that is made for
-the GPU.""",
-    ),
-    Cause.GPU_UNAVAILABLE: _Meaning(
-        "A GPU is configured and the worker does not have it",
-        """The Compose files or the settings ask for a GPU, but the container was given none, the engine cannot provide it, or
-PyTorch sees none. Install the NVIDIA container toolkit, name a device that exists ('nvidia-smi -L'), and recreate the worker.""",
-    ),
-    Cause.GPU_OUT_OF_MEMORY: _Meaning(
-        "The GPU's memory ran out",
-        """The models and the audio did not fit, and no smaller batch saved the run. Set DIARIZATION_BATCH_SIZE=8 (v0.4) or a
-smaller WHISPER_MODEL, end other programs on the GPU, and recreate the worker. Token and agreements are not involved.""",
-    ),
-    Cause.SPEAKERS_CONFIG: _Meaning(
-        "The speaker limits are not usable",
-        """MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS must be whole numbers with MIN not above MAX. The worker reads them
-with Python's int() while it starts: anything else, such as a comment behind the number, ends it. Write a bare number to the
-.env and recreate the worker. v0.1 ignores the limits; in v0.4 the settings of each user win over them.""",
-    ),
-    Cause.DIARIZATION_DISABLED: _Meaning(
-        "Diarization is switched off",
-        """The job ran with diarization off, so everything was given to SPEAKER_00. That is a setting of the user or the file
-in the application, not in the .env. Switch it on under Settings, Transcription, 'Speaker Diarization'.""",
-    ),
-    Cause.AUDIO_UNREADABLE: _Meaning(
-        "The audio could not be decoded",
-        """The file is damaged, empty, or of a kind that the worker's ffmpeg does not read. Try another file; where that
-works, the first file is the problem, not the installation.""",
-    ),
-    Cause.TOKEN_EXPOSED: _Meaning(
-        "The token can be read by others",
-        """The .env can be read by every user of the machine or is tracked by git, a log line shows the token, or a variable
-that browsers receive holds it. Close the gap first, then replace the token: what was once readable may have been copied.""",
-    ),
-    Cause.TOKEN_TOO_POWERFUL: _Meaning(
-        "The token may write, and reading is enough",
-        """Diarization only downloads. A token that may also write lets whoever gets hold of it change your repositories.
-Create a token of type Read, replace this one, and delete it.""",
-    ),
-    Cause.UNRECOGNISED: _Meaning(
-        "The last diarization failed for a reason that is not known here",
-        """The worker's log shows a failed attempt, and neither a known log line nor anything else that was looked at explains
-it. The decisive lines are shown: search for them in the issues of OpenTranscribe and pyannote.audio, or report them there.""",
-    ),
-}

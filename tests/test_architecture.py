@@ -38,7 +38,8 @@ MAY_IMPORT = {
         "ot_doctor.redaction_commands", "ot_doctor.redaction_places",
     ),
     "ot_doctor.check": ("ot_doctor.secrets",),
-    "ot_doctor.causes": ("ot_doctor.check",),
+    "ot_doctor.cause_texts": ("ot_doctor.check",),
+    "ot_doctor.causes": ("ot_doctor.check", "ot_doctor.cause_texts"),
     "ot_doctor.evidence": (
         "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.limits",
     ),

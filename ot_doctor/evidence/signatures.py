@@ -21,13 +21,14 @@ adds a user's own, which come first, and replace a built-in one of the same name
     also = []
     marks = ""
     stage = 0
+    engine = ""
     release = ""
 
 ``name``         how reports and ``ot-doctor explain`` call it: lower-case words with hyphens.
 ``patterns``     regular expressions, any of which finds it in a record's text (``^`` and ``$`` are ends of lines). Named groups:
                  ``subject`` (the repository, path, device or variable that it is about), and for marks ``speakers``, ``device``,
-                 ``settings``. Begin with a fixed text, and let no ``*`` or ``+`` stand beside another of the same characters:
-                 a pattern that could take for ever is refused.
+                 ``settings``, ``file``. Begin with a fixed text, and let no ``*`` or ``+`` stand beside another of the same
+                 characters: a pattern that could take for ever is refused.
 ``words``        fixed texts of four characters or more, one of which is in whatever a pattern finds: a log is searched for them.
 ``excludes``     regular expressions that rule it out, wherever in the record they are found.
 ``kind``         ``cause`` decides what an attempt failed of; ``generic`` never does alone; ``noise`` is harmless or merely tells
@@ -42,8 +43,10 @@ adds a user's own, which come first, and replace a built-in one of the same name
 ``matches``      texts that it must find, ``not_matches`` texts close by that it must not: both are run, a user's when it is read.
 ``also``         signatures that its samples may match beside it.
 ``marks``        what it says of an attempt: ``start``, ``success``, ``failure``, ``disabled``, ``restart`` (of the worker),
-                 ``retry``, or nothing.
-``stage``        a start of a higher stage goes on with the attempt that a lower one began.
+                 ``retry``, ``stood-down`` (it is put off), ``fallback`` (PyAnnote stands in for the native engine),
+                 ``native`` (which is ready), ``connected`` (the worker reached its broker), or nothing.
+``stage``        a start or success of a higher stage goes on with the attempt that one of a lower stage began or ended.
+``engine``       the engine that such lines come from: ``native`` or ``pyannote``.
 ``release``      the release line that only such lines come from.
 """
 
@@ -68,7 +71,10 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 KINDS = ("cause", "generic", "noise", "note")
-MARKS = ("", "start", "success", "failure", "disabled", "restart", "retry")
+MARKS = (
+    "", "start", "success", "failure", "disabled", "restart", "retry", "stood-down", "fallback", "native", "connected"
+)  # fmt: skip
+ENGINES = ("", "native", "pyannote")
 _LISTS = ("patterns", "words", "excludes", "lines", "matches", "not_matches", "also")
 _TYPES = {"stage": (int, "a whole number"), "certain": (bool, "true or false"), "opens": (bool, "true or false")}
 _REQUIRED = ("name", "patterns", "words", "explain", "source")
@@ -89,6 +95,7 @@ class Signature:
     cause: str | None = None
     marks: str = ""
     stage: int = 0
+    engine: str = ""
     certain: bool = True
     opens: bool = False
     excludes: tuple[str, ...] = ()
@@ -255,6 +262,8 @@ def assemble(signatures: Iterable[Signature]) -> Catalogue:
             raise ValueError(f"{where}: kind {signature.kind!r} is none of {', '.join(KINDS)}")
         if signature.marks not in MARKS:
             raise ValueError(f"{where}: marks {signature.marks!r} is none of {', '.join(filter(None, MARKS))}")
+        if signature.engine not in ENGINES:
+            raise ValueError(f"{where}: engine {signature.engine!r} is none of {', '.join(filter(None, ENGINES))}")
         if signature.kind == "cause" and signature.cause is None:
             raise ValueError(f"{where}: cause missing, which a signature of the kind 'cause' must name")
     return Catalogue(found)

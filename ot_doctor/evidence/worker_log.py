@@ -18,6 +18,7 @@ class Record:
     text: str  # without the prefix; lines joined with "\n"
     task: str = ""  # the Celery task id, where the record names one
     process: str = ""  # "ForkPoolWorker-1", "MainProcess" (every line of a thread pool); "" without Celery's prefix
+    logger: str = ""  # "app.transcription.diarizer", "celery.app.trace"; "" where the format does not say
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class Attempt:
     decisive: tuple[Record, ...] = ()  # the records to show
     speakers: int | None = None  # found, where the log says so
     settings: str = ""  # the speaker limits of the attempt, as logged
+    engine: str = ""  # "native", "pyannote": which one did the work, as far as the log says
+    stood_in: bool = False  # PyAnnote, because the native engine was not available
+    file: str = ""  # upstream's id of the file, where a failure names it
+    tries: int = 1  # how often its task ran: Celery's own retries
     current: bool = True  # False: before the container's present run
     cut_off: bool = False  # it ended because the worker did: by a new start, or because the container stopped
     stopped: bool = False  # the worker was told to stop while it ran

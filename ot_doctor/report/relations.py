@@ -12,7 +12,10 @@ from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report.model import Report
 
 _TELLS_OF_IT = "last-attempt"  # the check that judges the newest attempt by what is there now
-_OF_THE_PROCESS = frozenset({Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_LIBRARY, Cause.GPU_UNAVAILABLE})
+_OF_THE_PROCESS = frozenset({
+    Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_LIBRARY, Cause.GPU_UNAVAILABLE, Cause.HARDWARE_UNSUPPORTED,
+    Cause.WORKER_CRASHED,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ot_doctor.evidence.signatures import catalogue
+from tests.corpus import rewrite
 from tests.parts.engine import Engine, why_not
 from tests.parts.hub import Fault
 from tests.scenarios import logs
@@ -42,6 +43,7 @@ def main() -> None:
         "last-10000": _last_10000,
         "whole-log": _whole_log,
         "logs-file": _logs_file,
+        "formats": _formats,
         "logs-stdin": _logs_stdin,
         "memory": _memory,
         "hub": _hub,
@@ -151,17 +153,22 @@ _OTHERS = (
 
 
 @contextmanager
-def _log_file(others: Sequence[str], size: int = 300_000_000) -> Iterator[Path]:
-    """A log of that many bytes, its only attempt near its start; every fortieth of its lines is one of ``others``."""
+def _log_file(
+    others: Sequence[str], size: int = 300_000_000, shape: Callable[[bytes], bytes] = lambda log: log
+) -> Iterator[Path]:
+    """A log of that many bytes, its only attempt near its start; every fortieth of its lines is one of ``others``.
+
+    ``shape`` gives some lines of Celery's the format of another worker.
+    """
     with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
         path = Path(folder) / "worker.log"
-        with path.open("w") as out:
-            out.writelines(f"{line}\n" for line in logs.v04_success())
+        with path.open("wb") as out:
+            out.write(shape("".join(f"{line}\n" for line in logs.v04_success()).encode()))
             for start in range(0, 100_000_000, 1_000):
                 lines = [_NOISE.format(number) for number in range(start, start + 1_000)]
                 if others:
                     lines[::40] = [others[number // 40 % len(others)].format(start + number) for number in range(0, 1_000, 40)]
-                out.writelines(lines)
+                out.write(shape("".join(lines).encode()))
                 if out.tell() >= size:
                     break
         yield path
@@ -178,6 +185,28 @@ def _logs_file() -> None:
         with _log_file(others) as path:
             doctor = [str(DOCTOR), "--logs", str(path), "--timeout", "120"]
             _against_grep(f"--logs FILE of 300 MB, {kind}", doctor, path, alternatives)
+
+
+def _bare(form: str) -> rewrite.Format:
+    return lambda at, level, logger, message: form.format(at=at, level=level, logger=logger).encode() + message
+
+
+_FORMATS: dict[str, rewrite.Format] = {
+    "v0.5 text": rewrite.text,
+    "v0.5 JSON": rewrite.in_json,
+    "time - name - LEVEL - message": _bare("{at} - {logger} - {level} - "),
+    "[time] LEVEL [name] message": _bare("[{at}] {level} [{logger}] "),
+    "LEVEL:name:message": _bare("{level}:{logger}:"),
+}
+
+
+def _formats() -> None:
+    alternatives = _alternatives()
+    for kind, others in (("ordinary lines", ()), ("with errors in it", _OTHERS)):
+        for name, form in _FORMATS.items():
+            with _log_file(others, 200_000_000, lambda log, form=form: rewrite.rewritten(log, form)) as path:  # type: ignore[misc]
+                doctor = [str(DOCTOR), "--logs", str(path), "--timeout", "120"]
+                _against_grep(f"--logs FILE of 200 MB, {name}, {kind}", doctor, path, alternatives)
 
 
 def _logs_stdin() -> None:

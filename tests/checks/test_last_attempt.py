@@ -88,6 +88,51 @@ def test_a_recovered_attempt_passes_with_a_note() -> None:
     assert "did not stop it" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("engine", "stood_in", "said"),
+    [
+        ("native", False, "by the native engine"),
+        ("pyannote", True, "PyAnnote did the work, slower, because the native engine was not available."),
+    ],
+)
+def test_a_success_says_which_engine_did_the_work(engine: str, stood_in: bool, said: str) -> None:
+    finding = verdict(worker_log(attempt(engine=engine, stood_in=stood_in)))
+    assert finding.status is Status.PASS and said in finding.message
+    assert said not in verdict(worker_log(attempt())).message
+
+
+def test_attempts_of_one_file_are_counted() -> None:
+    one, other = failure(Cause.GATED_NOT_ACCEPTED, COMMUNITY_1, file="8f2c", tries=2), failure(Cause.DISK_FULL, file="8f2c")
+    (newest,), (different,) = one.attempts, other.attempts
+    older = replace(newest, tries=1)
+    assert "; 3 attempts of one file)" in verdict(worker_log(newest, older)).message
+    assert "; 2 attempts of one file)" in verdict(worker_log(newest, different, older)).message
+    assert "attempts of one file" not in verdict(worker_log(older, replace(older, file="9a3d"))).message
+    assert "attempts of one file" not in verdict(worker_log(*[replace(older, file="")] * 2)).message
+
+
+def test_a_broken_gpu_context_asks_for_a_restart_and_for_no_other_gpu() -> None:
+    text = "Restart the worker: its GPU context is broken."
+    hits = (replace(hit("cuda-context-broken", cause="gpu-out-of-memory"), remedy=text),)
+    finding = verdict(failure(Cause.GPU_OUT_OF_MEMORY, certain=False, hits=hits))
+    assert finding.confidence is Confidence.LIKELY
+    assert finding.remedy[0].text == text and "up -d --force-recreate" in (finding.remedy[0].command or "")
+    assert "GPU_DEVICE_ID" not in everything_said(finding)
+
+
+def test_a_load_that_took_too_long_is_no_failure_where_the_cache_is_complete() -> None:
+    slow = failure(Cause.NETWORK_TIMEOUT, COMMUNITY_1, certain=False)
+    assert verdict(slow).confidence is Confidence.LIKELY
+    assert verdict(slow, cache=cache(True)).status is Status.WARN
+
+
+def test_the_scratch_volume_is_given_to_its_owner_and_not_the_cache() -> None:
+    finding = verdict(failure(Cause.SCRATCH_PERMISSION, "/scratch/opentranscribe"))
+    assert "chown -R 1000:999 /scratch/opentranscribe" in (finding.remedy[0].command or "")
+    alone = verdict(failure(Cause.SCRATCH_PERMISSION), workers=GONE, deployment=GONE)
+    assert "fix-shared-volume-perms.sh" in alone.remedy[0].text
+
+
 def test_a_failure_before_a_success_is_history() -> None:
     old = attempt(Outcome.FAILED, cause=Cause.TOKEN_INVALID.value, ended_at=LATER - timedelta(hours=1), lines=(10, 20))
     finding = verdict(worker_log(attempt(), old))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ot_doctor.evidence import Request
 from ot_doctor.examination import Plan, examine, prepare
+from ot_doctor.report.model import Report
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
@@ -59,10 +60,18 @@ class Verdict:
 
 def judge(case: Case) -> Verdict:
     """Examine a case's log alone; the first cause of the diagnosis counts."""
+    return Verdict(case, said(examined(case)))
+
+
+def examined(case: Case) -> Report:
     plan = Plan(Request(logs=(str(case.log),), cwd=Path("/"), timeout=60))
     checks, store, notices = prepare(plan)
-    report = examine(plan, checks, store, notices)
-    return Verdict(case, report.diagnosis[0].cause.value if report.diagnosis else NOTHING)
+    return examine(plan, checks, store, notices)
+
+
+def said(report: Report) -> str:
+    """The first cause of the diagnosis; ``NOTHING`` where there is none."""
+    return report.diagnosis[0].cause.value if report.diagnosis else NOTHING
 
 
 def page(verdicts: list[Verdict]) -> str:

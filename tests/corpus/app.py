@@ -13,7 +13,8 @@ import os
 import time
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.exceptions import Retry
+from celery.signals import setup_logging, worker_process_init, worker_ready
 
 log = logging.getLogger("app.transcription")
 app = Celery("transcription", broker="redis://redis:6379/0", backend="redis://redis:6379/0")
@@ -24,7 +25,8 @@ if "TASK_TIME_LIMIT" in os.environ:
     app.conf.task_time_limit = int(os.environ["TASK_TIME_LIMIT"])
 
 RELEASE = os.environ["LAB_RELEASE"]
-TOKEN = os.environ.get("HUGGINGFACE_TOKEN", "" if RELEASE != "v0.4" else None)
+NEWER = RELEASE in ("v0.4", "v0.5")
+TOKEN = os.environ.get("HUGGINGFACE_TOKEN", None if NEWER else "")
 MIN_SPEAKERS = int(os.environ.get("MIN_SPEAKERS", "1"))
 MAX_SPEAKERS = int(os.environ.get("MAX_SPEAKERS", "20"))
 COMMUNITY = "pyannote/speaker-diarization-community-1"
@@ -48,6 +50,29 @@ class FileProblem(Exception):
     """The audio could not be used."""
 
 
+class JsonFormatter(logging.Formatter):
+    """A record in one line, as LOG_FORMAT=json has it in v0.5."""
+
+    def format(self, record):
+        entry = {"timestamp": self.formatTime(record), "level": record.levelname, "name": record.name}
+        entry["message"] = record.getMessage()
+        if hasattr(record, "data"):
+            entry["data"] = record.data
+        if record.exc_info:
+            entry["exc_info"] = self.formatException(record.exc_info)
+        return json.dumps({**entry, "request_id": "-"}, default=str)
+
+
+if RELEASE == "v0.5":  # its own formatter, which also ends Celery's capture of what is printed
+
+    @setup_logging.connect
+    def log_as_v05(**_: object) -> None:
+        handler = logging.StreamHandler()
+        plain = logging.Formatter("%(asctime)s %(levelname)s:%(name)s:%(message)s")
+        handler.setFormatter(JsonFormatter() if os.environ.get("LOG_FORMAT") == "json" else plain)
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
 @worker_process_init.connect
 def register_token(**_: object) -> None:
     if RELEASE != "v0.4" or os.environ.get("HF_HUB_OFFLINE") == "1" or not TOKEN:
@@ -64,7 +89,7 @@ def register_token(**_: object) -> None:
 @worker_ready.connect
 def send_jobs(**_: object) -> None:
     for job in json.loads(os.environ["LAB_JOBS"]):
-        name = "transcription.gpu_transcribe" if RELEASE == "v0.4" else "transcribe_audio"
+        name = "transcription.gpu_transcribe" if NEWER else "transcribe_audio"
         app.send_task(job.get("task", name), args=(job,), task_id=job["id"])
 
 
@@ -77,9 +102,9 @@ def load(repo, job):
         return load_with_pyannote(repo, job)
     from huggingface_hub import hf_hub_download
 
-    cache = None if RELEASE == "v0.4" else os.path.expanduser("~/.cache/torch/pyannote")
+    cache = None if NEWER else os.path.expanduser("~/.cache/torch/pyannote")
     wanted = [repo] if repo == COMMUNITY else [repo, *list(FILES)[2:]]
-    if RELEASE == "v0.4" and repo == PIPELINE:
+    if NEWER and repo == PIPELINE:
         wanted.append(COMMUNITY)
     for one in wanted:
         names = (job["file"],) if "file" in job else FILES.get(one, ("config.yaml",))
@@ -102,7 +127,7 @@ def load_with_pyannote(repo, job):
 
     if job.get("patched", True):
         allow_old_weights()
-    if RELEASE == "v0.4" and not job.get("old_argument"):
+    if NEWER and not job.get("old_argument"):
         return Pipeline.from_pretrained(repo, token=TOKEN)
     return Pipeline.from_pretrained(repo, use_auth_token=TOKEN)
 
@@ -184,8 +209,11 @@ def used(pipeline, limits, job):
 # -- v0.4 ------------------------------------------------------------------------------------------
 
 
-@app.task(name="transcription.gpu_transcribe")
-def gpu_transcribe(job):
+@app.task(name="transcription.gpu_transcribe", bind=True)
+def gpu_transcribe(task, job):
+    if job.get("split"):
+        log.info("Transcribed; the diarization follows")
+        return {"status": "split_forwarded", "file_id": 7}
     file = job.get("file_uuid", "0192f6a4-77b1-7cc0-8a35-5f3f1e9d2c10")
     log.info("Starting GPU transcription for file %s", file)
     for level, text in job.get("say", ()):
@@ -196,12 +224,19 @@ def gpu_transcribe(job):
             return {"status": "success", "file_id": 7}
         if job.get("audio"):
             decode(job["audio"])
-        diarize_v4(job)
+        if RELEASE == "v0.5":
+            diarize_v5(task, job, file)
+        else:
+            diarize_v4(job)
         for level, text in job.get("say_after", ()):
             log.log(getattr(logging, level), text)
         return {"status": "success", "file_id": 7}
+    except Retry:
+        raise
     except Exception as error:
         log.error("GPU transcription failed for file %s: %s", file, error)
+        if RELEASE == "v0.5":
+            return {"status": "error", "message": str(error)}
         raise
 
 
@@ -274,6 +309,47 @@ def worded_anew(error, job):
     if "cuda" in text:
         return RuntimeError(f"GPU processing error during speaker diarization: {error}")
     return RuntimeError(f"Speaker diarization failed: {error}")
+
+
+# -- v0.5 ------------------------------------------------------------------------------------------
+
+
+class DiarSidecarUnavailableError(Exception):
+    """The native engine did not answer."""
+
+
+NATIVE = "diar-native sidecar unavailable at http://diar-native:8701"
+
+
+@app.task(name="transcription.diarize_gpu", bind=True)
+def diarize_gpu(task, job):
+    file = job.get("file_uuid", "0192f6a4-77b1-7cc0-8a35-5f3f1e9d2c10")
+    try:
+        diarize_v5(task, job, file)
+        return {"status": "success", "file_id": 7}
+    except Exception as error:
+        log.error("Diarize GPU task failed for file %s: %s", file, error)
+        return {"status": "error", "message": str(error)}
+
+
+def diarize_v5(task, job, file):
+    """By the native engine, or by PyAnnote where it is down; ``busy`` is how often it is too busy at first."""
+    start = time.monotonic()
+    native = logging.getLogger("app.transcription.diarizer_native")
+    if task.request.retries < job.get("busy", 0):
+        delay = "diar-native sidecar unavailable (backpressure) for file %s (attempt %d/4), retrying in 1s"
+        log.warning(delay, file, task.request.retries + 1)
+        raise task.retry(exc=DiarSidecarUnavailableError(NATIVE), countdown=1, max_retries=3)
+    if job.get("native", True):
+        native.info("diar-native sidecar ready at http://diar-native:8701")
+        native.info("native diarization done in 0.4s: 120 segments, %d speakers", job.get("speakers", 3))
+    elif job.get("required"):
+        refused = "diar-native failed and engine.diarizer_require_sidecar is set, refusing the PyAnnote fallback: "
+        raise RuntimeError(refused + NATIVE)
+    else:
+        log.warning("Native diarizer unavailable (%s); falling back to PyAnnote", NATIVE)
+        diarize_v4(job)
+    log.info("TIMING: diarization step completed in %.3fs", time.monotonic() - start)
 
 
 # -- v0.1 to v0.3 ----------------------------------------------------------------------------------

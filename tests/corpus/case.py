@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TOKEN = ("hf_" + "Lab" * 12)[:37]
 OTHER_TOKEN = ("hf_" + "Old" * 12)[:37]
 
-V4, V3, V1 = "v0.4", "v0.2-0.3", "v0.1"
+V5, V4, V3, V1 = "v0.5", "v0.4", "v0.2-0.3", "v0.1"
 COMMUNITY = "pyannote/speaker-diarization-community-1"
 PIPELINE = "pyannote/speaker-diarization-3.1"
 SEGMENTATION = "pyannote/segmentation-3.0"
@@ -55,4 +55,9 @@ class Run:
 
     @property
     def threads(self) -> bool:
-        return (self.pool or ("threads" if self.release == V4 else "prefork")) == "threads"
+        return (self.pool or ("threads" if self.newer else "prefork")) == "threads"
+
+    @property
+    def newer(self) -> bool:
+        """Whether its models lie where v0.4 and later look."""
+        return self.release in (V4, V5)

@@ -24,10 +24,11 @@ class Case:
     cause: str
     also: tuple[str, ...]
     made: str
+    folder: Path = CASES
 
     @property
     def log(self) -> Path:
-        return CASES / f"{self.name}.log"
+        return self.folder / f"{self.name}.log"
 
     @property
     def text(self) -> str:

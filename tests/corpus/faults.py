@@ -222,7 +222,7 @@ def _answering(answer: bytes) -> Callable[[socket.socket], None]:
 
 def cached(lab: Lab) -> list[Path]:
     """A complete cache of the release line, the worker's own, as a download from this Hub leaves it."""
-    wanted = models.V04_MODELS if lab.run.release == "v0.4" else models.V03_MODELS
+    wanted = models.V04_MODELS if lab.run.newer else models.V03_MODELS
     folders = []
     for name in wanted:
         repo = lab.hub.repos[name]

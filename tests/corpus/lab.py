@@ -114,11 +114,11 @@ class Lab:
 
     @property
     def cache_inside(self) -> str:
-        return f"{HOME}/.cache/huggingface/hub" if self.run.release == "v0.4" else f"{HOME}/.cache/torch/pyannote"
+        return f"{HOME}/.cache/huggingface/hub" if self.run.newer else f"{HOME}/.cache/torch/pyannote"
 
     @property
     def root_of_cache_inside(self) -> str:
-        return f"{HOME}/.cache/huggingface" if self.run.release == "v0.4" else f"{HOME}/.cache/torch"
+        return f"{HOME}/.cache/huggingface" if self.run.newer else f"{HOME}/.cache/torch"
 
     # -- the worker ------------------------------------------------------------------------------
 

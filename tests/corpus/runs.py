@@ -7,6 +7,7 @@ from .runs_cache import CACHE
 from .runs_libraries import LIBRARIES
 from .runs_network import NETWORK
 from .runs_token import TOKENS
+from .runs_v05 import V05
 from .runs_worker import WORKER
 
-RUNS: tuple[Run, ...] = (*TOKENS, *CACHE, *NETWORK, *WORKER, *LIBRARIES)
+RUNS: tuple[Run, ...] = (*TOKENS, *CACHE, *NETWORK, *WORKER, *LIBRARIES, *V05)

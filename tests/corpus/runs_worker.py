@@ -203,7 +203,7 @@ WORKER: tuple[Run, ...] = (
     ),
     Run(
         "v4-gpu-too-new",
-        Truth("failed", "gpu-library"),
+        Truth("failed", "hardware-unsupported"),
         reason=_NO_GPU,
         jobs=({"raise": "CUDA error: no kernel image is available for execution on the device"},),
     ),
@@ -231,10 +231,10 @@ WORKER: tuple[Run, ...] = (
     Run("v4-disk-full-broken-bytes", Truth("failed", "disk-full"), prepare=faults.small(), wrap=wraps.broken_bytes),
     Run("v4-broker-late", _FINE, broker_late=4),
     Run("v4-broker-late-and-not-accepted", _NOT_ACCEPTED, broker_late=4, prepare=faults.grant(COMMUNITY)),
-    Run("v4-broker-never", Truth("none"), broker_late=12, meanwhile=lambda lab: lab.kill_worker()),
+    Run("v4-broker-never", Truth("none", "broker-unreachable"), broker_late=12, meanwhile=lambda lab: lab.kill_worker()),
     Run(
         "v3-time-limit",
-        Truth("failed", "unrecognised", why="a time limit of Celery's ended the job: nothing of the models or the Hub"),
+        Truth("failed", "time-limit", why="a time limit of Celery's ended the job: nothing of the models or the Hub"),
         V3,
         jobs=_SLEEPER,
         env={"TASK_TIME_LIMIT": "3"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-_STAMP = re.compile(rb"\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d),(\d{3}): ")
+_STAMP = re.compile(rb"(?:\[|\{\"timestamp\": \")?(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d),(\d{3})")
 
 
 def compose_logs(log: bytes) -> bytes:

@@ -27,7 +27,7 @@ from ot_doctor.evidence import (
 )
 from ot_doctor.evidence import Engine as EngineEvidence
 from ot_doctor.evidence.sources import worker_log
-from ot_doctor.evidence.sources.log_records import parse_stamp
+from ot_doctor.evidence.sources.log_lines import parse_stamp
 from ot_doctor.evidence.sources.worker_log import gather, present_run
 from tests.parts.engine import Engine
 

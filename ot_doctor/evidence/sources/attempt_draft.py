@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ot_doctor.evidence.sources.log_evidence import has_traceback, said, shown, states_an_error
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
@@ -37,6 +38,7 @@ class Draft:
     hits: list[Hit] = field(default_factory=list)
     loud: deque[Record] = field(default_factory=lambda: deque(maxlen=5))
     verdict: Outcome | None = None  # what the newest success or failure line says
+    done_stage: int = 0  # of that success
     done_at: tuple[int, int] | None = None  # where the newest success stands: what goes wrong after it is another matter
     named: bool = False  # that line names the task
     among_others: bool = False  # a thread beside it ran another attempt: lines without a task's name may be either's
@@ -47,6 +49,12 @@ class Draft:
     stopped: bool = False  # the worker was told to stop
     speakers: int | None = None
     settings: str = ""
+    engine: str = ""
+    stood_in: bool = False  # for the native engine
+    file: str = ""
+    tries: int = 1
+    retry: Record | None = None  # where Celery said that it runs the task again
+    waits_until: datetime | None = None
 
     def take(self, record: Record, hits: Iterable[Hit]) -> None:
         self.last = record
@@ -55,6 +63,10 @@ class Draft:
             del self.hits[MAX_KEPT // 2 : -MAX_KEPT // 2 + 1]
         if record.level in LOUD or has_traceback(record):
             self.loud.append(record)
+
+    def waits(self, at: datetime | None) -> bool:
+        """Whether its task is not running then: Celery runs it again later."""
+        return self.waits_until is not None and at is not None and at < self.waits_until
 
     def swap_ends(self, other: Draft) -> None:
         """Give the other attempt what lines without a task's name said of this one's end, and take the other's."""
@@ -72,6 +84,8 @@ class Draft:
     def outcome(self) -> Outcome:
         if self.cut_off:
             return Outcome.FAILED
+        if self.retry is self.last:
+            return Outcome.UNFINISHED
         if self.disabled and self.verdict is not Outcome.FAILED:
             return Outcome.DISABLED
         if self.verdict is Outcome.SUCCEEDED:
@@ -115,6 +129,10 @@ class Draft:
             decisive=_decisive(self, decided) if wrong else (),
             speakers=self.speakers,
             settings=self.settings,
+            engine=self.engine,
+            stood_in=self.stood_in,
+            file=self.file,
+            tries=self.tries,
             current=self.present or (self.cut_off and present),
             cut_off=self.cut_off,
             stopped=self.stopped,

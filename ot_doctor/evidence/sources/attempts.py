@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ot_doctor.evidence.signatures import Catalogue, Signature
 from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
-from ot_doctor.evidence.sources.log_evidence import evidence, result_failed, result_message, said, traceback_of, without_frames
+from ot_doctor.evidence.sources.log_evidence import (
+    evidence,
+    result_failed,
+    result_message,
+    result_status,
+    said,
+    traceback_of,
+    without_frames,
+)
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.faults import note
 
 TASK_WORDS = (
-    b"transcribe_audio[", b"gpu_transcribe[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (", b"-------------- [queues]"
+    b"transcribe_audio[", b"gpu_transcribe[", b"diarize_gpu[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (",
+    b"-------------- [queues]",
 )  # fmt: skip
-ERROR_WORDS = (b": ERROR/", b": CRITICAL/", b"- ERROR -", b"- CRITICAL -", b"Traceback (most recent call last)")
+ERROR_WORDS = (
+    b": ERROR/", b": CRITICAL/", b"ERROR:", b"CRITICAL:", b'"ERROR', b'"CRITICAL', b"- ERROR -", b"- CRITICAL -", b"] ERROR ",
+    b"] CRITICAL ", b"Traceback (most recent call last)",
+)  # fmt: skip
 _MAX_OPEN = 8
 _NEAR = 200  # lines before an attempt's first understood one that may already tell of it
 _TASK = re.compile(
@@ -24,11 +37,16 @@ _TASK = re.compile(
     r"(?P<what>received|succeeded in|raised unexpected:|retry:|rejected|revoked)(?P<rest>.*)",
     re.DOTALL,
 )
-_DIARIZING = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|rediarize\w*)$")
+_DIARIZING = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|diarize_gpu|rediarize\w*)$")
 _SPEAKS_OF_IT = re.compile(r"pyannote|diari[sz]|speaker", re.IGNORECASE)
 _STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
 _BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
 _COUNT = re.compile(r"[0-9]{1,4}")
+_OF_THE_CONSUMER = re.compile(r"consumer: Cannot connect to ")
+_DIARIZED_NOTHING = ("split_forwarded", "superseded", "cancelled")
+_NOT_UP = re.compile(r"Timed out waiting for UP message from <ForkProcess\((ForkPoolWorker-\d+)")
+_DELAY = re.compile(r" ?Retry in (\d{1,6}(?:\.\d+)?)s")
+_EARLY = timedelta(milliseconds=100)  # the delay counts from a moment before the line that tells it
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
 
@@ -48,6 +66,8 @@ class Cutter:
         self._waiting: dict[str, None] = {}  # tasks that were received and have not ended
         self.release_signs: dict[str, None] = {}
         self.device = ""
+        self._stands_in = False  # PyAnnote, for the native engine
+        self._not_up: deque[str] = deque(maxlen=MAX_KEPT)  # children that Celery killed because they did not become ready
 
     def add(self, record: Record) -> bool:
         """Take one record in; whether it told anything. One that raises is left out, and noted."""
@@ -68,7 +88,9 @@ class Cutter:
         return told or started
 
     def _add(self, record: Record) -> bool:
+        self._not_up.extend(_NOT_UP.findall(record.text))
         hits = self._telling(record, said(record), evidence(record))
+        hits = tuple(hit for hit in hits if hit.cause != "out-of-memory" or hit.subject not in self._not_up)
         for hit in hits:
             self._note(self._signatures.named[hit.signature], record)
         stops = _STOPS.search(record.text) is not None
@@ -78,7 +100,11 @@ class Cutter:
             self._stray.extend(hit for hit in self._telling(record, "", traceback_of(record)) if self._of_another_task(hit))
             return bool(hits)
         marking = next((s for hit in hits if (s := self._signatures.named[hit.signature]).marks), None)
-        if marking is not None and marking.marks == "restart":
+        if _OF_THE_CONSUMER.match(record.text):  # jobs that run meanwhile go on
+            self._stray.extend(hit for hit in hits if hit.cause)
+        elif marking is not None and marking.marks == "connected":
+            self._stray = deque((hit for hit in self._stray if not _OF_THE_CONSUMER.match(hit.record.text)), maxlen=MAX_KEPT)
+        elif marking is not None and marking.marks == "restart":
             self._cut_off(record)
         elif task is not None:
             self._task(task, record, hits)
@@ -86,8 +112,11 @@ class Cutter:
             self._begin(marking, record, hits)
         elif marking is not None and marking.marks in ("success", "failure"):
             self._end(marking, record, hits)
+        elif marking is not None and marking.marks == "stood-down":
+            self._drop(next((d for d in self._belonging(record) if d.verdict is None), None))
         else:
             self._middle(marking, record, hits)
+        self._tell_engine(record, hits)
         return bool(hits) or task is not None or stops
 
     def attempts(self) -> list[tuple[Attempt, bool]]:
@@ -107,6 +136,7 @@ class Cutter:
                 for former in [d for d in self._open if d.process == record.process]:
                     self._close(former)
             draft = self._new(record, began=True)
+        draft.process = draft.process or record.process  # of a task that runs again, in whichever child
         draft.stage = mark.stage
         draft.disabled = mark.marks == "disabled"
         draft.take(record, hits)
@@ -130,17 +160,22 @@ class Cutter:
     def _end(self, mark: Signature, record: Record, hits: tuple[Hit, ...]) -> None:
         failed = mark.marks == "failure"
         open_ones = [d for d in reversed(self._belonging(record)) if not d.task_ended]
-        draft = next((d for d in open_ones if d.verdict is None), open_ones[-1] if open_ones else None)
+        going_on = (d for d in open_ones if d.verdict is Outcome.SUCCEEDED and 0 < d.done_stage < mark.stage)
+        unended = (d for d in open_ones if d.verdict is None)
+        draft = next(itertools.chain(going_on, unended), open_ones[-1] if open_ones else None)
         if draft is None:
             draft = self._new(record, began=False)
         draft.take(record, hits)
         if not failed and draft.verdict is not Outcome.SUCCEEDED:
             draft.done_at = record.lines
+            draft.done_stage = mark.stage
         draft.verdict = Outcome.FAILED if failed else Outcome.SUCCEEDED
         draft.named = bool(record.task)
         match = mark.search(said(record))
-        if match is not None and match.groupdict().get("speakers"):
-            draft.speakers = int(match["speakers"]) if _COUNT.fullmatch(match["speakers"]) else None
+        groups = match.groupdict() if match is not None else {}
+        if groups.get("speakers"):
+            draft.speakers = int(groups["speakers"]) if _COUNT.fullmatch(groups["speakers"]) else None
+        draft.file = groups.get("file") or draft.file
 
     def _task(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
         if task["what"] == "received":
@@ -148,8 +183,14 @@ class Cutter:
             if len(self._waiting) > MAX_KEPT:
                 del self._waiting[next(iter(self._waiting))]
             return
+        if task["what"] == "retry:":  # it was received anew before this line already
+            self._runs_again(task, record, hits)
+            return
         self._waiting.pop(task["id"], None)
         result = task["rest"].split("\n")[0]
+        if task["what"] == "succeeded in" and result_status(result) in _DIARIZED_NOTHING:
+            self._drop(next((d for d in self._open if d.task == task["id"]), None))
+            return
         failed = task["what"] != "succeeded in" or result_failed(result)
         verdict = Outcome.FAILED if failed else Outcome.SUCCEEDED
         draft = self._ended_by(task["id"], record, verdict)
@@ -165,6 +206,23 @@ class Cutter:
         draft.task_ended = True
         draft.verdict = verdict
         self._close(draft)
+
+    def _runs_again(self, task: re.Match[str], record: Record, hits: tuple[Hit, ...]) -> None:
+        """Celery will run the task once more: the attempt goes on then, and nothing in between belongs to it."""
+        draft = self._ended_by(task["id"], record, Outcome.FAILED) or self._new(record, began=False)
+        draft.take(record, hits)
+        draft.task, draft.task_named = task["id"], True
+        draft.verdict = None
+        draft.stage, draft.process = 0, ""
+        draft.tries += 1
+        draft.retried, draft.retry = True, record
+        delay = _DELAY.match(task["rest"])
+        draft.waits_until = record.at + timedelta(seconds=float(delay[1])) - _EARLY if record.at and delay else None
+
+    def _drop(self, draft: Draft | None) -> None:
+        """It was no attempt at diarization."""
+        if draft is not None:
+            self._open.remove(draft)
 
     def _ended_by(self, task: str, record: Record, verdict: Outcome) -> Draft | None:
         """The open attempt that a task's last line belongs to.
@@ -201,7 +259,7 @@ class Cutter:
             own = [d for d in self._open if d.task == record.task]
             if own:
                 return own
-        return [d for d in reversed(self._open) if same_child(d.process, _process(record))]
+        return [d for d in reversed(self._open) if not d.waits(record.at) and same_child(d.process, _process(record))]
 
     def _telling(self, record: Record, said: str, proof: str) -> tuple[Hit, ...]:
         hits = self._signatures.hits(record, said, proof)
@@ -210,13 +268,24 @@ class Cutter:
     def _tells_of_it(self, hit: Hit) -> bool:
         return self._signatures.named[hit.signature].opens or _SPEAKS_OF_IT.search(without_frames(hit.record.text)) is not None
 
+    def _tell_engine(self, record: Record, hits: tuple[Hit, ...]) -> None:
+        engine = next((s.engine for hit in hits if (s := self._signatures.named[hit.signature]).engine), "")
+        draft = next((d for d in reversed(self._open) if d.last is record), None)
+        if engine and draft is not None:
+            draft.engine, draft.stood_in = engine, engine == "pyannote" and self._stands_in
+
     def _of_another_task(self, hit: Hit) -> bool:
         """Whether another task's failure tells of diarization too."""
         return hit.cause is not None and _SPEAKS_OF_IT.search(traceback_of(hit.record)) is not None
 
     def _note(self, signature: Signature, record: Record) -> None:
-        if signature.release:
-            self.release_signs[signature.release] = None
+        if signature.release:  # v0.4's lines name no logger, and v0.5 took many of their texts over
+            release = "v0.5" if record.logger and signature.release == "v0.4" else signature.release
+            self.release_signs[release] = None
+        if signature.marks == "fallback":
+            self._stands_in = True
+        elif signature.marks == "native" or signature.engine == "native":
+            self._stands_in = False
         match = signature.search(said(record)) if signature.kind == "note" else None
         if match is not None and match.groupdict().get("device"):
             self.device = match["device"]
@@ -252,6 +321,7 @@ class Cutter:
     def _cut_off(self, record: Record) -> None:
         """The worker was started anew: whatever ran has ended."""
         self._waiting.clear()
+        self._stands_in = False
         for draft in list(self._open):
             if draft.verdict is None and not draft.disabled:
                 draft.cut_off = True

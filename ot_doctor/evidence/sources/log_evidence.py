@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ot_doctor.evidence.worker_log import Record
 
@@ -10,6 +11,8 @@ _QUIET = ("INFO", "DEBUG")
 _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's text
     r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error:
       | Error\ in\ (?:WhisperX|speaker)\b | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for
+      | Diarize\ GPU\ task\ failed\ for | Overlapped\ diarization\ failed\ \(
+      | diar-native\ sidecar\ unavailable\ \(
       | Failed\ to\ (?:load\ v4\ model|register\ HuggingFace) | Error\ initializing\ pyannote
       | Could\ not\ (?:load|download)\ | Task\ [\w.]+\[ | Process\ ' | Task\ handler\ raised | Diarization\ OOM\ with
       | \[Errno\ -?\d+\]\  | [45]\d\d\ (?:Client|Server)\ Error | HTTP\ Error\ \d | Rate\ limited\.\ Waiting
@@ -43,6 +46,7 @@ _STATUS = re.compile(  # the first status of the outermost dictionary
 _MESSAGE = re.compile(
     r"""['"](?:message|error|detail)['"]:\ (?P<text>'(?:[^'\\\n]|\\.){1,2000}'|"(?:[^"\\\n]|\\.){1,2000}")""", re.VERBOSE
 )
+_SCRATCH = "/scratch/opentranscribe/"
 _TRACEBACK = "Traceback (most recent call last):"
 _FALLBACK = re.compile(r", Fallback: .*?(?=\nTraceback|\n\nDuring handling|\n\nThe above exception|\Z)", re.DOTALL)
 _ENDS_FRAMES = re.compile(r"\S")
@@ -66,7 +70,12 @@ def evidence(record: Record) -> str:
     if "\\n" in text:  # an exception's repr, in Celery's own line
         text = text.replace("\\n", "\n")
     text = _SPOKEN_LINE.sub("", _without_speech(text))
-    return _MEDIA_NAME.sub("…", _FALLBACK.sub("", text))
+    return _MEDIA_NAME.sub(_without_name, _FALLBACK.sub("", text))
+
+
+def _without_name(name: re.Match[str]) -> str:
+    """Of a file in the volume for audio, the place is kept: it tells whose permission is missing."""
+    return f"'{_SCRATCH}…'" if _SCRATCH in name[0] else "…"
 
 
 def has_traceback(record: Record) -> bool:
@@ -89,10 +98,15 @@ def traceback_of(record: Record) -> str:
     return text[at:] if at >= 0 else ""
 
 
-def result_failed(result: str) -> bool:
-    """Whether a task that Celery calls a success returned an error; a status deeper in the result, or in a text, is not its."""
+def result_status(result: str) -> str:
+    """The status in the result that a task returned; one that is deeper in the result, or in a text, is not its."""
     status = _STATUS.match(result)
-    return status is not None and status["status"] in ("error", "failed")
+    return status["status"] if status is not None else ""
+
+
+def result_failed(result: str) -> bool:
+    """Whether a task that Celery calls a success returned an error."""
+    return result_status(result) in ("error", "failed")
 
 
 def result_message(result: str) -> str:
@@ -138,4 +152,4 @@ def shown(record: Record, lines: int = 12, width: int = 600) -> Record:
     kept = [line for line in kept if not line.startswith(("Traceback (most", "During handling of", "The above exception"))]
     if len(kept) > lines:
         kept = [*kept[:2], "[...]", *kept[-(lines - 3) :]]
-    return Record(record.lines, record.at, record.level, "\n".join(kept), record.task, record.process)
+    return replace(record, text="\n".join(kept))

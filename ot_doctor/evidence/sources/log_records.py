@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
 
-from ot_doctor.evidence.sources.log_lines import HEAD, Line, parse_stamp
+from ot_doctor.evidence.sources.log_lines import Head, Line, head_of
 from ot_doctor.evidence.worker_log import Record
 from ot_doctor.secrets import redact_outside
 
@@ -25,7 +25,7 @@ def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Draft]:
     """The records in some lines. A prefixed line begins one; so does an unprefixed one that cannot be a continuation."""
     found: list[Draft] = []
     for line in lines:
-        head = HEAD.match(line.text)
+        head = head_of(line.text)
         if head is not None:
             found.append(Draft.headed(line, head))
             continue
@@ -40,27 +40,28 @@ def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Draft]:
 class Draft:
     """A record that is being put together; ``lines`` is its text so far."""
 
-    def __init__(self, line: Line, text: str, *, at: datetime | None, level: str, process: str, prefixed: bool) -> None:
+    def __init__(self, line: Line, head: Head, *, prefixed: bool) -> None:
         self.first = self.last = line
-        self.lines = [text]
-        self.at, self.level, self.process, self.prefixed = at, level, process, prefixed
+        self.lines = head.text.split("\n")
+        self.at, self.level, self.prefixed = line.stamp or head.at, head.level, prefixed
+        self._head = head
         self.cut = 0
-        self.in_traceback = text.startswith("Traceback (most recent call last):")
+        self.in_traceback = head.text.startswith("Traceback (most recent call last):")
 
     @classmethod
-    def headed(cls, line: Line, head: re.Match[str]) -> Draft:
-        at = line.stamp or parse_stamp(head["at"] or head["at2"])
-        level = head["level"] or head["level2"]
-        return cls(line, line.text[head.end() :], at=at, level=level, process=head["process"] or "", prefixed=True)
+    def headed(cls, line: Line, head: Head) -> Draft:
+        return cls(line, head, prefixed=True)
 
     @classmethod
     def alone(cls, line: Line) -> Draft:
         word = _LEVEL_WORD.match(line.text)
         level = word[1] if word else ""
-        return cls(line, line.text, at=line.stamp, level=level, process="", prefixed=False)
+        return cls(line, Head(line.text, None, level), prefixed=False)
 
     def refuses(self, text: str, begins: Callable[[str], bool]) -> bool:
         """Whether an unprefixed line cannot belong to this record."""
+        if self._head.whole:
+            return True
         alone = _ALONE.match(text) is not None
         if not self.prefixed:
             continues = self.in_traceback or not text.strip() or text[0] in " \t"
@@ -88,10 +89,11 @@ class Draft:
         text = redact_outside("\n".join(lines).strip("\n"))
         task = _TASK.search(text)
         numbers = (self.first.number, self.last.number)
-        return Record(numbers, self.at, self.level, text, task["id"] if task else "", self.process)
+        named = task["id"] if task else ""
+        return Record(numbers, self.at, self.level, text, named, self._head.process, self._head.logger)
 
 
 def shifted(record: Record, lines: int) -> Record:
     """The record with its line numbers counted from ``lines`` lines earlier."""
     first, last = record.lines
-    return Record((first + lines, last + lines), record.at, record.level, record.text, record.task, record.process)
+    return replace(record, lines=(first + lines, last + lines))

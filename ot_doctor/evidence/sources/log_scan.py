@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, Line, is_head, time_before, unwrap
+from ot_doctor.evidence.sources.log_lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
 from ot_doctor.evidence.sources.log_records import MAX_LINES, drafts
 from ot_doctor.evidence.words import ManyWords, fewest, places
 from ot_doctor.evidence.worker_log import Record
@@ -25,11 +25,23 @@ _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 
-# Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few.
-_NOT_QUIET = re.compile(rb"\n(?![^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/)[^\n]+")
-_QUIET = re.compile(rb"[^\[\n]{0,160}\[[\d :,-]{23}: (?:INFO|DEBUG)/")
+# Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few. Each format has a
+# text that tells how many of its lines are quiet, and a pattern for those.
+_QUIET_LINES = {
+    b": INFO/": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}: (?:INFO|DEBUG)/",  # Celery's
+    b"INFO:": rb"(?:[^,\n]{0,160},\d{3} |(?:[\w.-]{1,80} +\| )?(?:[\d:.TZ-]{20,35} )?)(?:INFO|DEBUG):[A-Za-z_]",  # v0.5's, bare
+    b'"INFO': rb'[^{\n]{0,160}\{(?:"log": ?"\{)?(?:\\?"[@\w]{1,20}\\?": ?\\?"[^"\\\n]{0,60}\\?", ?){0,3}'
+    rb'\\?"level(?:name)?\\?": ?\\?"(?:INFO|DEBUG)\\?"',  # v0.5's in JSON
+    b" - INFO - ": rb"[^,\n]{0,160},\d{3} - [\w.]{1,80} - (?:INFO|DEBUG) - ",
+    b"] INFO ": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}\] (?:INFO|DEBUG) ",
+}
+_QUIET = re.compile(b"|".join(_QUIET_LINES.values()))
+_BY_FORMAT = {
+    sign: (re.compile(quiet), re.compile(rb"\n(?!%b)[^\n]+" % quiet)) for sign, quiet in _QUIET_LINES.items()
+}  # fmt: skip
 # A search costs by the number of words, so these stand for many.
 _COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker identification")
+_LEVELS = (b"DEBUG:", b"INFO:", b"WARNING:", b"ERROR:", b"CRITICAL:")
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 
 
@@ -53,7 +65,7 @@ class RecordScan:
     ) -> None:
         self._marks = tuple(marks)
         self._coarse = fewest([*marks, *_COARSE])
-        self._words = ManyWords([*marks, *words])
+        self._words = ManyWords([form for word in (*marks, *words) for form in _forms(word)])
         self._loud = tuple(loud)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
@@ -102,12 +114,12 @@ class RecordScan:
     def _begin_of_last(self, text: bytes) -> int:
         """Where the last record begins, whose continuation may be in the next block."""
         end = len(text)
-        dash = text.rfind(b"-")  # without one, as in a date, a line is no head
+        dash = text.rfind(b"-")  # without one, as in a date, a line is no head, or begins with its level
         for _ in range(_MAX_AFTER_HEAD):
             begin = text.rfind(b"\n", 0, max(end - 1, 0)) + 1
             if len(text) - begin > _MAX_CARRY:
                 return end
-            if begin == 0 or (dash >= begin and is_head(text, begin)):
+            if begin == 0 or ((dash >= begin or text.startswith(_LEVELS, begin)) and is_head(text, begin)):
                 return begin
             if dash >= begin:
                 dash = text.rfind(b"-", 0, begin)
@@ -166,7 +178,8 @@ class RecordScan:
         lines: list[Line] = []
         for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n")):
             line = unwrap(raw, number + offset)
-            if lines and lines[-1].goes_on and len(lines[-1].text) < MAX_LINE:
+            longest = MAX_OBJECT if lines and lines[-1].text.startswith("{") else MAX_LINE
+            if lines and lines[-1].goes_on and len(lines[-1].text) < longest:
                 lines[-1] = replace(lines[-1], text=lines[-1].text + line.text, goes_on=line.goes_on)
             else:
                 lines.append(line)
@@ -178,6 +191,12 @@ class RecordScan:
 
     def _tells(self, text: bytes) -> bool:
         return next(self._words.places(text), None) is not None or any(word in text for word in self._loud)
+
+
+def _forms(word: bytes) -> tuple[bytes, ...]:
+    """A word as it stands in a log, and as it stands in JSON."""
+    escaped = word.replace(b"\\", rb"\\").replace(b'"', rb"\"")
+    return (word,) if escaped == word else (word, escaped)
 
 
 def _lines_in(text: bytes) -> int:
@@ -199,13 +218,16 @@ class _Loud:
 
     @classmethod
     def of(cls, text: bytes) -> _Loud:
-        if 2 * text.count(b": INFO/", 0, _SAMPLE) < text.count(b"\n", 0, _SAMPLE):
+        signs = {sign: text.count(sign, 0, _SAMPLE) for sign in _BY_FORMAT}
+        most = max(signs, key=lambda sign: signs[sign])
+        if 2 * signs[most] < text.count(b"\n", 0, _SAMPLE):
             return cls(text, is_all=True)
+        quiet, not_quiet = _BY_FORMAT[most]
         begins, lines = [], []
-        if text and _QUIET.match(text) is None:
+        if text and quiet.match(text) is None:
             begins.append(0)
             lines.append(text[: text.find(b"\n")] if b"\n" in text else text)
-        for match in _NOT_QUIET.finditer(text):
+        for match in not_quiet.finditer(text):
             begins.append(match.start() + 1)
             lines.append(match[0][1:])
         return cls(b"\n".join(lines), begins, list(itertools.accumulate((len(line) + 1 for line in lines), initial=0)))

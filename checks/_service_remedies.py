@@ -1,0 +1,42 @@
+"""What to do about what the worker needs beside its own container: services, and the volume for audio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+
+from ot_doctor.check import Cause, Risk, Step
+from ot_doctor.evidence import Deployment, Unavailable, Workers
+
+SERVICES: Mapping[Cause, tuple[str, str, str]] = {
+    Cause.BROKER_UNREACHABLE: (
+        "redis",
+        "Start Redis.",
+        "Where it runs, see its log, and whether REDIS_PASSWORD in the .env is the one that it was started with.",
+    ),
+    Cause.NATIVE_UNAVAILABLE: (
+        "diar-native",
+        "Start the native engine.",
+        "Where it has no models, look for 'provisioning' in the log of the service backend. PyAnnote stands in where the .env "
+        "does not have ENGINE_DIARIZER_REQUIRE_SIDECAR=true.",
+    ),
+}
+_SCRATCH = "/scratch/opentranscribe"
+
+
+def start_service(cause: Cause, deployment: Deployment | Unavailable) -> list[Step]:
+    """Start a service that the worker needs."""
+    service, text, more = SERVICES[cause]
+    if isinstance(deployment, Unavailable) or not deployment.compose_files:
+        return [Step(f"{text} Its service is {service}.", risk=Risk.RESTARTS), Step(more)]
+    return [Step(text, command=deployment.compose(f"up -d --no-deps {service}"), risk=Risk.RESTARTS), Step(more)]
+
+
+def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
+    """Give the volume through which the workers hand audio over to their user."""
+    text = "Give the volume for audio to user id 1000 and group id 999"
+    running = [] if isinstance(workers, Unavailable) else [w for w in workers.diarizers if w.running]
+    if not running or isinstance(deployment, Unavailable):
+        return Step(f"{text}: run scripts/fix-shared-volume-perms.sh of the OpenTranscribe folder.", risk=Risk.CHANGES_FILES)
+    command = deployment.docker(f"exec -u 0 {quote(running[0].name)} chown -R 1000:999 {_SCRATCH}")
+    return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES)

@@ -1,0 +1,118 @@
+"""Logs of the v0.5 line, and every other log of the corpus in the formats of that line: what is said of them is right.
+
+``v05/*.log`` are by real Celery with upstream's formatter (``v04…``: with Celery's own), or put together from upstream's lines
+(``x-…``, ``probe-…``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.evidence import Attempt, Request, Unavailable
+from ot_doctor.evidence.sources.worker_log import gather
+from ot_doctor.evidence.worker_log import WorkerLog
+from tests.corpus import rewrite, wraps
+from tests.corpus.accuracy import NOTHING, examined, judge, said
+from tests.corpus.cases_of import NAMES, Case, case_of
+
+LOGS = Path(__file__).parent / "v05"
+COMMUNITY = "pyannote/speaker-diarization-community-1"
+_NATIVE = ("succeeded", None, None, "native", False)
+_PYANNOTE = ("succeeded", None, None, "pyannote", False)
+_GATED = ("failed", "gated-not-accepted", COMMUNITY, "pyannote", True)
+_NO_MEMORY = ("failed", "gpu-out-of-memory", None, "pyannote", False)
+#: Of each attempt, the newest first: outcome, cause, subject, engine, and whether PyAnnote stood in for the native one.
+TRUTHS: dict[str, list[tuple[str, str | None, str | None, str, bool]]] = {
+    "probe-v04fmt-success": [_NATIVE],
+    "probe-v05-text-success": [_NATIVE],
+    "v04-fail-then-success": [_NATIVE, _GATED],
+    "v04-threads": [(*_NO_MEMORY[:4], True), _GATED, _PYANNOTE, _NATIVE],
+    "v05-fail-then-success": [_NATIVE, _GATED],
+    "v05-json-success": [_NATIVE],
+    "v05-oom-only": [_NO_MEMORY],
+    "v05-prefork-text": [(*_NO_MEMORY[:4], True), _GATED, _NATIVE],
+    "v05-threads-json": [(*_NO_MEMORY[:4], True), _GATED, _NATIVE],
+    "v05-threads-text": [(*_NO_MEMORY[:4], True), _GATED, _PYANNOTE, _NATIVE],
+    "x-emptycache-mps": [("failed", "known-defect", None, "pyannote", False)],
+    "x-invalid-ordinal": [("failed", "gpu-out-of-memory", None, "", False)],
+    "x-invalid-ordinal2": [("failed", "gpu-out-of-memory", None, "", False)],
+    "x-load-timeout": [("failed", "network-timeout", COMMUNITY, "pyannote", False)],
+    "x-only-step-timing": [("succeeded", None, None, "", False)],
+    "x-scratch-eacces": [("failed", "scratch-permission", "/scratch/opentranscribe", "", False)],
+    "x-sidecar-retry": [("failed", "native-unavailable", None, "", False)],
+    "x-split-diarize": [("failed", "gated-not-accepted", COMMUNITY, "pyannote", False)],
+}
+WRAPS: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": lambda log: log,
+    "docker compose logs": wraps.compose_logs,
+    "docker logs -t": wraps.docker_logs_t,
+    "docker compose logs -t": lambda log: wraps.compose_logs(wraps.docker_logs_t(log)),
+    "json-file": wraps.json_file,
+    "journald": lambda log: _journald(log),
+}
+
+
+def _journald(log: bytes) -> bytes:
+    return b"".join(b"Nov 28 15:05:45 host opentranscribe-celery-worker[812]: " + line for line in log.splitlines(keepends=True))
+
+
+def _read(folder: Path, log: bytes) -> WorkerLog:
+    path = folder / "worker.log"
+    path.write_bytes(log)
+    return gather(Request(logs=(str(path),), log_alone=True), Unavailable("a log alone"))
+
+
+def _told(attempt: Attempt) -> tuple[str, str | None, str | None, str, bool]:
+    return (attempt.outcome.value, attempt.cause, attempt.subject, attempt.engine, attempt.stood_in)
+
+
+def test_every_log_has_its_truth() -> None:
+    assert sorted(path.stem for path in LOGS.glob("*.log")) == sorted(TRUTHS)
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("name", TRUTHS)
+def test_what_became_of_each_attempt(name: str, wrap: str, tmp_path: Path) -> None:
+    log = _read(tmp_path, WRAPS[wrap]((LOGS / f"{name}.log").read_bytes()))
+    assert [_told(attempt) for attempt in log.attempts] == TRUTHS[name]
+    assert [hit.signature for hit in log.stray if hit.cause and not hit.generic] == []
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_the_diagnosis_of_each_log(name: str) -> None:
+    outcome, cause, *_ = TRUTHS[name][0]
+    case = Case(name, outcome, cause or "", (), "run", LOGS)
+    assert judge(case).said == (cause or NOTHING)
+
+
+@pytest.fixture(scope="module")
+def read_as_they_are(tmp_path_factory: pytest.TempPathFactory) -> dict[str, WorkerLog]:
+    folder = tmp_path_factory.mktemp("as-they-are")
+    return {name: _read(folder, case_of(name).log.read_bytes()) for name in NAMES}
+
+
+def _tell(log: WorkerLog) -> object:
+    """Of the newest attempt, and of what is outside attempts."""
+    return [_told(attempt)[:3] for attempt in log.attempts[:1]], sorted({hit.cause for hit in log.stray if hit.cause})
+
+
+@pytest.mark.parametrize("form", [rewrite.text, rewrite.in_json], ids=["text", "json"])
+def test_no_verdict_changes_with_the_format(
+    form: rewrite.Format, read_as_they_are: dict[str, WorkerLog], tmp_path: Path
+) -> None:
+    """Every log of the older lines, as v0.5 would have written it."""
+    changed = {}
+    for name in NAMES:
+        case = replace(case_of(name), folder=tmp_path)
+        original = case_of(name).log.read_bytes()
+        case.log.write_bytes(rewritten := rewrite.rewritten(original, form))
+        assert b": INFO/" not in rewritten, name
+        report = examined(case)
+        assert report.log is not None
+        if _tell(report.log) != _tell(read_as_they_are[name]) or said(report) not in case.answers:
+            changed[name] = (_tell(read_as_they_are[name]), _tell(report.log), said(report))
+    assert changed == {}
