@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import os
 import select
 import signal
@@ -28,7 +27,8 @@ _WARM_UP = 0.8  # seconds before the end in which the parent gets ready to speak
 _DEFAULT = 30.0  # seconds, where no --timeout is known
 _FOR_FILES = 10.0  # seconds for what comes after the document: the files of --output
 _INTERRUPTED = 1.0  # seconds that an interrupted child has to end
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_FORWARDED = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 _begun = False
 _kept = -1  # a file in memory that parent and child share
@@ -149,6 +149,8 @@ def _alarm(seconds: float) -> None:
 
 def _become_the_child(parent: int, channel: int, lifeline: int) -> None:
     global _channel
+    import fcntl  # not on every system
+
     _channel = channel
     # The parent holds the other end and writes nothing: when it is gone, the kernel ends this process.
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())

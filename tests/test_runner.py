@@ -144,7 +144,7 @@ def test_without_a_thread_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) ->
     got = store.get(Host)
     assert isinstance(got, Unavailable)
     for reason, hint in ((first.message, first.remedy[0].text), (got.reason, got.hint)):
-        assert "limit on this process's threads or memory" in reason and "ulimit -u" in hint
+        assert "the limit on memory" in reason and "No more threads can be started" in reason and "ulimit -u" in hint
 
 
 def test_only_dependants_of_what_did_not_pass_are_skipped() -> None:

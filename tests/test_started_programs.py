@@ -93,8 +93,8 @@ PROGRAMS = (
 AUDIT = """
 import sys
 MARK = sys.argv.pop(1)
-STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork", "os.forkpty", "os.startfile",
-          "pty.spawn", "webbrowser.open"}
+STARTS = {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.startfile", "pty.spawn",
+          "webbrowser.open"}
 def told(event, arguments):
     if event in STARTS:
         with open(MARK, "a") as file:

@@ -114,8 +114,7 @@ def test_an_odd_folder_in_the_labels_of_a_container(tmp_path: Path, label: str) 
     labels = {"com.docker.compose.project": "a", "com.docker.compose.project.working_dir": f"{tmp_path}/{label}"}
     listed = from_list({"Id": "c0", "Names": ["/opentranscribe-celery-worker"], "Image": "x", "Labels": labels})
     assert listed is not None
-    chosen, _ = choose([listed], tmp_path, ())
-    assert len(chosen) == 1
+    assert len(choose([listed], tmp_path, ())) == 1
 
 
 # -- clocks ----------------------------------------------------------------------------------------------------------
