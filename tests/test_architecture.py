@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "ot_doctor.evidence": (
         "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults",
     ),
+    "ot_doctor.logs": ("ot_doctor.logs", "ot_doctor.evidence"),
     "ot_doctor.discovery": ("ot_doctor.check", "ot_doctor.secrets", "ot_doctor.deadline"),
     "ot_doctor.runner": (
         "ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults",

@@ -1,0 +1,66 @@
+"""The rules in their order, and what they make of one fault or of all faults of a log."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from ot_doctor.logs.faults.harmless import entry_for
+from ot_doctor.logs.faults.model import Fault, Verdict
+from ot_doctor.logs.faults.rule import Rule, rules
+
+_FIRST = frozenset({
+    "out-of-memory", "gpu-out-of-memory", "disk-full", "cache-permission", "cache-readonly", "scratch-permission",
+    "env-unreadable", "time-limit",
+})  # fmt: skip
+_LAST = frozenset({"worker-crashed", "worker-down", "unrecognised"})
+
+
+@functools.cache
+def named() -> dict[str, Rule]:
+    """Every rule by its name, for those who explain one."""
+    return {rule.name: rule for rule in rules()}
+
+
+@functools.lru_cache(maxsize=2048)
+def judge(fault: Fault) -> Verdict | None:
+    """What the first rule that holds makes of the fault; ``None`` where none does, or where the text is harmless."""
+    entry = entry_for(fault.text)
+    if entry is not None and not entry.ignored:
+        return None
+    lower = fault.text.lower()
+    rule = next((rule for rule in rules() if rule.holds(fault, lower)), None)
+    if rule is None:
+        return None
+    return Verdict(rule.cause, rule.names(fault, lower), rule.name, "possible" if rule.possible else "likely")
+
+
+def is_error(fault: Fault) -> bool:
+    """Whether the fault says by its shape that something failed, whatever it is: what nobody may pass over in silence."""
+    if fault.level in ("INFO", "DEBUG") or entry_for(fault.text) is not None:
+        return False
+    return fault.kind != "line" or fault.shows_failure
+
+
+def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
+    """The fault of a stretch of text that explains the others, and what it means; ``None`` where no rule holds.
+
+    A lack of memory, room or permission is before anything else; a crash and a stopped worker are what others end in. Hints
+    (lines at INFO, warnings of what was ignored or tried again) decide only where an error stands that nothing explains.
+    """
+    seen = list(faults)
+    verdicts = [(fault, judge(fault)) for fault in seen]
+    judged = [(_rank(fault, verdict, order), fault, verdict) for order, (fault, verdict) in enumerate(verdicts) if verdict]
+    if not judged:
+        return None
+    rank, fault, verdict = min(judged, key=lambda item: item[0])
+    if rank[0] and not any(is_error(one) or one.shows_failure for one in seen):
+        return None
+    return fault, verdict
+
+
+def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int, int]:
+    entry = entry_for(fault.text)
+    hint = fault.level in ("INFO", "DEBUG") or (entry is not None and entry.ignored and verdict.cause != "broker-unreachable")
+    tier = 0 if verdict.cause in _FIRST else 2 if verdict.cause in _LAST else 1
+    return int(hint), int(verdict.confidence == "possible"), tier, int(fault.level == "WARNING"), order
