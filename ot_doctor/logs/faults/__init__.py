@@ -26,7 +26,14 @@ def faults_in(text: str) -> tuple[Fault, ...]:
 
     A line that has no shape of an error counts only where a rule knows what it means.
     """
-    return tuple(fault for fault in candidates(text) if fault.kind != "line" or fault.shows_failure or judge(fault) is not None)
+    found = _telling(candidates(text))
+    if any(is_error(fault) for fault in found) and decide(found) is None:  # then hints count as well
+        return _telling(candidates(text, quiet=True))
+    return found
+
+
+def _telling(faults: list[Fault]) -> tuple[Fault, ...]:
+    return tuple(fault for fault in faults if fault.kind != "line" or fault.shows_failure or judge(fault) is not None)
 
 
 def unexplained(text: str) -> tuple[str, ...]:

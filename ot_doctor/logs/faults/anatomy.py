@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ot_doctor.evidence.words import ManyWords
@@ -38,6 +39,7 @@ _SIGNS = (
     "mismatch", "unable",
 )  # fmt: skip
 _FINDER = ManyWords(sign.encode() for sign in dict.fromkeys(_SIGNS))
+_HEAD = 60  # characters in which a record tells its level
 _MOST_LINES = 40  # of one message
 _MOST_CHARACTERS = 6_000
 _MOST_FRAMES = 3
@@ -49,22 +51,25 @@ _INNER = re.compile(r"\s+\S|Caused by:")
 _BOUNDARY = re.compile(r"^\s*(?:\[(?:start|end) of |note: run with `RUST_BACKTRACE)")
 
 
-def candidates(text: str) -> list[Fault]:
-    """Each place in a log that may tell an error, in order, container by container."""
-    return [fault for service, lines in pieces(text) for fault in _Reader(lines, service).faults()]
+def candidates(text: str, *, quiet: bool = False) -> list[Fault]:
+    """Each place in a log that may tell an error, in order,
+    container by container; of records at INFO and DEBUG only if ``quiet``."""
+    return [fault for service, lines in pieces(text) for fault in _Reader(lines, service, quiet).faults()]
 
 
 class _Reader:
     """Goes through the lines of one container."""
 
-    def __init__(self, lines: list[str], service: str) -> None:
+    def __init__(self, lines: list[str], service: str, quiet: bool = True) -> None:
         self.lines = lines
         self.service = service
+        self.hits = self._hits(quiet)
+        self.telling = frozenset(self.hits)
 
     def faults(self) -> list[Fault]:
         found: list[Fault] = []
         done = 0
-        for at in self._hits():
+        for at in self.hits:
             if at < done:
                 continue
             end = region_end(self.lines, at)
@@ -76,10 +81,16 @@ class _Reader:
                 found.append(fault)
         return found
 
-    def _hits(self) -> list[int]:
-        starts = list(itertools.accumulate(map(len, self.lines), lambda total, length: total + length + 1, initial=0))
-        data = "\n".join(self.lines).encode("ascii", "replace")
-        return [bisect.bisect_right(starts, place) - 1 for place in _FINDER.places(data)]
+    def _hits(self, quiet: bool) -> list[int]:
+        """The lines that hold a sign. Nearly all of a healthy log is at INFO, and left out without a search."""
+        numbers: Sequence[int] = range(len(self.lines))
+        told = self.lines
+        if not quiet:
+            numbers = [at for at, line in enumerate(told) if not ("INFO" in line[:_HEAD] or "DEBUG" in line[:_HEAD])]
+            told = [told[at] for at in numbers]
+        starts = list(itertools.accumulate((len(line) + 1 for line in told), initial=0))
+        data = "\n".join(told).encode("ascii", "replace")
+        return [numbers[bisect.bisect_right(starts, place) - 1] for place in _FINDER.places(data)]
 
     def _fault(self, at: int, done: int) -> tuple[Fault | None, int]:
         """The fault that the line begins, if it does, and where to go on."""
@@ -97,13 +108,15 @@ class _Reader:
 
     # Python
 
-    def _python(self, at: int, first: int) -> tuple[Fault | None, int]:
-        """A chain of exceptions that begins at a line: a traceback's first, or an exception's where the log begins in one."""
+    def _python(self, at: int, first: int, said: str = "") -> tuple[Fault | None, int]:
+        """A chain of exceptions that begins at a line: a traceback's first, or an exception's where the log begins in one.
+
+        ``said`` is what the record says above the traceback, ``first`` where it begins.
+        """
         chain: list[Raised] = []
         link, begin, level, count = "", at, "", len(self.lines)
-        head = shapes.head(self.lines[at]) if TRACEBACK in self.lines[at] else None
-        above = self._above(first)
-        level = head.level if head else above.level if above else ""
+        head = shapes.head(self.lines[first])
+        level = head.level if head else ""
         last = self.lines[min(at, count - 1)]
         while at < count:
             if TRACEBACK in self.lines[at]:
@@ -127,15 +140,10 @@ class _Reader:
             if at >= count or not (TRACEBACK in self.lines[at] or shapes.exception(self.lines[at])):
                 break
             begin = at
-        quoted = above.message if above is not None and above.level in ("ERROR", "CRITICAL") else ""
-        if quoted and all(not raised.message for raised in chain):
-            chain.append(Raised("", "", " ".join(quoted.split())[:_MOST_CHARACTERS]))
+        if said:
+            chain.append(Raised("", "", " ".join(said.split())[:_MOST_CHARACTERS], link="record"))
         end = max(at, first + 1)
         return Fault("python", tuple(chain), (first + 1, end), level, self.service, last.strip()), end
-
-    def _above(self, at: int) -> shapes.Head | None:
-        """The head of the record that a traceback stands in: the line right before it."""
-        return shapes.head(self.lines[at - 1]) if at > 0 else None
 
     def _body_end(self, at: int) -> int:
         """The first line after the frames of a traceback."""
@@ -145,9 +153,8 @@ class _Reader:
                 if FRAME.match(line):
                     at += 1
                     continue
-                before = self.lines[at - 1]
-                torn = line and not shapes.exception(line) and FRAME.match(before) and ", in" not in before
-                if not torn:
+                broken = line and not shapes.exception(line, after_traceback=True) and not shapes.head(line)
+                if not broken or not any(later[:2] == "  " for later in self.lines[at + 1 : at + 4]):
                     return at
             at += 1
         return at
@@ -188,9 +195,9 @@ class _Reader:
     def _begins(self, at: int) -> bool:
         """Whether a line begins something of its own."""
         line = self.lines[at]
-        if TRACEBACK in line or shapes.connector(line) or _BOUNDARY.match(line) or shapes.native(line):
+        if TRACEBACK in line or shapes.connector(line) or _BOUNDARY.match(line) or shapes.head(line) is not None:
             return True
-        return shapes.head(line) is not None or shapes.exception(line) is not None
+        return at in self.telling and (shapes.exception(line) is not None or bool(shapes.native(line)))
 
     def _skip_blank(self, at: int) -> int:
         while at < len(self.lines) and not self.lines[at].strip():
@@ -229,6 +236,8 @@ class _Reader:
             level = "WARNING"
         kind = shapes.native(message) or shapes.native(line)
         end = self._end_of(at, message, kind, bool(head))
+        if head is not None and end < len(self.lines) and self.lines[end].startswith(TRACEBACK):
+            return self._python(end, at, " ".join([message, *self.lines[at + 1 : end]]))
         begin = at
         if kind == "c++" and "what()" in line and at > done and "terminate called" in self.lines[at - 1]:
             begin = at - 1

@@ -27,11 +27,12 @@ _REPOSITORY = re.compile(
     r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}?)(?=[\s'\":,]|\.(?:\s|$)|$)"
 )
 _GATE = re.compile(
-    r"gated repo|\bis gated\b|GatedRepo|\bis restricted\b|\bauthorized list\b|\bask for access\b|\bprivate or gated\b"
+    r"gated repo|\bis gated\b|GatedRepo|\bis restricted\b|\bauthorized list\b|\bask for access\b"
     r"|\baccept(?:ed)? (?:the )?(?:user )?(?:conditions|agreement|terms|license)|\brequest access\b|access to (?:it"
     r"|this (?:model|repo))",
     re.IGNORECASE,
 )
+_ADVICE = re.compile(r"If you are trying to access a private or gated repo[^\n.]{0,80}")  # said of every unknown repository
 _ANONYMOUS = re.compile(
     r"must be authenticated|be authenticated to access|please log ?in|have to be logged in|need to be (?:logged in"
     r"|authenticated)"
@@ -95,14 +96,14 @@ def repository(fault: Fault) -> str | None:
 
 
 def _gate(fault: Fault) -> bool:
-    return bool(_GATE.search(fault.text)) or "GatedRepoError" in fault.types
+    return bool(_GATE.search(_ADVICE.sub("", fault.text))) or "GatedRepoError" in fault.types
 
 
 def _gate_anonymous(fault: Fault) -> bool:
     """A gate that says the request carried no token. With 403 it did, whatever else is said."""
     if not _gate(fault) or fault.status == 403:
         return False
-    return fault.status == 401 or (bool(_ANONYMOUS.search(fault.text)) and "authorized list" not in fault.text)
+    return fault.status == 401 or (bool(_ANONYMOUS.search(_ADVICE.sub("", fault.text))) and "authorized list" not in fault.text)
 
 
 def _gate_closed(fault: Fault) -> bool:

@@ -49,7 +49,7 @@ _WORDED = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _WORD
 _NUMBER = re.compile(
     r"\[Errno (?P<a>-?\d{1,6})\]|\(?os error (?P<b>\d{1,6})\)?|\[WinError (?P<w>\d{1,6})\]|\berrno[ =:]{1,3}(?P<c>-?\d{1,6})\b"
     r"|\bError (?P<d>-?\d{1,6}) (?:connecting|while) |\bOs \{ code: (?P<e>\d{1,6})\b"
-    r"|\b[A-Za-z]{0,40}Error\((?P<f>-?\d{1,6}), ['\"]"
+    r"|\b(?!SSL)[A-Za-z]{0,40}Error\((?P<f>-?\d{1,6}), ['\"]"
 )
 _GAI = re.compile(r"gaierror|getaddrinfo|name resolution|NameResolution|Failed to resolve", re.IGNORECASE)
 

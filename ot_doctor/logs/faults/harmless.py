@@ -8,6 +8,8 @@ import re
 import sys
 from dataclasses import dataclass
 
+from ot_doctor.logs.faults.lines import head
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover
@@ -49,6 +51,7 @@ def harmless(text: str) -> str | None:
     return entry.name if entry else None
 
 
+@functools.lru_cache(maxsize=4096)
 def entry_for(text: str) -> Harmless | None:
     """The entry that knows the text: one that is harmless in any case before one that is merely ignored."""
     lower = text.lower()
@@ -63,8 +66,9 @@ def region_end(lines: list[str], at: int) -> int | None:
     entry = next((one for one in entries() if one.until and one.found(lines[at], lines[at].lower())), None)
     if entry is None:
         return None
-    last = range(at, min(len(lines), at + _LONGEST_REGION))
-    return next((number + 1 for number in last if entry.until in lines[number]), at + 1)
+    within = range(at + 1, min(len(lines), at + _LONGEST_REGION))
+    end = next((number for number in within if head(lines[number]) is not None), within.stop)
+    return next((number + 1 for number in range(at, end) if entry.until in lines[number]), end)
 
 
 @functools.cache

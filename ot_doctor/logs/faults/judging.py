@@ -22,10 +22,28 @@ def named() -> dict[str, Rule]:
     return {rule.name: rule for rule in rules()}
 
 
-@functools.lru_cache(maxsize=2048)
 def judge(fault: Fault) -> Verdict | None:
     """What the first rule that holds makes of the fault; ``None`` where none does, or where the text is harmless."""
-    entry = entry_for(fault.text)
+    return _judged(_Alike(fault))
+
+
+class _Alike:
+    """A fault, equal to all others that differ in ids alone: a log of tracebacks repeats the same ones."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+    def __hash__(self) -> int:
+        return hash(self.fault.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Alike) and self.fault.key == other.fault.key
+
+
+@functools.lru_cache(maxsize=1024)
+def _judged(alike: _Alike) -> Verdict | None:
+    fault = alike.fault
+    entry = entry_for(fault.key[0])
     if entry is not None and not entry.ignored:
         return None
     lower = fault.text.lower()
@@ -37,7 +55,7 @@ def judge(fault: Fault) -> Verdict | None:
 
 def is_error(fault: Fault) -> bool:
     """Whether the fault says by its shape that something failed, whatever it is: what nobody may pass over in silence."""
-    if fault.level in ("INFO", "DEBUG") or entry_for(fault.text) is not None:
+    if fault.level in ("INFO", "DEBUG") or entry_for(fault.key[0]) is not None:
         return False
     return fault.kind != "line" or fault.shows_failure
 
@@ -54,13 +72,18 @@ def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
     if not judged:
         return None
     rank, fault, verdict = min(judged, key=lambda item: item[0])
-    if rank[0] and not any(is_error(one) or one.shows_failure for one in seen):
+    if rank[0] in _HINTS and not any(is_error(one) or (one.shows_failure and entry_for(one.key[0]) is None) for one in seen):
         return None
     return fault, verdict
 
 
-def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int, int]:
-    entry = entry_for(fault.text)
-    hint = fault.level in ("INFO", "DEBUG") or (entry is not None and entry.ignored and verdict.cause != "broker-unreachable")
+_HINTS = (1, 3, 4)
+
+
+def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int]:
+    """How near it is to what brought all about. A hint that is sure goes before an error that says little."""
+    entry = entry_for(fault.key[0])
+    hint = entry is not None and entry.ignored and verdict.cause != "broker-unreachable"
+    weight = 4 if fault.level in ("INFO", "DEBUG") else int(hint) + 2 * (verdict.confidence == "possible")
     tier = 0 if verdict.cause in _FIRST else 2 if verdict.cause in _LAST else 1
-    return int(hint), int(verdict.confidence == "possible"), tier, int(fault.level == "WARNING"), order
+    return weight, tier, int(fault.level == "WARNING"), order

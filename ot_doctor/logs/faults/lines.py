@@ -65,11 +65,25 @@ _NATIVE = (  # kind, and what a line looks like that tells an error without Pyth
         r"|\b(?:core dumped)\b|\bexit(?:ed)?(?: with)?(?: non-zero)?(?: exit)? (?:code|status):? ?-?[1-9]"
         r"|\breturned non-zero exit status|\bdied with <Signals"),
 )  # fmt: skip
+_NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
+    "panicked", "Error: ", "Caused by:", "panic: ", "fatal error: ", "dial tcp", "goroutine", "terminate called", "what()",
+    "libc++abi", "std::",
+    "free", "munmap", "malloc", "corrupted", "ut of memory", "oom", "segfault", "opcode", "NVRM", "Error response",
+    "ailed to ", "OCI ",
+    "nvidia-container", "unresolvable", "Cannot connect", "env file", "service ", "network ", "volume ", "dependency",
+    "validating ", "ERROR",
+    "failed", "Exception Code", "exited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
+    "TimeLimit", "imed out",
+    "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted", "Floating",
+    "not found",
+    "Fatal Python", "core dumped", "exit", "non-zero", "died with",
+)  # fmt: skip
 NATIVE = [(kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _NATIVE]
 STRONG = re.compile(
     r"(?:^|[\s>])(?:[A-Za-z_][\w.]{0,80})?(?:Error|Exception|ERROR|FATAL|Fatal|CRITICAL)\b(?:\[\w{1,20}\])?:? ?(?=:|\S)"
     r"|\bpanicked at\b|^(?:error|fatal|fatal error): |!!! Exception"
-    r"|\bFailed to process\b|\b(?:failed|failed to \w+)(?: [^:\n]{0,120})?: |\bUnable to load any of\b"
+    r"|\bFailed to (?:process|load|start|download|transcribe|diarize|initiali[sz]e)\b|\b(?:failed"
+    r"|failed to \w+)(?: [^:\n]{0,120})?: |\bUnable to load any of\b"
 )
 _HARMLESS_COUNT = re.compile(r"\b(?:0|no|without(?: any)?) (?:errors?|failures?)\b|\berrors?[=: ]{1,2}0\b"
     r"|\bfailed[=: ]{1,2}0\b", re.IGNORECASE)
@@ -154,6 +168,8 @@ def connector(line: str) -> str:
 
 def native(text: str) -> str:
     """Which kind of program tells an error there; empty for none."""
+    if not any(word in text for word in _NATIVE_WORDS):
+        return ""
     return next((kind for kind, pattern in NATIVE if pattern.search(text)), "")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 from ot_doctor.logs.faults import details
 from ot_doctor.logs.faults.details import Address
 from ot_doctor.logs.faults.lines import strong
+
+_IDS = re.compile(r"\b0x[0-9a-f]{6,16}\b|\[[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\]")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Raised:
     module: str  # "requests.exceptions"; empty where the text does not tell
     message: str  # in one line: white space is folded
     frames: tuple[Frame, ...] = ()  # the innermost last, three at most
-    link: str = ""  # how it hangs together with the one before: "cause", "context", "group", or nothing for the first
+    link: str = ""  # to the one before: "cause", "context", "group", "record" (what it says above), or nothing for the first
 
     @functools.cached_property
     def text(self) -> str:
@@ -56,6 +59,11 @@ class Fault:
     def text(self) -> str:
         """All messages of the chain, one line each."""
         return "\n".join(raised.text for raised in self.chain)
+
+    @functools.cached_property
+    def key(self) -> tuple[str, str, tuple[Frame, ...]]:
+        """What is judged: the text without the addresses of objects and tasks' ids, which differ each time."""
+        return _IDS.sub("", self.text), self.kind, self.frames
 
     @functools.cached_property
     def shows_failure(self) -> bool:

@@ -6,28 +6,32 @@ import itertools
 import json
 import re
 
+from ot_doctor.logs.faults.lines import exception
+
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[@-~]|\][^\x07\x1b\n]{0,300}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _PREFIXES = re.compile(
     r"^(?:(?P<service>[A-Za-z0-9][\w.-]{0,80}) *\| ?)?"
-    rf"(?:{_STAMP}:? (?=\S| |$)|{_STAMP}$)?"
-    r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? |\d{4}-\d\d-\d\dT[\d:.+-]{8,24}Z? )(?P<host>[\w.-]{1,80}) "
-    r"(?P<unit>[\w./@-]{1,80})(?:\[\d{1,8}\])?: ?)?"
+    rf"(?:{_STAMP} [\w.-]{{1,80}} (?P<logged>[\w./@-]{{1,80}})\[\d{{1,8}}\]: ?|{_STAMP}:? (?=\S| |$)|{_STAMP}$)?"
+    r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]{1,80} (?P<unit>[\w./@-]{1,80})(?:\[\d{1,8}\])?: ?)?"
 )
 _MARKS = re.compile(  # one of them begins a line: then the lines are worth the work
-    rf"^(?:[A-Za-z0-9][\w.-]{{0,80}} *\| |{_STAMP}|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
-    rf"|\d{{4}}-\d\d-\d\dT[\d:.+-]{{8,24}} [\w.-]+ [\w./@-]+\[)",
-    re.MULTILINE,
+    rf"[A-Za-z0-9][\w.-]{{0,80}} *\| |{_STAMP}|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
+    rf"|\d{{4}}-\d\d-\d\dT[\d:.+-]{{8,24}} [\w.-]+ [\w./@-]+\["
 )
-_TIMES = re.compile(r"^(?:#\d{1,3} )?(\d{1,6}\.\d{1,3}) ?", re.MULTILINE)  # docker build
-_DAYS = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})? (?! ?[-|\[]"
-    r"|[A-Z]{4,8}\b)", re.MULTILINE)  # a stamp and no level after it
+_TIMES = re.compile(r"(?:#\d{1,3} )?\d{1,6}\.\d{1,3}(?: |$)")  # docker build
+_DAYS = re.compile(  # a date and time, and neither a level nor a logger after it
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})? (?! ?[-|\[]|[A-Z]{4,8}\b)"
+)
 _GUARD = re.compile(  # begins something of its own, so it goes on with nothing
     r"^(?:$|Traceback \(most recent|  File \"|    \S|\[?\d{4}-\d\d-\d\d|\[\d\d/\d\d/\d\d|The above exception was"
     r"|During handling of the|\[?(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
     r"|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b|Caused by:|\{\")"
 )
+_WORD = re.compile(r"[^\s-]*-?")  # what is not broken: a word, to its first hyphen
 _NARROWEST, _WIDEST = 60, 132
+_SHORTEST_WRAPPED = 20
+_TERMINALS = (80, 100, 120, 132)
 _LONGEST_WRAPPED = 1 << 18
 
 
@@ -41,30 +45,29 @@ def pieces(text: str) -> list[tuple[str, list[str]]]:
         text = _ANSI.sub("", text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if text.startswith('{"log":"'):
+    if text.startswith(('{"log":"', '{"log": "')):
         text = "\n".join(_from_json(line) for line in text.split("\n"))
     lines = text.split("\n")
-    if not _MARKS.search(text):
-        if sum(1 for _ in itertools.islice(_TIMES.finditer(text), 2)) and _all_begin(lines, _TIMES):
-            lines = _TIMES.sub("", text).split("\n")
-        elif _all_begin(lines, _DAYS):
-            lines = _DAYS.sub("", text).split("\n")
-        return [("", _unwrapped(lines))]
+    if not any(map(_MARKS.match, lines)):
+        return [("", _unwrapped(_without_times(lines)))]
     found: dict[str, list[str]] = {}
     last = ""
     for line in lines:
         match = _PREFIXES.match(line)
         if match is not None and match.end():
-            last = match["service"] or match["unit"] or ""
+            last = match["service"] or match["logged"] or match["unit"] or ""
             line = line[match.end() :]
         found.setdefault(last, []).append(line)
-    return [(service, _unwrapped(own)) for service, own in found.items()]
+    return [(service, _unwrapped(_without_times(own))) for service, own in found.items()]
 
 
-def _all_begin(lines: list[str], pattern: re.Pattern[str]) -> bool:
-    """Whether of the first lines that are not empty all begin so, but one in four, which a wrapped line may be."""
+def _without_times(lines: list[str]) -> list[str]:
+    """The lines without the seconds of ``docker build``, and without a date that stands before nearly every one of them."""
+    if any(map(_TIMES.match, lines)):
+        lines = [_TIMES.sub("", line, count=1) for line in lines]
     sample = [line for line in itertools.islice(lines, 40) if line.strip()]
-    return len(sample) > 0 and sum(1 for line in sample if pattern.match(line)) * 4 >= len(sample) * 3
+    dated = sum(1 for line in sample if _DAYS.match(line))
+    return [_DAYS.sub("", line, count=1) for line in lines] if dated and dated * 4 >= len(sample) * 3 else lines
 
 
 def _from_json(line: str) -> str:
@@ -79,23 +82,24 @@ def _unwrapped(lines: list[str]) -> list[str]:
     width = max(map(len, lines), default=0)
     if not _NARROWEST <= width <= _WIDEST or len(lines) * width > _LONGEST_WRAPPED:
         return lines
+    goes_on = [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+    before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
+    by_width = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
     found: list[str] = []
-    last = ""  # the line before, as it stands in the log
-    for line in lines:
-        glue = _glue(last, line, width) if found else None
-        if glue is None:
+    for line, wrapped in zip(lines, goes_on, strict=True):
+        if not wrapped:
             found.append(line)
+        elif by_width:
+            found[-1] += line
         else:
-            found[-1] = found[-1].rstrip() + glue + line.lstrip() if glue else found[-1] + line
-        last = line
+            hyphen = found[-1].endswith("-") and line[:1].isalnum()
+            found[-1] = f"{found[-1].rstrip()}{'' if hyphen else ' '}{line.lstrip()}"
     return found
 
 
-def _glue(line: str, following: str, width: int) -> str | None:
-    """What stands between the two where the second goes on with the first; ``None`` where it does not."""
-    if len(line) < _NARROWEST * 3 // 4 or not following.strip() or _GUARD.match(following):
-        return None
-    if len(line) == width:
-        return ""
-    first = len(following.split(None, 1)[0])
-    return " " if len(line.rstrip()) + 1 + first > width else None
+def _goes_on(line: str, following: str, width: int) -> bool:
+    """Whether the second may be the rest of the first: it, or its first word, had no room there."""
+    if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
+        return False
+    word = _WORD.match(following.lstrip())
+    return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width
