@@ -17,7 +17,7 @@ from ot_doctor.logs.faults.plain import pieces
 
 # A line that tells of an error holds one of these. Healthy lines rarely do.
 _SIGNS = (
-    "rror", "ERR", "xception", "Traceback", "raceback (most", "FATAL", "Fatal", "fatal", "CRITICAL", "panic", "SIG",
+    "rror", "ouldn't ", "ERR", "xception", "Traceback", "raceback (most", "FATAL", "Fatal", "fatal", "CRITICAL", "panic", "SIG",
     "signal ", "Killed",
     "killed", "OOM", "oom-", "oom_", "Illegal", "egmentation f", "segfault", "core dumped", "exited", "exit code",
     "exit status", "non-zero",
@@ -95,6 +95,8 @@ class _Reader:
     def _fault(self, at: int, done: int) -> tuple[Fault | None, int]:
         """The fault that the line begins, if it does, and where to go on."""
         line = self.lines[at]
+        if line.startswith("{"):  # a record in JSON, with its traceback inside
+            return self._told(at, done)
         if TRACEBACK in line:
             if line.lstrip().startswith(("+ Exception Group", "| Exception Group", "Exception Group")):
                 return self._group(at)
@@ -211,7 +213,6 @@ class _Reader:
             end += 1
         inner = [GROUP.sub("", line) if GROUP.match(line) else line for line in self.lines[at:end]]
         inner[0] = inner[0].replace("Exception Group ", "")
-        inner = [line[2:] if line.startswith("  ") and shapes.exception(line[2:]) else line for line in inner]
         parts = [fault for fault in _Reader(inner, self.service).faults() if fault.kind == "python"]
         if not parts:
             return None, end
@@ -234,7 +235,9 @@ class _Reader:
                 return Fault(one.kind, one.chain, (at + 1, at + 1), level, self.service, one.last_line), at + 1
         if not level and _WARNING.search(line):
             level = "WARNING"
-        kind = shapes.native(message) or shapes.native(line)
+        if head is not None and at + 1 < len(self.lines) and self.lines[at + 1].startswith(TRACEBACK):
+            return self._python(at + 1, at, message)
+        kind = "rust" if self._has_causes(at, message) else shapes.native(message)
         end = self._end_of(at, message, kind, bool(head))
         if head is not None and end < len(self.lines) and self.lines[end].startswith(TRACEBACK):
             return self._python(end, at, " ".join([message, *self.lines[at + 1 : end]]))
@@ -253,6 +256,11 @@ class _Reader:
                 chain = (Raised("", "", text),)
         kind = kind or ("record" if level in ("ERROR", "CRITICAL") else "line")
         return Fault(kind, chain, (begin + 1, end), level, self.service, line.strip()), end
+
+    def _has_causes(self, at: int, message: str) -> bool:
+        """Whether a line is the first of an error as Rust's programs print it."""
+        following = self._skip_blank(at + 1)
+        return message.startswith("Error: ") and following < len(self.lines) and self.lines[following].startswith("Caused by:")
 
     def _skip_back(self, at: int) -> int:
         at -= 1

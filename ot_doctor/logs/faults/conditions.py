@@ -28,7 +28,7 @@ _REPOSITORY = re.compile(
 )
 _GATE = re.compile(
     r"gated repo|\bis gated\b|GatedRepo|\bis restricted\b|\bauthorized list\b|\bask for access\b"
-    r"|\baccept(?:ed)? (?:the )?(?:user )?(?:conditions|agreement|terms|license)|\brequest access\b|access to (?:it"
+    r"|\baccept(?:ed|ing)? (?:the )?(?:user )?(?:conditions|agreement|terms|license)|\brequest access\b|access to (?:it"
     r"|this (?:model|repo))",
     re.IGNORECASE,
 )

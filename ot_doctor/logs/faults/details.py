@@ -59,7 +59,7 @@ _TYPE = re.compile(
     r"|Interrupt))\b(?!\()|\b([A-Z]\w{2,50}(?:Error|Exception|Timeout|Exceeded|Disconnected|Read))\(|\b(gaierror)\b"
 )
 _STATUS = re.compile(
-    r"\b(\d{3}) (?:Client|Server) Error|\bHTTP Error (\d{3})\b|\b(?:Client|Server) error '(\d{3}) "
+    r"\b(\d{3}) (?:Client|Server) Error|\bHTTPError:? (\d{3})\b|\bHTTP Error (\d{3})\b|\b(?:Client|Server) error '(\d{3})\b"
     r"|\(([45]\d\d) [A-Z][\w ]{2,30}\) for url"
     r"|\bstatus(?:[ _]?code)?(?: is)?[:= ]{1,3}\(?([1-5]\d\d)\b|\b([45]\d\d), message=|\bTunnel connection failed: (\d{3})"
     r"|\bHTTP/[12](?:\.\d)?\"? (?:\d{3} )?\(?([45]\d\d)\b|\b(?:returned|responded(?: with)?|answered(?: with)?|got|received)"
@@ -84,6 +84,7 @@ _HUB_PATH = re.compile(
     r"|commits/)[^/?#]{1,100})?)"
     r"(?:/(?:resolve|raw|blob|tree|revision|commits)/(?P<rev>[^/?#]{1,100})(?:/(?P<file>[^?#]{1,300}))?)?"
 )
+_NO_OWNER = {"docs", "models", "api", "settings", "blog", "join", "login", "whoami-v2", "papers", "pricing", "organizations"}
 _HUB = re.compile(r"(?:^|\.)(?:huggingface\.co|hf\.co|hf-mirror\.com|xethub\.hf\.co)$", re.IGNORECASE)
 _PUBLIC_DOT = re.compile(r"\.[A-Za-z]{2,}$")
 _LOCAL = re.compile(r"^(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|0\.0\.0\.0|host\.docker\.internal)")
@@ -111,7 +112,7 @@ _SIGNAL_WORDS = (
     (6, re.compile(r"\bAborted\b(?: +\(core dumped\)|$| {2,})|Fatal Python error: Aborted")),
     (7, re.compile(r"\bBus error\b")),
     (8, re.compile(r"\bFloating point exception\b")),
-    (9, re.compile(r"(?:^|: |\d {1,6}|\bline \d+: +\d+ )Killed\b(?!:)(?: {2,}|$| +[\w./-]+ )", re.MULTILINE)),
+    (9, re.compile(r"\bline \d+: +\d+ +Killed\b|(?:^|[:\s])Killed$|^Killed {2,}|\bzsh: killed\b", re.MULTILINE)),
 )
 _SIGNAL = re.compile(
     r"\b(SIG(?:HUP|INT|QUIT|ILL|TRAP|ABRT|BUS|FPE|KILL|SEGV|PIPE|TERM))\b|\bsignal:? \(?(\d{1,2})\b"
@@ -160,7 +161,7 @@ class Address:
 
 def _address(scheme: str, host: str, port: int | None, path: str) -> Address:
     found = _HUB_PATH.match(unquote(path)) if _HUB.search(host) or "/resolve/" in path else None
-    parts = found.groupdict() if found else {}
+    parts = found.groupdict() if found and found["repo"].split("/")[0] not in _NO_OWNER else {}
     return Address(scheme, host, port, path, parts.get("repo") or "", parts.get("rev") or "", parts.get("file") or "")
 
 

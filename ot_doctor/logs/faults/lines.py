@@ -36,12 +36,12 @@ _EXCEPTION = re.compile(
     r"^(?P<name>(?:[A-Za-z_]\w{0,60}\.){0,8}(?:[A-Z]\w{0,80}?(?:Error|Exception|Exceeded|Timeout|TimedOut|Disconnected"
     r"|IsEnabled|Failed|Failure"
     r"|Interrupt|Exit|Warning|Lost|NotFound|IncompleteRead|Denied|Unavailable|Group|Empty|Cancelled)|gaierror|error|herror"
-    r"|timeout))"
+    r"|[tT]imeout))"
     r"(?::(?: (?P<message>.*))?$|$)"
 )
 _AFTER_TRACEBACK = re.compile(rf"^(?P<name>{_NAMED})(?::(?: (?P<message>.*))?$|$)")
 FRAME = re.compile(r'^\s*File "(?P<path>[^"\n]{1,500})", line (?P<line>\d{1,7})(?:, in (?P<function>[^\n]{1,200}))?')
-GROUP = re.compile(r"^\s*(?:\+|\|)[ +|-]*(?:\d{1,3} -+|\.\.\. -+)?")
+GROUP = re.compile(r"^\s*(?:\+[-+ ]*(?:\d{1,3}|\.\.\.)? ?-*\s*$|[+|] ?)")  # what Python draws beside a group of exceptions
 
 _NATIVE = (  # kind, and what a line looks like that tells an error without Python's help
     ("rust", r"\bthread '[^'\n]{0,80}'(?: \(\d+\))? panicked at |^Error: .{0,400}$(?=\n\n?Caused by:)|^Caused by:$"),
@@ -51,6 +51,7 @@ _NATIVE = (  # kind, and what a line looks like that tells an error without Pyth
     ("kernel", r"\bOut of memory: Kill|\boom[-_]kill|\boom_reaper: |\bMemory cgroup out of memory|\bsegfault at [0-9a-f]"
         r"|\btrap invalid opcode|\binvoked oom-killer|\bNVRM: Xid"),
     ("engine", r"\bError response from daemon: |\bfailed to create (?:task|shim)|\bOCI runtime |\bnvidia-container-cli: "
+        r"|\bDocker (?:daemon|API) socket|\bexecutable file not found"
         r"|\bunresolvable CDI|^Cannot connect to the Docker daemon|^failed to solve: |^failed to read |^env file |^(?:service"
         r"|network|volume) \"[^\"\n]{1,80}\" (?:has|refers|depends)|\bdependency failed to start|^validating [^\n]{1,200}: "
         r"|^(?:ERROR|failed)[: ]+(?:load|solve)|\bException Code: 0x"),
@@ -70,9 +71,10 @@ _NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
     "libc++abi", "std::",
     "free", "munmap", "malloc", "corrupted", "ut of memory", "oom", "segfault", "opcode", "NVRM", "Error response",
     "ailed to ", "OCI ",
-    "nvidia-container", "unresolvable", "Cannot connect", "env file", "service ", "network ", "volume ", "dependency",
-    "validating ", "ERROR",
-    "failed", "Exception Code", "exited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
+    "nvidia-container", "Docker daemon socket", "Docker API socket", "executable file", "unresolvable", "Cannot connect",
+    "env file", "service ", "network ", "volume ", "dependency",
+    "validating ", "solve", "load ",
+    "Exception Code", "exited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
     "TimeLimit", "imed out",
     "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted", "Floating",
     "not found",
@@ -82,7 +84,8 @@ NATIVE = [(kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _NATIVE
 STRONG = re.compile(
     r"(?:^|[\s>])(?:[A-Za-z_][\w.]{0,80})?(?:Error|Exception|ERROR|FATAL|Fatal|CRITICAL)\b(?:\[\w{1,20}\])?:? ?(?=:|\S)"
     r"|\bpanicked at\b|^(?:error|fatal|fatal error): |!!! Exception"
-    r"|\bFailed to (?:process|load|start|download|transcribe|diarize|initiali[sz]e)\b|\b(?:failed"
+    r"|\b[Cc]ould ?(?:not|n't) (?:load|start|open) |\bFailed to (?:process|load|start|download|transcribe|diarize"
+    r"|initiali[sz]e)\b|\b(?:failed"
     r"|failed to \w+)(?: [^:\n]{0,120})?: |\bUnable to load any of\b"
 )
 _HARMLESS_COUNT = re.compile(r"\b(?:0|no|without(?: any)?) (?:errors?|failures?)\b|\berrors?[=: ]{1,2}0\b"
