@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
 
 import pytest
 
-from ot_doctor.logs.faults import Fault, faults_in
+from ot_doctor.logs.faults import Fault, decide, faults_in, unexplained
 
 CHAIN = """[2026-11-21 01:37:28,804: ERROR/MainProcess] Task transcription.gpu_transcribe[5d1c2b8e] raised unexpected
 Traceback (most recent call last):
@@ -180,3 +182,21 @@ def test_the_torchcodec_warning_hides_nothing_that_follows() -> None:
         "[2026-11-21 01:37:28,804: ERROR/MainProcess] [Errno 28] No space left on device\n"
     )
     assert [fault.errors for fault in faults_in(text)] == [{"ENOSPC"}]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_nothing_in_a_log_makes_it_fail(seed: int) -> None:
+    chance = random.Random(seed)
+    logs = sorted((Path(__file__).parent / "public").glob("*.log"))
+    lines = [line for path in logs for line in path.read_text(encoding="utf-8").splitlines()]
+    lines += [*CHAIN.splitlines(), *GROUP.splitlines()]
+    lines += ['{"log": "Traceback (most recent call last):\\n', "Caused by:", "Error: x", "\ufffd\x00"]
+    mixed = [chance.choice(lines) for _ in range(80)]
+    text = "".join(line[: chance.randrange(len(line) + 1)] + chance.choice(["\n", "\n", "\r\n", " "]) for line in mixed)
+    found = faults_in(text)
+    assert decide(found) is not None or isinstance(unexplained(text), tuple)
+
+
+@pytest.mark.parametrize("sign", ["| + Exception", "+ Exception"])
+def test_no_depth_is_too_deep(sign: str) -> None:
+    assert faults_in("\n".join("  | " * depth + f"{sign} Group Traceback (most recent call last):" for depth in range(900)))

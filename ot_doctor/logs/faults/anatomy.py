@@ -43,6 +43,7 @@ _HEAD = 60  # characters in which a record tells its level
 _MOST_LINES = 40  # of one message
 _MOST_CHARACTERS = 6_000
 _MOST_FRAMES = 3
+_DEEPEST = 4
 _HUB_TEXT = re.compile(r"Client Error|Server Error|Client error|Repository Not Found|gated repo|Revision Not Found"
     r"|Entry Not Found|for url|HfHubHTTPError")
 _WARNING = re.compile(r"\b(?:User|Future|Deprecation|Runtime|Resource|Import|PendingDeprecation|Syntax|InsecureRequest"
@@ -60,8 +61,9 @@ def candidates(text: str, *, quiet: bool = False) -> list[Fault]:
 class _Reader:
     """Goes through the lines of one container."""
 
-    def __init__(self, lines: list[str], service: str, quiet: bool = True) -> None:
+    def __init__(self, lines: list[str], service: str, quiet: bool = True, depth: int = 0) -> None:
         self.lines = lines
+        self.depth = depth  # in how many records in JSON, or groups of exceptions, the lines stand
         self.service = service
         self.hits = self._hits(quiet)
         self.telling = frozenset(self.hits)
@@ -95,10 +97,10 @@ class _Reader:
     def _fault(self, at: int, done: int) -> tuple[Fault | None, int]:
         """The fault that the line begins, if it does, and where to go on."""
         line = self.lines[at]
-        if line.startswith("{"):  # a record in JSON, with its traceback inside
+        if line.startswith("{") and shapes.head(line) is not None:  # a record in JSON, with its traceback inside
             return self._told(at, done)
         if TRACEBACK in line:
-            if line.lstrip().startswith(("+ Exception Group", "| Exception Group", "Exception Group")):
+            if self.depth < _DEEPEST and line.lstrip().startswith(("+ Exception Group", "| Exception Group", "Exception Group")):
                 return self._group(at)
             return self._python(at, at)
         if FRAME.match(line) or (line[:1] in " \t" and at and FRAME.match(self.lines[at - 1])):
@@ -213,7 +215,7 @@ class _Reader:
             end += 1
         inner = [GROUP.sub("", line) if GROUP.match(line) else line for line in self.lines[at:end]]
         inner[0] = inner[0].replace("Exception Group ", "")
-        parts = [fault for fault in _Reader(inner, self.service).faults() if fault.kind == "python"]
+        parts = [fault for fault in _Reader(inner, self.service, depth=self.depth + 1).faults() if fault.kind == "python"]
         if not parts:
             return None, end
         header, *leaves = [raised for fault in parts for raised in fault.chain]
@@ -228,8 +230,8 @@ class _Reader:
         head = shapes.head(line)
         message = head.message if head else line
         level = head.level if head else ""
-        if TRACEBACK in message:  # a record in one line: the traceback is in the JSON
-            inner = _Reader(message.split("\n"), self.service).faults()
+        if TRACEBACK in message and self.depth < _DEEPEST:  # a record in one line: the traceback is in the JSON
+            inner = _Reader(message.split("\n"), self.service, depth=self.depth + 1).faults()
             if inner:
                 one = inner[-1]
                 return Fault(one.kind, one.chain, (at + 1, at + 1), level, self.service, one.last_line), at + 1

@@ -29,6 +29,9 @@ _GUARD = re.compile(  # begins something of its own, so it goes on with nothing
     r"|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b|Caused by:|\{\")"
 )
 _WORD = re.compile(r"[^\s-]*-?")  # what is not broken: a word, to its first hyphen
+_ENTRY = '{"log":'  # of the engine's json-file
+_LONGEST_PREFIX = 120
+_MOST_PREFIXES = 2  # Compose in front of the engine's time, journald in front of Compose
 _NARROWEST, _WIDEST = 60, 132
 _SHORTEST_WRAPPED = 20
 _TERMINALS = (80, 100, 120, 132)
@@ -45,17 +48,19 @@ def pieces(text: str) -> list[tuple[str, list[str]]]:
         text = _ANSI.sub("", text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if text.startswith(('{"log":"', '{"log": "')):
-        text = "\n".join(_from_json(line) for line in text.split("\n"))
     lines = text.split("\n")
+    if _ENTRY in text:
+        lines = [_from_json(line[line.index(_ENTRY) :]) if _ENTRY in line[:_LONGEST_PREFIX] else line for line in lines]
     if not any(map(_MARKS.match, lines)):
         return [("", _unwrapped(_without_times(lines)))]
     found: dict[str, list[str]] = {}
     last = ""
     for line in lines:
-        match = _PREFIXES.match(line)
-        if match is not None and match.end():
-            last = match["service"] or match["logged"] or match["unit"] or ""
+        for _ in range(_MOST_PREFIXES):
+            match = _PREFIXES.match(line)
+            if match is None or not match.end():
+                break
+            last = match["service"] or match["logged"] or match["unit"] or last
             line = line[match.end() :]
         found.setdefault(last, []).append(line)
     return [(service, _unwrapped(_without_times(own))) for service, own in found.items()]
