@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
-from ot_doctor.logs.faults.harmless import entry_for
+from ot_doctor.logs.faults.harmless import Harmless, entry_for
 from ot_doctor.logs.faults.model import Fault, Verdict
 from ot_doctor.logs.faults.rule import Rule, rules
 
@@ -14,6 +14,11 @@ _FIRST = frozenset({
     "env-unreadable", "time-limit",
 })  # fmt: skip
 _LAST = frozenset({"worker-crashed", "worker-down", "unrecognised"})
+
+
+def _excuse(fault: Fault) -> Harmless | None:
+    """Why a fault may be harmless. An exception that ended something is never, whatever its text quotes."""
+    return None if fault.kind == "python" else entry_for(fault.lasting)
 
 
 @functools.cache
@@ -43,7 +48,7 @@ class _Alike:
 @functools.lru_cache(maxsize=1024)
 def _judged(alike: _Alike) -> Verdict | None:
     fault = alike.fault
-    entry = entry_for(fault.key[0])
+    entry = _excuse(fault)
     if entry is not None and not entry.ignored:
         return None
     lower = fault.text.lower()
@@ -55,7 +60,7 @@ def _judged(alike: _Alike) -> Verdict | None:
 
 def is_error(fault: Fault) -> bool:
     """Whether the fault says by its shape that something failed, whatever it is: what nobody may pass over in silence."""
-    if fault.level in ("INFO", "DEBUG") or entry_for(fault.key[0]) is not None:
+    if fault.level in ("INFO", "DEBUG") or _excuse(fault) is not None:
         return False
     return fault.kind != "line" or fault.shows_failure
 
@@ -72,7 +77,7 @@ def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
     if not judged:
         return None
     rank, fault, verdict = min(judged, key=lambda item: item[0])
-    if rank[0] in _HINTS and not any(is_error(one) or (one.shows_failure and entry_for(one.key[0]) is None) for one in seen):
+    if rank[0] in _HINTS and not any(is_error(one) or (one.shows_failure and _excuse(one) is None) for one in seen):
         return None
     return fault, verdict
 
@@ -82,7 +87,7 @@ _HINTS = (1, 3, 4)
 
 def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int]:
     """How near it is to what brought all about. A hint that is sure goes before an error that says little."""
-    entry = entry_for(fault.key[0])
+    entry = _excuse(fault)
     hint = entry is not None and entry.ignored and verdict.cause != "broker-unreachable"
     weight = 4 if fault.level in ("INFO", "DEBUG") else int(hint) + 2 * (verdict.confidence == "possible")
     tier = 0 if verdict.cause in _FIRST else 2 if verdict.cause in _LAST else 1

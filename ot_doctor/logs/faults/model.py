@@ -61,9 +61,14 @@ class Fault:
         return "\n".join(raised.text for raised in self.chain)
 
     @functools.cached_property
-    def key(self) -> tuple[str, str, tuple[Frame, ...]]:
-        """What is judged: the text without the addresses of objects and tasks' ids, which differ each time."""
-        return _IDS.sub("", self.text), self.kind, self.frames
+    def lasting(self) -> str:
+        """The text without the addresses of objects and tasks' ids, which differ each time."""
+        return _IDS.sub("", self.text)
+
+    @functools.cached_property
+    def key(self) -> str:
+        """All that a verdict depends on: faults with the same key are judged once."""
+        return "\n".join([self.kind, self.lasting, *(part for frame in self.frames for part in (frame.path, frame.function))])
 
     @functools.cached_property
     def shows_failure(self) -> bool:
