@@ -62,6 +62,8 @@ def is_error(fault: Fault) -> bool:
     """Whether the fault says by its shape that something failed, whatever it is: what nobody may pass over in silence."""
     if fault.level in ("INFO", "DEBUG") or _excuse(fault) is not None:
         return False
+    if fault.kind == "line" and fault.level == "WARNING":  # a warning's words are not an error, an exception in it is
+        return any(raised.type for raised in fault.chain)
     return fault.kind != "line" or fault.shows_failure
 
 
