@@ -19,7 +19,8 @@ from ot_doctor.logs.faults.plain import pieces
 _SIGNS = (
     "rror", "ouldn't ", "ERR", "xception", "Traceback", "raceback (most", "FATAL", "Fatal", "fatal", "CRITICAL", "panic", "SIG",
     "signal ", "Killed",
-    "killed", "OOM", "oom-", "oom_", "Illegal", "egmentation f", "segfault", "core dumped", "exited", "exit code",
+    "killed", "OOM", "oom-", "oom_", "Illegal", "egmentation f", "segfault", "core dumped", "xited", "NVRM", "NotRegistered",
+    "curl: (", "exit code",
     "exit status", "non-zero",
     "terminate called", "enied", "refused", "imed out", "imeout", "ailed", "annot ", "ould not", "nable to",
     "o module named", "o such ",

@@ -86,7 +86,7 @@ _HUB_PATH = re.compile(
 )
 _NO_OWNER = {"docs", "models", "api", "settings", "blog", "join", "login", "whoami-v2", "papers", "pricing", "organizations"}
 _HUB = re.compile(r"(?:^|\.)(?:huggingface\.co|hf\.co|hf-mirror\.com|xethub\.hf\.co)$", re.IGNORECASE)
-_PUBLIC_DOT = re.compile(r"\.[A-Za-z]{2,}$")
+_PUBLIC_DOT = re.compile(r"\.[A-Za-z]{2,}$|^\d{1,3}(?:\.\d{1,3}){3}$")
 _LOCAL = re.compile(r"^(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|0\.0\.0\.0|host\.docker\.internal)")
 
 _QUOTED_PATH = re.compile(r"['\"`]((?:[A-Za-z]:\\|\\\\|\.{0,2}/|~)[^'\"`\n]{1,400})['\"`]")

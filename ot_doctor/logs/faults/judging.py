@@ -13,6 +13,7 @@ _FIRST = frozenset({
     "out-of-memory", "gpu-out-of-memory", "disk-full", "cache-permission", "cache-readonly", "scratch-permission",
     "env-unreadable", "time-limit",
 })  # fmt: skip
+_HINTS = (1, 3, 4)  # weights of what decides nothing beside an error that is explained
 _LAST = frozenset({"worker-crashed", "worker-down", "unrecognised"})
 
 
@@ -82,9 +83,6 @@ def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
     if rank[0] in _HINTS and not any(is_error(one) or (one.shows_failure and _excuse(one) is None) for one in seen):
         return None
     return fault, verdict
-
-
-_HINTS = (1, 3, 4)
 
 
 def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int]:

@@ -33,10 +33,10 @@ CONNECTORS = (
 )  # fmt: skip
 _NAMED = r"(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Za-z_]\w{0,80}"
 _EXCEPTION = re.compile(
-    r"^(?P<name>(?:[A-Za-z_]\w{0,60}\.){0,8}(?:[A-Z]\w{0,80}?(?:Error|Exception|Exceeded|Timeout|TimedOut|Disconnected"
-    r"|IsEnabled|Failed|Failure"
-    r"|Interrupt|Exit|Warning|Lost|NotFound|IncompleteRead|Denied|Unavailable|Group|Empty|Cancelled)|gaierror|error|herror"
-    r"|[tT]imeout))"
+    r"^(?P<name>(?:[A-Za-z_]\w{0,60}\.){0,8}"
+    r"(?:[A-Z]\w{0,80}?(?:Error|Exception|Exceeded|Timeout|TimedOut|Disconnected|IsEnabled|Failed|Failure|Interrupt|Exit|Warning"
+    r"|Lost|NotFound|IncompleteRead|Denied|Unavailable|Group|Empty|Cancelled)|gaierror|error|herror|[tT]imeout|Exception)"
+    r"|(?:[A-Za-z_]\w{0,60}\.){1,6}(?:exceptions|errors)\.[A-Z]\w{0,80})"
     r"(?::(?: (?P<message>.*))?$|$)"
 )
 _AFTER_TRACEBACK = re.compile(rf"^(?P<name>{_NAMED})(?::(?: (?P<message>.*))?$|$)")
@@ -44,14 +44,14 @@ FRAME = re.compile(r'^\s*File "(?P<path>[^"\n]{1,500})", line (?P<line>\d{1,7})(
 GROUP = re.compile(r"^\s*(?:\+[-+ ]*(?:\d{1,3}|\.\.\.)? ?-*\s*$|[+|] ?)")  # what Python draws beside a group of exceptions
 
 _NATIVE = (  # kind, and what a line looks like that tells an error without Python's help
-    ("rust", r"\bthread '[^'\n]{0,80}'(?: \(\d+\))? panicked at |^Error: .{0,400}$(?=\n\n?Caused by:)|^Caused by:$"),
+    ("rust", r"\bthread '[^'\n]{0,80}'(?: \(\d+\))? panicked at |^Caused by:$"),
     ("go", r"^panic: |^fatal error: |\bdial tcp:? |^goroutine \d+ \["),
     ("c++", r"\bterminate called (?:after throwing|without an active)|^\s*what\(\):|^libc\+\+abi: |\bstd::(?:bad_alloc"
         r"|runtime_error)\b|^double free|^free\(\): |^munmap_chunk|^malloc\(\)|^corrupted (?:size|double)"),
     ("kernel", r"\bOut of memory: Kill|\boom[-_]kill|\boom_reaper: |\bMemory cgroup out of memory|\bsegfault at [0-9a-f]"
         r"|\btrap invalid opcode|\binvoked oom-killer|\bNVRM: Xid"),
     ("engine", r"\bError response from daemon: |\bfailed to create (?:task|shim)|\bOCI runtime |\bnvidia-container-cli: "
-        r"|\bDocker (?:daemon|API) socket|\bexecutable file not found"
+        r"|\bExited \([1-9]|\bDocker (?:daemon|API) socket|\bexecutable file not found"
         r"|\bunresolvable CDI|^Cannot connect to the Docker daemon|^failed to solve: |^failed to read |^env file |^(?:service"
         r"|network|volume) \"[^\"\n]{1,80}\" (?:has|refers|depends)|\bdependency failed to start|^validating [^\n]{1,200}: "
         r"|^(?:ERROR|failed)[: ]+(?:load|solve)|\bException Code: 0x"),
@@ -74,7 +74,7 @@ _NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
     "nvidia-container", "Docker daemon socket", "Docker API socket", "executable file", "unresolvable", "Cannot connect",
     "env file", "service ", "network ", "volume ", "dependency",
     "validating ", "solve", "load ",
-    "Exception Code", "exited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
+    "Exception Code", "xited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
     "TimeLimit", "imed out",
     "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted", "Floating",
     "not found",
@@ -83,7 +83,7 @@ _NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
 NATIVE = [(kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _NATIVE]
 STRONG = re.compile(
     r"(?:^|[\s>])(?:[A-Za-z_][\w.]{0,80})?(?:Error|Exception|ERROR|FATAL|Fatal|CRITICAL)\b(?:\[\w{1,20}\])?:? ?(?=:|\S)"
-    r"|\bpanicked at\b|^(?:error|fatal|fatal error): |!!! Exception"
+    r"|\bpanicked at\b|^(?:error|fatal|fatal error): |^curl: \(\d|!!! Exception"
     r"|\b[Cc]ould ?(?:not|n't) (?:load|start|open) |\bFailed to (?:process|load|start|download|transcribe|diarize"
     r"|initiali[sz]e)\b|\b(?:failed"
     r"|failed to \w+)(?: [^:\n]{0,120})?: |\bUnable to load any of\b"
