@@ -17,29 +17,20 @@ from ot_doctor.logs.faults.plain import pieces
 
 # A line that tells of an error holds one of these. Healthy lines rarely do.
 _SIGNS = (
-    "rror", "ouldn't ", "ERR", "xception", "Traceback", "raceback (most", "FATAL", "Fatal", "fatal", "CRITICAL", "panic", "SIG",
-    "signal ", "Killed",
-    "killed", "OOM", "oom-", "oom_", "Illegal", "egmentation f", "segfault", "core dumped", "xited", "NVRM", "NotRegistered",
-    "curl: (", "exit code",
-    "exit status", "non-zero",
-    "terminate called", "enied", "refused", "imed out", "imeout", "ailed", "annot ", "ould not", "nable to",
-    "o module named", "o such ",
-    "not found", "Not Found", "unexpected keyword", "has no attribute", "out of memory", "Out of memory", "CUDA", "cuda>",
-    "CUDNN", "CUBLAS",
-    "libcud", "os error", "o space left", "ead-only", "quota", "Caused by", "restricted", "gated", "credentials",
-    "authenticated",
-    "Too Many", "rate limit", "offline", "has been disabled", "certificate", "nvalid", "corrupt", "oo many", "xceeded",
-    "not compatible",
-    "nsupported", "ot supported", "compiled with", "undefined symbol", "GLIBC", "unresolvable", "expired", "broken", "reset by",
-    "unreachable", "Unreachable", "RESOURCE", "waiting for UP", "torchcodec", "PTX", "resolve host", "Aborted", "abort",
-    "what()", "too large",
-    "retrying", "Got: ", "is required", "avx", "AVX", "OSError", "gaierror", "IncompleteRead", "disconnected", "unavailable",
-    "awaiting",
-    "does not have", "insufficient", "moov atom", "Forbidden", "forbidden", "Unauthorized", "missing", "no longer",
-    "FutureWarning",
-    "mismatch", "unable",
+    "rror", "ouldn't ", "ERR", "xception", "Traceback", "raceback (most", "FATAL", "Fatal", "fatal", "CRITICAL", "panic",
+    "SIG", "signal ", "Killed", "killed", "OOM", "oom-", "oom_", "Illegal", "egmentation f", "segfault", "core dumped",
+    "xited", "NVRM", "NotRegistered", "curl: (", "exit code", "exit status", "non-zero", "terminate called", "enied",
+    "refused", "imed out", "imeout", "ailed", "annot ", "ould not", "nable to", "o module named", "o such ", "not found",
+    "Not Found", "unexpected keyword", "has no attribute", "out of memory", "Out of memory", "CUDA", "cuda>", "CUDNN",
+    "CUBLAS", "libcud", "os error", "o space left", "ead-only", "quota", "Caused by", "restricted", "gated", "credentials",
+    "authenticated", "Too Many", "rate limit", "offline", "has been disabled", "certificate", "nvalid", "corrupt", "oo many",
+    "xceeded", "not compatible", "nsupported", "ot supported", "compiled with", "undefined symbol", "GLIBC", "unresolvable",
+    "expired", "broken", "reset by", "unreachable", "Unreachable", "RESOURCE", "waiting for UP", "torchcodec", "PTX",
+    "resolve host", "Aborted", "abort", "what()", "too large", "retrying", "Got: ", "is required", "avx", "AVX", "OSError",
+    "gaierror", "IncompleteRead", "disconnected", "unavailable", "awaiting", "does not have", "insufficient", "moov atom",
+    "Forbidden", "forbidden", "Unauthorized", "missing", "no longer", "FutureWarning", "mismatch", "unable",
 )  # fmt: skip
-_FINDER = ManyWords(sign.encode() for sign in dict.fromkeys(_SIGNS))
+_FINDER = ManyWords(sign.encode() for sign in _SIGNS)
 _HEAD = 60  # characters in which a record tells its level
 _MOST_LINES = 40  # of one message
 _MOST_CHARACTERS = 6_000

@@ -67,31 +67,24 @@ _NATIVE = (  # kind, and what a line looks like that tells an error without Pyth
         r"|\breturned non-zero exit status|\bdied with <Signals"),
 )  # fmt: skip
 _NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
-    "panicked", "Error: ", "Caused by:", "panic: ", "fatal error: ", "dial tcp", "goroutine", "terminate called", "what()",
-    "libc++abi", "std::",
-    "free", "munmap", "malloc", "corrupted", "ut of memory", "oom", "segfault", "opcode", "NVRM", "Error response",
-    "ailed to ", "OCI ",
-    "nvidia-container", "Docker daemon socket", "Docker API socket", "executable file", "unresolvable", "Cannot connect",
-    "env file", "service ", "network ", "volume ", "dependency",
-    "validating ", "solve", "load ",
-    "Exception Code", "xited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost",
-    "TimeLimit", "imed out",
-    "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted", "Floating",
-    "not found",
-    "Fatal Python", "core dumped", "exit", "non-zero", "died with",
+    "panicked", "Caused by:", "panic: ", "fatal error: ", "dial tcp", "goroutine", "terminate called", "what()", "libc++abi",
+    "std::", "free", "munmap", "malloc", "corrupted", "ut of memory", "oom", "segfault", "opcode", "NVRM", "Error response",
+    "ailed to ", "OCI ", "nvidia-container", "Docker daemon socket", "Docker API socket", "executable file", "unresolvable",
+    "Cannot connect", "env file", "service ", "network ", "volume ", "dependency", "validating ", "solve", "load ",
+    "Exception Code", "xited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost", "TimeLimit",
+    "imed out", "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted",
+    "Floating", "not found", "Fatal Python", "core dumped", "exit", "non-zero", "died with",
 )  # fmt: skip
 NATIVE = [(kind, re.compile(pattern, re.MULTILINE)) for kind, pattern in _NATIVE]
 STRONG = re.compile(
-    r"(?:^|[\s>])(?:[A-Za-z_][\w.]{0,80})?(?:Error|Exception|ERROR|FATAL|Fatal|CRITICAL)\b(?:\[\w{1,20}\])?:? ?(?=:|\S)"
-    r"|\bpanicked at\b|^(?:error|fatal|fatal error): |^curl: \(\d|!!! Exception"
-    r"|\b[Cc]ould ?(?:not|n't) (?:load|start|open) |\bFailed to (?:process|load|start|download|transcribe|diarize"
-    r"|initiali[sz]e)\b|\b(?:failed"
-    r"|failed to \w+)(?: [^:\n]{0,120})?: |\bUnable to load any of\b"
+    r"(?:^|[\s>])[\w.]{0,80}(?:Error|Exception)(?:\[\w{1,20}\])?: |^\W{0,3}Error (?:while|in|during|loading|opening|reading) "
+    r"|\b(?:ERROR|FATAL|CRITICAL)\b|\bpanicked at\b|^(?:error|[Ff]atal|fatal error|Error|Exception): ?|^curl: \(\d|!!! Exception"
+    r"|\b[Cc]ould ?(?:not|n't) (?:load|start|open) |\bUnable to load any of\b|\b(?:failed|failed to \w+)(?: [^:\n]{0,120})?: "
+    r"|\bFailed to (?:process|load|start|download|transcribe|diarize|initiali[sz]e)\b"
 )
-_HARMLESS_COUNT = re.compile(r"\b(?:0|no|without(?: any)?) (?:errors?|failures?)\b|\berrors?[=: ]{1,2}0\b"
-    r"|\bfailed[=: ]{1,2}0\b", re.IGNORECASE)
-
-
+_HARMLESS_COUNT = re.compile(
+    r"\b(?:0|no|without(?: any)?) (?:errors?|failures?)\b|\berrors?[=: ]{1,2}0\b|\bfailed[=: ]{1,2}0\b", re.IGNORECASE
+)
 _SAID = ("message", "msg", "event", "error", "err", "exc_info", "exception", "stack")  # keys of a record in JSON
 
 
