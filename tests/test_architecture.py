@@ -47,6 +47,7 @@ MAY_IMPORT = {
         "ot_doctor", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.secrets",
         "ot_doctor.supervisor",
     ),
+    "ot_doctor.logs": ("ot_doctor.logs", "ot_doctor.evidence"),
     "ot_doctor.runner": (
         "ot_doctor", "ot_doctor.bounds", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.evidence", "ot_doctor.deadline",
         "ot_doctor.faults", "ot_doctor.limits", "ot_doctor.supervisor",

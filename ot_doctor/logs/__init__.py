@@ -1,0 +1,1 @@
+"""Reading logs: pure functions over text. No Docker, no disk."""

@@ -1,0 +1,110 @@
+"""The text of a log without what terminals, Compose, Docker, journald and syslog put around it, and unwrapped again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+from ot_doctor.logs.faults.lines import exception
+
+_ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[@-~]|\][^\x07\x1b\n]{0,300}(?:\x07|\x1b\\)|[@-Z\\^_])")
+_STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+_PREFIXES = re.compile(
+    r"^(?:(?P<service>[A-Za-z0-9][\w.-]{0,80}) *\| ?)?"
+    rf"(?:{_STAMP} [\w.-]{{1,80}} (?P<logged>[\w./@-]{{1,80}})\[\d{{1,8}}\]: ?|{_STAMP}:? (?=\S| |$)|{_STAMP}$)?"
+    r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]{1,80} (?P<unit>[\w./@-]{1,80})(?:\[\d{1,8}\])?: ?)?"
+)
+_MARKS = re.compile(  # one of them begins a line: then the lines are worth the work
+    rf"[A-Za-z0-9][\w.-]{{0,80}} *\| |{_STAMP}|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
+    rf"|\d{{4}}-\d\d-\d\dT[\d:.+-]{{8,24}} [\w.-]+ [\w./@-]+\["
+)
+_TIMES = re.compile(r"(?:#\d{1,3} )?\d{1,6}\.\d{1,3}(?: |$)")  # docker build
+_DAYS = re.compile(  # a date and time, and neither a level nor a logger after it
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,6})? (?! ?[-|\[]|[A-Z]{4,8}\b)"
+)
+_GUARD = re.compile(  # begins something of its own, so it goes on with nothing
+    r"^(?:$|Traceback \(most recent|  File \"|    \S|\[?\d{4}-\d\d-\d\d|\[\d\d/\d\d/\d\d|The above exception was"
+    r"|During handling of the|\[?(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
+    r"|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b|Caused by:|\{\")"
+)
+_WORD = re.compile(r"[^\s-]*-?")  # what is not broken: a word, to its first hyphen
+_ENTRY = '{"log":'  # of the engine's json-file
+_LONGEST_PREFIX = 120
+_MOST_PREFIXES = 2  # Compose in front of the engine's time, journald in front of Compose
+_NARROWEST, _WIDEST = 60, 132
+_SHORTEST_WRAPPED = 20
+_TERMINALS = (80, 100, 120, 132)
+_LONGEST_WRAPPED = 1 << 18
+
+
+def pieces(text: str) -> list[tuple[str, list[str]]]:
+    """The lines of each container of a log, by its name; an empty name where the log has none.
+
+    Lines that stand between those of several containers are brought together again. The numbers of lines are lost with
+    that, so each line of a log without containers stands where it stood.
+    """
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if _ENTRY in text:
+        lines = [_from_json(line[line.index(_ENTRY) :]) if _ENTRY in line[:_LONGEST_PREFIX] else line for line in lines]
+    if not any(map(_MARKS.match, lines)):
+        return [("", _unwrapped(_without_times(lines)))]
+    found: dict[str, list[str]] = {}
+    last = ""
+    for line in lines:
+        for _ in range(_MOST_PREFIXES):
+            match = _PREFIXES.match(line)
+            if match is None or not match.end():
+                break
+            last = match["service"] or match["logged"] or match["unit"] or last
+            line = line[match.end() :]
+        found.setdefault(last, []).append(line)
+    return [(service, _unwrapped(_without_times(own))) for service, own in found.items()]
+
+
+def _without_times(lines: list[str]) -> list[str]:
+    """The lines without the seconds of ``docker build``, and without a date that stands before nearly every one of them."""
+    if any(map(_TIMES.match, lines)):
+        lines = [_TIMES.sub("", line, count=1) for line in lines]
+    sample = [line for line in itertools.islice(lines, 40) if line.strip()]
+    dated = sum(1 for line in sample if _DAYS.match(line))
+    return [_DAYS.sub("", line, count=1) for line in lines] if dated and dated * 4 >= len(sample) * 3 else lines
+
+
+def _from_json(line: str) -> str:
+    try:
+        return str(json.loads(line)["log"]).rstrip("\n")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return line
+
+
+def _unwrapped(lines: list[str]) -> list[str]:
+    """The lines, joined again where a terminal, ``fold`` or ``textwrap`` broke them at a width."""
+    width = max(map(len, lines), default=0)
+    if not _NARROWEST <= width <= _WIDEST or len(lines) * width > _LONGEST_WRAPPED:
+        return lines
+    goes_on = [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+    before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
+    by_width = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
+    found: list[str] = []
+    for line, wrapped in zip(lines, goes_on, strict=True):
+        if not wrapped:
+            found.append(line)
+        elif by_width:
+            found[-1] += line
+        else:
+            hyphen = found[-1].endswith("-") and line[:1].isalnum()
+            found[-1] = f"{found[-1].rstrip()}{'' if hyphen else ' '}{line.lstrip()}"
+    return found
+
+
+def _goes_on(line: str, following: str, width: int) -> bool:
+    """Whether the second may be the rest of the first: it, or its first word, had no room there."""
+    if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
+        return False
+    word = _WORD.match(following.lstrip())
+    return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width

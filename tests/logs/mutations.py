@@ -1,0 +1,116 @@
+"""Rewordings of a log: those that must not change what is said of it, and those that must."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import textwrap
+from collections.abc import Callable
+
+Mutation = Callable[[str], str]
+
+_HEALTHY = (
+    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task transcription.cpu[5d1c2b8e-0000-4000-8000-000000000001] received",
+    "[2026-11-21 01:37:29,112: INFO/MainProcess] TIMING: audio loaded in 0.412s",
+)
+_SENTENCES = (
+    "The nightly job said this before it stopped:",
+    "Output of the second attempt, as our operator copied it.",
+    "See below what happened.",
+)
+
+
+def other_names(text: str) -> str:
+    """Other users, folders, ids and machines."""
+    text = re.sub(r"/home/(?:app|worker|appuser)\b", "/home/transcriber", text)
+    text = re.sub(r"/(?:srv|opt/env|usr/local)/lib(?=/python)", "/opt/conda/lib", text)
+    text = re.sub(r"C:\\app\\project", r"D:\\Programme\\ot", text)
+    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}(?:-[0-9a-f]{4,12}){2}\b", "7e0b41c2-19aa-4d11-9c55-d0e7a1b2c3d4", text)
+    return re.sub(r"\bpid:\d+|\bJob: \d+", lambda match: re.sub(r"\d+", "90210", match[0]), text)
+
+
+def other_lines_of_code(text: str) -> str:
+    """Other versions of the libraries and of Python: the frames stand in other lines."""
+    text = re.sub(r'(?<=", line )\d+', lambda match: str(int(match[0]) + 137), text)
+    return re.sub(r"python3\.\d+", "python3.13", text)
+
+
+def other_times(text: str) -> str:
+    text = re.sub(r"\b20\d\d-\d\d-\d\d(?=[T ]\d\d:)", "2027-02-03", text)
+    return re.sub(r"(?<=[T ])\d\d:(?=\d\d:\d\d)", "23:", text)
+
+
+def compose(text: str) -> str:
+    """As ``docker compose logs`` shows it; what Compose says itself keeps its place."""
+    own = re.compile(r"\S+ exited with code |Error response from daemon|Gracefully stopping|\S+  \| ")
+    return "".join(line if own.match(line) else f"celery-worker-1  | {line}" for line in text.splitlines(keepends=True))
+
+
+def two_containers(text: str) -> str:
+    """As ``docker compose logs`` shows two containers, line by line in turn."""
+    if re.search(r"^\S+ +\| ", text, re.MULTILINE):
+        return text
+    healthy = [f"backend-1        | 2026-11-28 15:05:45,499 INFO:app.main:request {number} done" for number in range(400)]
+    lines = [f"celery-worker-1  | {line}" for line in text.splitlines()]
+    return "\n".join(part for pair in zip(healthy, lines, strict=False) for part in pair) + "\n"
+
+
+def docker_stamps(text: str) -> str:
+    """As ``docker logs -t`` shows it."""
+    return "".join(f"2026-11-28T15:05:45.{number:09d}Z {line}" for number, line in enumerate(text.splitlines(keepends=True)))
+
+
+def journald(text: str) -> str:
+    return "".join(f"Nov 28 15:05:45 gpu-host docker-worker[4711]: {line}" for line in text.splitlines(keepends=True))
+
+
+def syslog(text: str) -> str:
+    return "".join(f"2026-11-28T15:05:45.123456+01:00 gpu-host worker[88]: {line}" for line in text.splitlines(keepends=True))
+
+
+def terminal_80(text: str) -> str:
+    """Copied out of a terminal that is 80 columns wide."""
+    return "".join(line[at : at + 80] + "\n" for line in text.splitlines() for at in range(0, max(len(line), 1), 80))
+
+
+def folded_80(text: str) -> str:
+    """Broken at words, as a mail program does."""
+    return "\n".join("\n".join(textwrap.wrap(line, 80)) if len(line) > 80 else line for line in text.splitlines())
+
+
+def ansi(text: str) -> str:
+    return "".join(f"\x1b[31m{line.rstrip()}\x1b[0m\n" for line in text.splitlines())
+
+
+def crlf(text: str) -> str:
+    return text.replace("\n", "\r\n")
+
+
+def sentence_around(text: str) -> str:
+    chosen = random.Random(len(text)).choice(_SENTENCES)
+    return f"{chosen}\n\n{text}\nThat is all there is.\n"
+
+
+def healthy_before(text: str) -> str:
+    return "\n".join(_HEALTHY * 150) + "\n" + text
+
+
+def cut_front(text: str) -> str:
+    """Without the first line, where more than three are left and the first is a frame or a traceback's head."""
+    lines = text.splitlines(keepends=True)
+    while len(lines) > 3 and (lines[0].startswith(("Traceback", '  File "', "    ")) or "INFO" in lines[0]):
+        del lines[0]
+    return "".join(lines)
+
+
+def engine_json(text: str) -> str:
+    """As the engine stores it."""
+    entries = ({"log": line + "\n", "stream": "stderr", "time": "2026-11-28T15:05:45.1Z"} for line in text.splitlines())
+    return "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+
+
+KEEP: tuple[Mutation, ...] = (
+    other_names, other_lines_of_code, other_times, compose, two_containers, docker_stamps, journald, syslog, terminal_80,
+    folded_80, ansi, crlf, sentence_around, healthy_before, cut_front, engine_json,
+)  # fmt: skip
