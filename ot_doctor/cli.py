@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ot_doctor import __version__, supervisor
+from ot_doctor import __version__
 from ot_doctor.commands import Command, Group
 from ot_doctor.commands_bundle import collect, diagnose, diff
 from ot_doctor.completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.config import ConfiguredCommand
+from ot_doctor.core import supervisor
 from ot_doctor.failure import BrokeOff, summarise, tell
 from ot_doctor.interruption import heed_interruptions
 from ot_doctor.last_resort import get_ready, keep, last_word
@@ -176,7 +177,7 @@ def show(report: Report, options: dict[str, Any]) -> int:
 def tell_of_faults(verbose: int) -> None:
     """With ``-vv``, what checks and sources raised is shown on standard error."""
     if verbose > 1:
-        from ot_doctor.faults import show_faults
+        from ot_doctor.core.debug_log import show_faults
 
         show_faults()
 

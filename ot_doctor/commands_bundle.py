@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ot_doctor import supervisor
 from ot_doctor.commands import Command
 from ot_doctor.config import ConfiguredCommand
+from ot_doctor.core import supervisor
 from ot_doctor.last_resort import keep
 from ot_doctor.options import (
     SETTINGS,

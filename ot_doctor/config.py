@@ -60,7 +60,7 @@ class Config:
 
     def overlooked(self, folder: Path | None) -> str | None:
         """A sentence about a file beside an installation that only Docker knew of, and so could not be read in time."""
-        from ot_doctor.deadline import within
+        from ot_doctor.core.deadline import within
 
         if folder is None or self.file is not None:
             return None
@@ -125,7 +125,7 @@ def load(command: click.Command, named: Path | None, directory: Path | None) -> 
     ``directory`` is the installation's folder where it was named. Raises ``ValueError`` with a sentence for a file that is wrong,
     and for folders that do not answer.
     """
-    from ot_doctor.deadline import TookTooLong, within
+    from ot_doctor.core.deadline import TookTooLong, within
 
     try:
         return within(_DEADLINE, lambda: _load(command, named, directory))

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-from ot_doctor import supervisor
-from ot_doctor.deadline import NoResources, start
-from ot_doctor.faults import note
+from ot_doctor.core import supervisor
+from ot_doctor.core.deadline import NoResources, start
+from ot_doctor.core.debug_log import note
 
 _KEPT = 64  # descriptors that foreign code cannot use up
 _incoming = -1  # the descriptor by which comes what was written to 1 and 2

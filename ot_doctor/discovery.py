@@ -17,11 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from ot_doctor import supervisor
 from ot_doctor.check import Check
 from ot_doctor.containment import contain, unharmed
-from ot_doctor.deadline import TookTooLong, within
-from ot_doctor.faults import said
+from ot_doctor.core import supervisor
+from ot_doctor.core.deadline import TookTooLong, within
+from ot_doctor.core.debug_log import said
 from ot_doctor.secrets import printable, redact
 
 GROUP = "ot_doctor.checks"

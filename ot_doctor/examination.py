@@ -14,9 +14,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, secrets, supervisor, suppressions
+from ot_doctor import requirements, secrets, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
+from ot_doctor.core import supervisor
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ot_doctor.config import of
-from ot_doctor.limits import limit_reached
+from ot_doctor.core.limits import limit_reached
 from ot_doctor.report.formats import FORMATS, render_error
 from ot_doctor.streams import CouldNotWrite, WouldLeak, checked, complain, write
 
@@ -53,7 +53,7 @@ def _words(error: Exception) -> tuple[str, str]:
         return f"the result could not be written: {error.strerror}", "usage"
     if isinstance(error, OSError) and _working_folder_is_gone():
         return "The working folder was deleted. Change to another one and run ot-doctor again.", "usage"
-    from ot_doctor.faults import note, where_to_report
+    from ot_doctor.core.debug_log import note, where_to_report
 
     note("ot-doctor", error)
     said = str(error) if isinstance(error, WouldLeak) else f"Internal error: {_told_of(error)}."

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ot_doctor import supervisor
+from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from ot_doctor.examination import Plan

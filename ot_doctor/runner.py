@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ot_doctor import supervisor
 from ot_doctor.bounds import bounded
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
 from ot_doctor.containment import unharmed
-from ot_doctor.deadline import NoResources, TookTooLong, within
+from ot_doctor.core import supervisor
+from ot_doctor.core.deadline import NoResources, TookTooLong, within
+from ot_doctor.core.debug_log import note, said
+from ot_doctor.core.limits import limit_reached
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
 from ot_doctor.evidence.store import SOURCES, Store, parameters
-from ot_doctor.faults import note, said
-from ot_doctor.limits import limit_reached
 
 _OWN = "ot_doctor_checks"  # the built-in checks' package
 # Evidence may come at the last moment: seconds that the checks have after the run's end, all together and each.

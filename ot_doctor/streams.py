@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from ot_doctor import supervisor
+from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from ot_doctor.evidence.store import Store

@@ -25,63 +25,118 @@ MAY_IMPORT = {
     "ot_doctor.known_values": ("ot_doctor.text_views", "ot_doctor.redaction_shapes"),
     "ot_doctor.redaction_places": ("ot_doctor.known_values",),
     "ot_doctor.secrets": ("ot_doctor.known_values", "ot_doctor.redaction_shapes"),
-    "ot_doctor.deadline": ("ot_doctor.limits",),
-    "ot_doctor.limits": (),
+    "ot_doctor.core.deadline": ("ot_doctor.core.limits",),
+    "ot_doctor.core.limits": (),
     "ot_doctor.interruption": (),
     "ot_doctor.commands": (),
-    "ot_doctor.supervisor": (),
-    "ot_doctor.faults": ("ot_doctor.secrets", "ot_doctor.deadline"),
-    "ot_doctor.containment": ("ot_doctor", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.supervisor"),
+    "ot_doctor.core.supervisor": (),
+    "ot_doctor.core.debug_log": ("ot_doctor.secrets", "ot_doctor.core.deadline"),
+    "ot_doctor.containment": ("ot_doctor", "ot_doctor.core.deadline", "ot_doctor.core.debug_log", "ot_doctor.core.supervisor"),
     "ot_doctor.bounds": ("ot_doctor.check",),
     "ot_doctor.redaction": (
-        "ot_doctor.check", "ot_doctor.secrets", "ot_doctor.evidence", "ot_doctor.report.model", "ot_doctor.known_values",
-        "ot_doctor.redaction_commands", "ot_doctor.redaction_places",
+        "ot_doctor.check",
+        "ot_doctor.secrets",
+        "ot_doctor.evidence",
+        "ot_doctor.report.model",
+        "ot_doctor.known_values",
+        "ot_doctor.redaction_commands",
+        "ot_doctor.redaction_places",
     ),
     "ot_doctor.check": ("ot_doctor.secrets",),
     "ot_doctor.cause_texts": ("ot_doctor.check",),
     "ot_doctor.causes": ("ot_doctor.check", "ot_doctor.cause_texts"),
     "ot_doctor.evidence": (
-        "ot_doctor", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.limits",
+        "ot_doctor",
+        "ot_doctor.evidence",
+        "ot_doctor.secrets",
+        "ot_doctor.core.deadline",
+        "ot_doctor.core.debug_log",
+        "ot_doctor.core.limits",
     ),
     "ot_doctor.discovery": (
-        "ot_doctor", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.deadline", "ot_doctor.faults", "ot_doctor.secrets",
-        "ot_doctor.supervisor",
+        "ot_doctor",
+        "ot_doctor.check",
+        "ot_doctor.containment",
+        "ot_doctor.core.deadline",
+        "ot_doctor.core.debug_log",
+        "ot_doctor.secrets",
+        "ot_doctor.core.supervisor",
     ),
     "ot_doctor.logs": ("ot_doctor.logs", "ot_doctor.evidence"),
     "ot_doctor.runner": (
-        "ot_doctor", "ot_doctor.bounds", "ot_doctor.check", "ot_doctor.containment", "ot_doctor.evidence", "ot_doctor.deadline",
-        "ot_doctor.faults", "ot_doctor.limits", "ot_doctor.supervisor",
+        "ot_doctor",
+        "ot_doctor.bounds",
+        "ot_doctor.check",
+        "ot_doctor.containment",
+        "ot_doctor.evidence",
+        "ot_doctor.core.deadline",
+        "ot_doctor.core.debug_log",
+        "ot_doctor.core.limits",
+        "ot_doctor.core.supervisor",
     ),
     "ot_doctor.diagnosis": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.runner"),
     "ot_doctor.report": (
-        "ot_doctor", "ot_doctor.check", "ot_doctor.causes", "ot_doctor.diagnosis", "ot_doctor.runner", "ot_doctor.evidence",
-        "ot_doctor.report", "ot_doctor.secrets", "ot_doctor.redaction", "ot_doctor.requirements",
+        "ot_doctor",
+        "ot_doctor.check",
+        "ot_doctor.causes",
+        "ot_doctor.diagnosis",
+        "ot_doctor.runner",
+        "ot_doctor.evidence",
+        "ot_doctor.report",
+        "ot_doctor.secrets",
+        "ot_doctor.redaction",
+        "ot_doctor.requirements",
     ),
     "ot_doctor.explanation": (
-        "ot_doctor", "ot_doctor.check", "ot_doctor.causes", "ot_doctor.discovery", "ot_doctor.evidence", "ot_doctor.examination",
-        "ot_doctor.requirements", "ot_doctor.suppressions",
+        "ot_doctor",
+        "ot_doctor.check",
+        "ot_doctor.causes",
+        "ot_doctor.discovery",
+        "ot_doctor.evidence",
+        "ot_doctor.examination",
+        "ot_doctor.requirements",
+        "ot_doctor.suppressions",
     ),
     "ot_doctor.bundle": (
-        "ot_doctor", "ot_doctor.bundle", "ot_doctor.check", "ot_doctor.evidence", "ot_doctor.redaction", "ot_doctor.secrets",
+        "ot_doctor",
+        "ot_doctor.bundle",
+        "ot_doctor.check",
+        "ot_doctor.evidence",
+        "ot_doctor.redaction",
+        "ot_doctor.secrets",
     ),
     "ot_doctor.remedy_commands": ("ot_doctor.check",),
     "ot_doctor.conformance": (
-        "ot_doctor.check", "ot_doctor.evidence", "ot_doctor.remedy_commands", "ot_doctor.runner", "ot_doctor.secrets",
+        "ot_doctor.check",
+        "ot_doctor.evidence",
+        "ot_doctor.remedy_commands",
+        "ot_doctor.runner",
+        "ot_doctor.secrets",
     ),
     "ot_doctor.suppressions": ("ot_doctor.check", "ot_doctor.runner", "ot_doctor.secrets"),
     "ot_doctor.requirements": ("ot_doctor.check", "ot_doctor.runner"),
     "ot_doctor.config": (
-        "ot_doctor.check", "ot_doctor.commands", "ot_doctor.deadline", "ot_doctor.evidence", "ot_doctor.suppressions",
+        "ot_doctor.check",
+        "ot_doctor.commands",
+        "ot_doctor.core.deadline",
+        "ot_doctor.evidence",
+        "ot_doctor.suppressions",
     ),
     "ot_doctor.waiting": ("ot_doctor.check", "ot_doctor.report"),
     "ot_doctor.completion": ("ot_doctor.causes", "ot_doctor.check", "ot_doctor.examination"),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor_checks"),
-}  # fmt: skip
+}
 EVERYTHING = {
     "ot_doctor.failure",
-    "ot_doctor", "ot_doctor.__main__", "ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.examination",
-    "ot_doctor.last_resort", "ot_doctor.options", "ot_doctor.streams",
-}  # fmt: skip
+    "ot_doctor",
+    "ot_doctor.__main__",
+    "ot_doctor.cli",
+    "ot_doctor.commands_bundle",
+    "ot_doctor.examination",
+    "ot_doctor.last_resort",
+    "ot_doctor.options",
+    "ot_doctor.streams",
+}
 # Who may use standard output and error.
 SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}
 REVEALERS = {"ot_doctor.secrets", "ot_doctor.evidence.sources.hub", "ot_doctor.evidence.sources.compose_files"}
@@ -180,8 +235,11 @@ def test_nobody_prints_but_the_command_line(module: str) -> None:
 def test_a_secret_is_revealed_in_few_places(module: str) -> None:
     lines = [c.lineno for c in calls(module) if isinstance(c.func, ast.Attribute) and c.func.attr == "reveal"]
     assert not lines or module in REVEALERS, f"{FILES[module]}:{lines}"
-    private = [n.lineno for n in ast.walk(TREES[module]) if isinstance(n, ast.Attribute) and ast.unparse(n) != "self._value"
-               and n.attr == "_value"]  # fmt: skip
+    private = [
+        n.lineno
+        for n in ast.walk(TREES[module])
+        if isinstance(n, ast.Attribute) and ast.unparse(n) != "self._value" and n.attr == "_value"
+    ]
     assert not private or module == "ot_doctor.secrets", f"{FILES[module]}:{private}"
 
 

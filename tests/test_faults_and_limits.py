@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from ot_doctor.core.debug_log import where_to_report
+from ot_doctor.core.limits import limit_reached
 from ot_doctor.failure import tell
-from ot_doctor.faults import where_to_report
 from ot_doctor.interruption import CODE
-from ot_doctor.limits import limit_reached
 from ot_doctor.streams import CouldNotWrite, write_files
 from tests.test_cli import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
 

@@ -13,7 +13,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from ot_doctor.deadline import NoResources, start
+from ot_doctor.core.deadline import NoResources, start
+from ot_doctor.core.debug_log import note, said
+from ot_doctor.core.limits import limit_reached
 from ot_doctor.evidence import (
     AskedEnvFile,
     ComposeConfig,
@@ -29,8 +31,6 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.faults import note, said
-from ot_doctor.limits import limit_reached
 
 E = TypeVar("E")
 

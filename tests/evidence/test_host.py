@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.deadline import within
+from ot_doctor.core.deadline import within
 from ot_doctor.evidence import CacheRoot, Host, Request, Space, Unavailable, Worker, Workers
 from ot_doctor.evidence.sources.host import CACHE, ENGINE_DATA, gather, network_settings
 from ot_doctor.secrets import Secret

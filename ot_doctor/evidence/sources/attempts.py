@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from ot_doctor.core.debug_log import note
 from ot_doctor.evidence.signatures import Catalogue, Signature
 from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
 from ot_doctor.evidence.sources.log_evidence import (
@@ -20,7 +21,6 @@ from ot_doctor.evidence.sources.log_evidence import (
     without_frames,
 )
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
-from ot_doctor.faults import note
 
 TASK_WORDS = (
     b"transcribe_audio[", b"gpu_transcribe[", b"diarize_gpu[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (",

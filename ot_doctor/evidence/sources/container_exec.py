@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ot_doctor.deadline import within
+from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.sources.docker_client import LARGEST_ANSWER, NotDockers, text_of
 from ot_doctor.evidence.sources.engine import asking, reconnect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from ot_doctor.deadline import within
+from ot_doctor.core.deadline import within
 
 if TYPE_CHECKING:
     import docker

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ot_doctor.deadline import within
+from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, bounded_client
 from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small

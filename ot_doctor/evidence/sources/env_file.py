@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ot_doctor.deadline import within
+from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import AskedEnvFile, EnvEntry, EnvFile, EnvProblem

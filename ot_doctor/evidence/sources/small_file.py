@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor.deadline import TookTooLong, within
+from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.secrets import printable
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ot_doctor.limits import limit_reached
+from ot_doctor.core.limits import limit_reached
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 
-from ot_doctor.deadline import NoResources, TookTooLong, within, words_of
+from ot_doctor.core.deadline import NoResources, TookTooLong, within, words_of
 
 _LOG = logging.getLogger("ot_doctor")
 _LOG.addHandler(logging.NullHandler())
