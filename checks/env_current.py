@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, Workers
-from ot_doctor.secrets import TOKEN_NAME, Secret
+from ot_doctor.redaction.secret import TOKEN_NAME, Secret
 
 from ._drift import SPEAKERS, Drift, drifts_of, edited_since, live, moved_cache, several_env_files
 from ._remedies import recreate

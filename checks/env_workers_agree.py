@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, check, failed, passed, skipped
 from ot_doctor.evidence import Deployment, EnvFile, Unavailable, Worker, Workers
-from ot_doctor.secrets import TOKEN_NAME, Secret
+from ot_doctor.redaction.secret import TOKEN_NAME, Secret
 
 from ._drift import live
 from ._remedies import recreate

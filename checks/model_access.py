@@ -20,7 +20,7 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
-from ot_doctor.secrets import TOKEN_NAME
+from ot_doctor.redaction.secret import TOKEN_NAME
 
 from ._network import CAUSES, tries
 from ._refusals import refusal, seen_answer, weighed

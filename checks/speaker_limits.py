@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 from ._remedies import delete_lines, recreate
 

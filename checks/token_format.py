@@ -8,7 +8,7 @@ from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import Deployment, EnvFile, ModelCache, Unavailable, Workers, WorkerToken
-from ot_doctor.secrets import TOKEN_NAME, Shape
+from ot_doctor.redaction.secret import TOKEN_NAME, Shape
 
 from ._remedies import recreate, replace_token
 from ._severity import fault

@@ -7,7 +7,7 @@ from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
 from ot_doctor.evidence import Deployment, EnvEntry, EnvFile, ModelCache, Unavailable, Workers, WorkerToken
-from ot_doctor.secrets import TOKEN_NAME, Secret
+from ot_doctor.redaction.secret import TOKEN_NAME, Secret
 
 from ._remedies import recreate, replace_token
 from ._severity import fault

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ot_doctor.check import Family, Finding, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import EnvEntry, EnvFile
-from ot_doctor.secrets import TOKEN_NAME, Secret
+from ot_doctor.redaction.secret import TOKEN_NAME, Secret
 
 SHOWN = 12  # passwords that are listed
 EXPECTED = "at least 12 characters, with letters and digits mixed"

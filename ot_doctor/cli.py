@@ -235,8 +235,8 @@ for command in (collect, diagnose, diff):
 
 
 def _show(text: str, ascii: bool) -> None:
+    from ot_doctor.redaction.secret import printable
     from ot_doctor.report.text import as_ascii
-    from ot_doctor.secrets import printable
 
     text = printable(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")

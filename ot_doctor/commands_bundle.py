@@ -78,7 +78,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
     from ot_doctor.examination import WrongUsage
-    from ot_doctor.secrets import printable, redact
+    from ot_doctor.redaction.secret import printable, redact
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -162,7 +162,7 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
 
 def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], None]) -> Report:
     from ot_doctor.examination import checks_of, examine
-    from ot_doctor.redaction import BUNDLE_HOME
+    from ot_doctor.redaction.redactor import BUNDLE_HOME
 
     plan = replace(plan, home=BUNDLE_HOME, user="")  # theirs, and not those of whoever reads the bundle
     checks, notices = checks_of(plan)

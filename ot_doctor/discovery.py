@@ -22,7 +22,7 @@ from ot_doctor.containment import contain, unharmed
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.core.debug_log import said
-from ot_doctor.secrets import printable, redact
+from ot_doctor.redaction.secret import printable, redact
 
 GROUP = "ot_doctor.checks"
 BUILT_IN = "ot_doctor_checks"

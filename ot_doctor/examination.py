@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, secrets, suppressions
+from ot_doctor import requirements, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.core import supervisor
@@ -24,10 +24,11 @@ from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Requ
 from ot_doctor.evidence.signatures import Signature, verify
 from ot_doctor.evidence.signatures import catalogue as log_signatures
 from ot_doctor.evidence.store import Store
-from ot_doctor.redaction import Redactor
+from ot_doctor.redaction import secret
+from ot_doctor.redaction.redactor import Redactor
+from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result, needs, run
-from ot_doctor.secrets import meet_environment, printable, redact
 
 E = TypeVar("E")
 _BOUNDED = (
@@ -168,7 +169,7 @@ def examine(
         cleaned = tuple(_clean(result) for result in results)
         cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
         cleaned = requirements.judged(cleaned, plan.required)
-        told = (*notices, _BOUNDED) if secrets.KNOWN.bounded else notices
+        told = (*notices, _BOUNDED) if secret.KNOWN.bounded else notices
         report = redactor.report(_report(plan, store, told, cleaned, started, time.monotonic() - began))
         return replace(report, hidden=redactor.receipt())
 

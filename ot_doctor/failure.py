@@ -77,7 +77,7 @@ def _working_folder_is_gone() -> bool:
 
 
 def _for_a_reader(message: str) -> str:
-    from ot_doctor.secrets import meet_environment, printable, redact
+    from ot_doctor.redaction.secret import meet_environment, printable, redact
 
     meet_environment(os.environ)
     return redact(printable(message))

@@ -85,7 +85,7 @@ def last_word(stopped: supervisor.Stopped) -> int:
 
     from ot_doctor.failure import format_wanted
     from ot_doctor.options import style_of
-    from ot_doctor.secrets import meet_environment
+    from ot_doctor.redaction.secret import meet_environment
     from ot_doctor.streams import complain
 
     meet_environment(os.environ)
@@ -123,7 +123,7 @@ def _report(sentence: str, options: dict[str, Any]) -> Report:
     from datetime import datetime, timezone
 
     from ot_doctor.examination import whose
-    from ot_doctor.redaction import Redactor
+    from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.model import Report
 
     report = Report(

@@ -54,7 +54,7 @@ class _Redacted:
 
     def _pass_on(self, text: str) -> None:
         if text:
-            from ot_doctor.secrets import redact
+            from ot_doctor.redaction.secret import redact
 
             self._stream.write(redact(text))
 
@@ -83,7 +83,7 @@ def keep_stdout_for_the_report() -> None:
 
 def checked(document: str | bytes) -> bytes:
     """The document's bytes, a text's in UTF-8. Raises ``WouldLeak`` when a known secret stands in them."""
-    from ot_doctor.redaction import leaks
+    from ot_doctor.redaction.redactor import leaks
 
     data = document if isinstance(document, bytes) else document.encode("utf-8", "backslashreplace")
     names = leaks(data)
@@ -182,7 +182,7 @@ def complain(text: str) -> None:
 
 def tell(text: str) -> None:
     """Lines on standard error; a reader that has gone away is no error. What holds a secret is hidden."""
-    from ot_doctor.secrets import printable, redact
+    from ot_doctor.redaction.secret import printable, redact
 
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(redact(printable(text)) + "\n")
@@ -191,7 +191,7 @@ def tell(text: str) -> None:
 
 def tell_of_waiting(text: str) -> None:
     """One line on a terminal, in place of the one before; an empty one takes it away."""
-    from ot_doctor.secrets import printable, redact
+    from ot_doctor.redaction.secret import printable, redact
 
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{redact(printable(text))}")

@@ -19,36 +19,36 @@ PACKAGES = {module for module, path in FILES.items() if path.name == "__init__.p
 
 # What may be imported by whom, of ours; a room names itself and everything below it. "ot_doctor" is its version alone.
 MAY_IMPORT = {
-    "ot_doctor.text_views": (),
-    "ot_doctor.redaction_shapes": (),
-    "ot_doctor.redaction_commands": (),
-    "ot_doctor.known_values": ("ot_doctor.text_views", "ot_doctor.redaction_shapes"),
-    "ot_doctor.redaction_places": ("ot_doctor.known_values",),
-    "ot_doctor.secrets": ("ot_doctor.known_values", "ot_doctor.redaction_shapes"),
+    "ot_doctor.redaction.encodings": (),
+    "ot_doctor.redaction.patterns": (),
+    "ot_doctor.redaction.shell": (),
+    "ot_doctor.redaction.registry": ("ot_doctor.redaction.encodings", "ot_doctor.redaction.patterns"),
+    "ot_doctor.redaction.locations": ("ot_doctor.redaction.registry",),
+    "ot_doctor.redaction.secret": ("ot_doctor.redaction.registry", "ot_doctor.redaction.patterns"),
     "ot_doctor.core.deadline": ("ot_doctor.core.limits",),
     "ot_doctor.core.limits": (),
     "ot_doctor.interruption": (),
     "ot_doctor.commands": (),
     "ot_doctor.core.supervisor": (),
-    "ot_doctor.core.debug_log": ("ot_doctor.secrets", "ot_doctor.core.deadline"),
+    "ot_doctor.core.debug_log": ("ot_doctor.redaction.secret", "ot_doctor.core.deadline"),
     "ot_doctor.containment": ("ot_doctor", "ot_doctor.core.deadline", "ot_doctor.core.debug_log", "ot_doctor.core.supervisor"),
     "ot_doctor.bounds": ("ot_doctor.check",),
-    "ot_doctor.redaction": (
+    "ot_doctor.redaction.redactor": (
         "ot_doctor.check",
-        "ot_doctor.secrets",
+        "ot_doctor.redaction.secret",
         "ot_doctor.evidence",
         "ot_doctor.report.model",
-        "ot_doctor.known_values",
-        "ot_doctor.redaction_commands",
-        "ot_doctor.redaction_places",
+        "ot_doctor.redaction.registry",
+        "ot_doctor.redaction.shell",
+        "ot_doctor.redaction.locations",
     ),
-    "ot_doctor.check": ("ot_doctor.secrets",),
+    "ot_doctor.check": ("ot_doctor.redaction.secret",),
     "ot_doctor.cause_texts": ("ot_doctor.check",),
     "ot_doctor.causes": ("ot_doctor.check", "ot_doctor.cause_texts"),
     "ot_doctor.evidence": (
         "ot_doctor",
         "ot_doctor.evidence",
-        "ot_doctor.secrets",
+        "ot_doctor.redaction.secret",
         "ot_doctor.core.deadline",
         "ot_doctor.core.debug_log",
         "ot_doctor.core.limits",
@@ -59,7 +59,7 @@ MAY_IMPORT = {
         "ot_doctor.containment",
         "ot_doctor.core.deadline",
         "ot_doctor.core.debug_log",
-        "ot_doctor.secrets",
+        "ot_doctor.redaction.secret",
         "ot_doctor.core.supervisor",
     ),
     "ot_doctor.logs": ("ot_doctor.logs", "ot_doctor.evidence"),
@@ -83,8 +83,8 @@ MAY_IMPORT = {
         "ot_doctor.runner",
         "ot_doctor.evidence",
         "ot_doctor.report",
-        "ot_doctor.secrets",
-        "ot_doctor.redaction",
+        "ot_doctor.redaction.secret",
+        "ot_doctor.redaction.redactor",
         "ot_doctor.requirements",
     ),
     "ot_doctor.explanation": (
@@ -102,8 +102,8 @@ MAY_IMPORT = {
         "ot_doctor.bundle",
         "ot_doctor.check",
         "ot_doctor.evidence",
-        "ot_doctor.redaction",
-        "ot_doctor.secrets",
+        "ot_doctor.redaction.redactor",
+        "ot_doctor.redaction.secret",
     ),
     "ot_doctor.remedy_commands": ("ot_doctor.check",),
     "ot_doctor.conformance": (
@@ -111,9 +111,9 @@ MAY_IMPORT = {
         "ot_doctor.evidence",
         "ot_doctor.remedy_commands",
         "ot_doctor.runner",
-        "ot_doctor.secrets",
+        "ot_doctor.redaction.secret",
     ),
-    "ot_doctor.suppressions": ("ot_doctor.check", "ot_doctor.runner", "ot_doctor.secrets"),
+    "ot_doctor.suppressions": ("ot_doctor.check", "ot_doctor.runner", "ot_doctor.redaction.secret"),
     "ot_doctor.requirements": ("ot_doctor.check", "ot_doctor.runner"),
     "ot_doctor.config": (
         "ot_doctor.check",
@@ -124,7 +124,7 @@ MAY_IMPORT = {
     ),
     "ot_doctor.waiting": ("ot_doctor.check", "ot_doctor.report"),
     "ot_doctor.completion": ("ot_doctor.causes", "ot_doctor.check", "ot_doctor.examination"),
-    "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.secrets", "ot_doctor_checks"),
+    "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.redaction.secret", "ot_doctor_checks"),
 }
 EVERYTHING = {
     "ot_doctor.failure",
@@ -139,7 +139,7 @@ EVERYTHING = {
 }
 # Who may use standard output and error.
 SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}
-REVEALERS = {"ot_doctor.secrets", "ot_doctor.evidence.sources.hub", "ot_doctor.evidence.sources.compose_files"}
+REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.evidence.sources.hub", "ot_doctor.evidence.sources.compose_files"}
 
 
 def room_of(module: str) -> str | None:
@@ -240,7 +240,7 @@ def test_a_secret_is_revealed_in_few_places(module: str) -> None:
         for n in ast.walk(TREES[module])
         if isinstance(n, ast.Attribute) and ast.unparse(n) != "self._value" and n.attr == "_value"
     ]
-    assert not private or module == "ot_doctor.secrets", f"{FILES[module]}:{private}"
+    assert not private or module == "ot_doctor.redaction.secret", f"{FILES[module]}:{private}"
 
 
 @pytest.mark.parametrize("module", FILES)

@@ -19,14 +19,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from ot_doctor import known_values, redaction
 from ot_doctor.check import Cause, Seen, Step, failed, passed
 from ot_doctor.evidence import Record
 from ot_doctor.evidence.signatures import catalogue
-from ot_doctor.known_values import WORDS, KnownValues, credentials
-from ot_doctor.redaction import Redactor, leaks
-from ot_doctor.redaction_shapes import common_words
-from ot_doctor.secrets import Secret, is_secret, keep, meet, redact, redact_outside
+from ot_doctor.redaction import redactor, registry
+from ot_doctor.redaction.patterns import common_words
+from ot_doctor.redaction.redactor import Redactor, leaks
+from ot_doctor.redaction.registry import WORDS, KnownValues, credentials
+from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, redact, redact_outside
 from tests.checks.evidence import deployment, hub, worker, workers
 from tests.report.reports import report
 
@@ -198,14 +198,14 @@ def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length:
 
 def test_a_value_is_found_while_another_thread_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     known = KnownValues()
-    learns, needles = threading.Event(), known_values._needles
+    learns, needles = threading.Event(), registry._needles
 
-    def slowly(value: str) -> Iterator[known_values._Needle]:
+    def slowly(value: str) -> Iterator[registry._Needle]:
         learns.set()
         time.sleep(0.3)
         return needles(value)
 
-    monkeypatch.setattr(known_values, "_needles", slowly)
+    monkeypatch.setattr(registry, "_needles", slowly)
     known.add("S3cretValue123456", "PASSWORD")
     other = threading.Thread(target=known.find, args=("x",))
     other.start()
@@ -292,7 +292,7 @@ def test_a_redactor_that_is_broken_is_caught(monkeypatch: pytest.MonkeyPatch) ->
     finding = passed(f"the worker has {TOKEN}")
     sound = Redactor().report(report({"token-present": (finding,)}))
     assert leaks(repr(sound).encode()) == ()
-    monkeypatch.setattr(redaction, "redact", lambda text: text)
+    monkeypatch.setattr(redactor, "redact", lambda text: text)
     broken = Redactor().report(report({"token-present": (finding,)}))
     assert leaks(repr(broken).encode()) == ("HUGGINGFACE_TOKEN",)
 
@@ -400,7 +400,7 @@ def test_evidence_keeps_absolute_paths_and_reads_like_a_live_report_in_the_end()
     assert env["HUGGINGFACE_TOKEN"] is container.env["HUGGINGFACE_TOKEN"] and env["X"] == "/home/user/x"
     assert TOKEN[:20] not in str(env["LOG"])
     text = "/home/ana/ot of ana"
-    there = Redactor(home=redaction.BUNDLE_HOME, user="").text(Redactor(home=HOME, user=USER).evidence(text))
+    there = Redactor(home=redactor.BUNDLE_HOME, user="").text(Redactor(home=HOME, user=USER).evidence(text))
     assert there == Redactor(home=HOME, user=USER).text(text) == "~/ot of user"
 
 

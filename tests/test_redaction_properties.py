@@ -20,14 +20,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ot_doctor import secrets
 from ot_doctor.check import Check
 from ot_doctor.evidence import Answer, FileAnswer
-from ot_doctor.known_values import KnownValues, hidden_by_value, simple
-from ot_doctor.redaction import Redactor, leaks
+from ot_doctor.redaction import secret
+from ot_doctor.redaction.redactor import Redactor, leaks
+from ot_doctor.redaction.registry import KnownValues, hidden_by_value, simple
+from ot_doctor.redaction.secret import Secret, Shape, printable, redact
 from ot_doctor.report.formats import FORMATS, render, render_error
 from ot_doctor.report.model import UsageError
-from ot_doctor.secrets import Secret, Shape, printable, redact
 from tests.checks import evidence as e
 from tests.report.reports import REPORTS
 
@@ -72,7 +72,7 @@ PLACES = (
 
 def known(value: str) -> None:
     """From here on this is the only secret; hypothesis runs many examples in one test."""
-    secrets.KNOWN = KnownValues()
+    secret.KNOWN = KnownValues()
     Secret(value, "MY_SECRET")
 
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from ot_doctor.redaction_shapes import _data, _services, holds_key
-from ot_doctor.secrets import is_secret, redact
+from ot_doctor.redaction.patterns import _data, _services, holds_key
+from ot_doctor.redaction.secret import is_secret, redact
 
 A, B = "Tr0ub4dor99", "0123456789abcdef"
 WRITTEN = {

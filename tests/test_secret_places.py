@@ -162,17 +162,17 @@ def test_nothing_of_what_a_hub_or_a_proxy_answers_leaves(number: int, data: st.D
 @tries(8)
 @given(data=st.data())
 def test_nothing_of_what_an_engine_tells_leaves(data: st.DataObject) -> None:
-    from ot_doctor import secrets
     from ot_doctor.bundle.codec import dump, encode
     from ot_doctor.evidence import Role
     from ot_doctor.evidence.sources.workers import parse
-    from ot_doctor.known_values import KnownValues
-    from ot_doctor.redaction import Redactor
+    from ot_doctor.redaction import secret
+    from ot_doctor.redaction.redactor import Redactor
+    from ot_doctor.redaction.registry import KnownValues
     from ot_doctor.report.formats import FORMATS, render
     from tests.checks.evidence import ENGINE, workers
     from tests.report.reports import three_causes
 
-    secrets.KNOWN = KnownValues()
+    secret.KNOWN = KnownValues()
     garden = Garden(data)
     password, flag = garden.password("Config.Env"), garden.plain_password("Config.Cmd")
     bare = garden.token("a name of Config.Env")

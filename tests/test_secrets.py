@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact
+from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, printable, redact
 
 TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
 LETTERS = string.ascii_letters + string.digits
@@ -96,7 +96,7 @@ def test_fingerprints_compare_values_within_one_process_only() -> None:
     assert Secret(TOKEN).fingerprint == Secret(TOKEN).fingerprint != Secret(TOKEN + "x").fingerprint
     assert len(Secret(TOKEN).fingerprint) == 8
     assert Secret("\ud800").fingerprint  # what a file name or a .env with stray bytes may hold
-    code = f"from ot_doctor.secrets import Secret; print(Secret({TOKEN!r}).fingerprint, hash(Secret({TOKEN!r})))"
+    code = f"from ot_doctor.redaction.secret import Secret; print(Secret({TOKEN!r}).fingerprint, hash(Secret({TOKEN!r})))"
     runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(runs) == 2
 

@@ -9,7 +9,7 @@ import pytest
 
 from ot_doctor.evidence import Deployment, EnvFile, Host, Hub, Installation, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.evidence.store import SOURCES, Source, Store, crashed, parameters, wanted
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 
 class Sources:

@@ -12,7 +12,7 @@ from ot_doctor.bundle.manifest import Manifest
 from ot_doctor.bundle.sides import ReportDocument, ReportedAttempt, ReportedCause, ReportedCheck, Side
 from ot_doctor.check import Status
 from ot_doctor.evidence import ComposeConfig, EnvFile, Hub, Worker, Workers
-from ot_doctor.secrets import Secret, printable, redact
+from ot_doctor.redaction.secret import Secret, printable, redact
 
 E = TypeVar("E")
 _Value = str | Secret | None

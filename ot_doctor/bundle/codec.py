@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from ot_doctor.secrets import Secret, Shape, printable
+from ot_doctor.redaction.secret import Secret, Shape, printable
 
 T = TypeVar("T")
 _LONGEST_TEXT = 500_000  # characters; a log record and an environment variable have fewer

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ot_doctor.evidence import Request
 from ot_doctor.evidence.store import SOURCES
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 
 VERSION = 1
 FORMAT = f"ot-doctor/bundle/{VERSION}"

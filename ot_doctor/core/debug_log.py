@@ -18,7 +18,7 @@ class _Safe(logging.Formatter):
     """A traceback quotes source lines and messages: both may hold a secret or an escape."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from ot_doctor.secrets import printable, redact
+        from ot_doctor.redaction.secret import printable, redact
 
         return redact(printable(super().format(record)))
 
@@ -35,7 +35,7 @@ def note(what: str, error: BaseException) -> None:
 
 def said(error: BaseException) -> str:
     """An exception's class and what it says, as may be shown: without a secret, short, and in time."""
-    from ot_doctor.secrets import printable, redact
+    from ot_doctor.redaction.secret import printable, redact
 
     name = type(error).__name__
     try:

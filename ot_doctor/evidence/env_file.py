@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 
 class EnvProblem(enum.Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 DIARIZING_SERVICES = ("celery-worker", "celery-worker-gpu-scaled", "celery-worker-diarize", "celery-worker-gpu-transcribe")
 

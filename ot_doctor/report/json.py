@@ -11,10 +11,10 @@ from ot_doctor import __version__
 from ot_doctor.check import Finding, Seen, Status, Step
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.redaction.secret import redact
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
-from ot_doctor.secrets import redact
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}

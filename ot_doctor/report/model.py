@@ -9,7 +9,7 @@ from datetime import datetime
 from ot_doctor.check import Family, Status
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.requirements import unmet
 from ot_doctor.runner import Result
 

@@ -9,11 +9,11 @@ from itertools import groupby
 
 from ot_doctor.causes import title
 from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.redaction.secret import redact
 from ot_doctor.report import facts
 from ot_doctor.report.model import Report
 from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
-from ot_doctor.secrets import redact
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}

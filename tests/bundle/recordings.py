@@ -22,7 +22,7 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.redaction import Redactor
+from ot_doctor.redaction.redactor import Redactor
 from tests.checks import evidence as e
 
 CREATED = datetime(2026, 11, 21, 6, 30, 12, tzinfo=timezone.utc)

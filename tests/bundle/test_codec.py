@@ -29,7 +29,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 from ot_doctor.evidence.store import SOURCES
-from ot_doctor.secrets import Secret, printable
+from ot_doctor.redaction.secret import Secret, printable
 from tests.bundle.recordings import healthy
 from tests.checks import evidence as e
 

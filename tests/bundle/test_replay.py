@@ -39,7 +39,7 @@ from ot_doctor.evidence import (
 )
 from ot_doctor.evidence.store import SOURCES, Store
 from ot_doctor.examination import Plan, catalogue_of, chosen, examine
-from ot_doctor.redaction import BUNDLE_HOME, Redactor
+from ot_doctor.redaction.redactor import BUNDLE_HOME, Redactor
 from ot_doctor.report import json as json_format
 from ot_doctor.report.model import Report
 from tests.bundle.recordings import bundle_of, healthy

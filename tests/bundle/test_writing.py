@@ -14,7 +14,7 @@ from ot_doctor.bundle.archive import LARGEST_MEMBER
 from ot_doctor.bundle.manifest import MANIFEST, README, evidence_name
 from ot_doctor.bundle.writing import TOP, Bundle, listing
 from ot_doctor.evidence import Host, Hub, Outcome, Unavailable, WorkerLog, Workers
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from tests.bundle.recordings import bundle_of, healthy
 from tests.checks import evidence as e
 

@@ -45,7 +45,7 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
-from ot_doctor.secrets import Secret, keep
+from ot_doctor.redaction.secret import Secret, keep
 
 HOME = Path("/srv/ot")
 ENV_PATH = HOME / ".env"

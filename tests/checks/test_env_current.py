@@ -6,7 +6,7 @@ import pytest
 
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import ComposeService, EnvProblem, Mount, Unavailable, Workers
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 from ot_doctor_checks.env_current import env_current
 from tests.checks.evidence import (
     COMPOSE_PATH,

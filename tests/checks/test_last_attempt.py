@@ -20,7 +20,7 @@ from ot_doctor.evidence import (
     Unavailable,
     WorkerLog,
 )
-from ot_doctor.secrets import TOKEN_NAME
+from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor_checks.last_attempt import last_attempt
 from tests.checks.evidence import (
     LATER,

@@ -6,7 +6,7 @@ import pytest
 
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import Unavailable
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 from ot_doctor_checks.token_format import token_format
 from tests.checks.evidence import OTHER_TOKEN, TOKEN, cache, deployment, env_file, everything_said, only, token, workers
 

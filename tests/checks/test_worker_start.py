@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import Answer, Unavailable, WorkerLog
-from ot_doctor.secrets import TOKEN_NAME
+from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor_checks.worker_start import worker_start
 from tests.checks.evidence import (
     LATER,

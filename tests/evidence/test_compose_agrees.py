@@ -13,7 +13,7 @@ import pytest
 from ot_doctor.evidence import Deployment, Request
 from ot_doctor.evidence.sources import compose_files, env_file
 from ot_doctor.evidence.sources.compose_dotenv import DotenvRefused, parse
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 from tests.evidence.env_rows import ROWS, SHELL, Row
 from tests.parts.engine import parts_folder
 

@@ -10,7 +10,7 @@ import pytest
 
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Request, Unavailable
 from ot_doctor.evidence.sources.compose_files import gather, service_names
-from ot_doctor.secrets import Secret, keep
+from ot_doctor.redaction.secret import Secret, keep
 
 UPSTREAM = """\
 x-logging: &logging

@@ -28,7 +28,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 from ot_doctor.evidence.sources.hub import gather, may_carry_token
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 from tests.parts.hub import Account, Fault, LocalHub, Token, pyannote_hub
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"

@@ -14,7 +14,7 @@ from ot_doctor.evidence import Answer, Deployment, Hub, ReleaseLine, Request, Un
 from ot_doctor.evidence.sources import hub as source
 from ot_doctor.evidence.sources.hub import gather
 from ot_doctor.evidence.sources.plain_urls import origin, same_server
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"
 COMMIT = {"X-Repo-Commit": "0" * 40}

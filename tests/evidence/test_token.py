@@ -21,7 +21,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 from ot_doctor.evidence.sources import token as source
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 ENGINE = Engine("unix:///var/run/docker.sock", "the default socket")
 GOOD = Secret("hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567")

@@ -24,7 +24,7 @@ from ot_doctor.check import (
 )
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result
 from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, record, worker, worker_log, workers

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Status, Step, failed, passed, skipped, unknown, warned
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import facts
 from ot_doctor.report.formats import render
 from tests.checks.evidence import worker_log

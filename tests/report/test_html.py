@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import Attempt, Outcome
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import facts
 from ot_doctor.report.html import render, render_error
 from ot_doctor.report.model import UsageError, exit_code

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from ot_doctor.check import Cause, Confidence, Seen, Status, Step, failed, passed, skipped, warned
 from ot_doctor.diagnosis import RootCause
 from ot_doctor.evidence import Outcome
-from ot_doctor.redaction import Hidden
+from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import facts
 from ot_doctor.report.markdown import LIMIT, render, render_error
 from ot_doctor.report.markdown_text import code, fence, inline, link

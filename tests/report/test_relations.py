@@ -10,10 +10,10 @@ from ot_doctor.causes import BREAKS_NO_JOB
 from ot_doctor.check import Cause, Finding, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis import Relation, diagnose
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, Attempt, Outcome, WorkerLog
+from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.report.model import Report
 from ot_doctor.report.relations import Relations
 from ot_doctor.report.text import Style, render
-from ot_doctor.secrets import TOKEN_NAME
 from tests.checks.evidence import LATER, attempt, hit, worker_log
 from tests.report.reports import report
 

@@ -21,7 +21,7 @@ from ot_doctor.evidence.sources.cache_look import (
 )
 from ot_doctor.evidence.sources.container_exec import run_in
 from ot_doctor.evidence.workers import Worker
-from ot_doctor.secrets import printable
+from ot_doctor.redaction.secret import printable
 
 # For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it, and its first bytes as hex
 # digits. The paths are built from the arguments and from names that have none but plain characters.

@@ -21,7 +21,7 @@ from ot_doctor.evidence.sources.compose_dotenv import Budget, TemplateRefused, r
 from ot_doctor.evidence.sources.compose_secrets import meet_env_files, meet_file, meet_secrets
 from ot_doctor.evidence.sources.env_lines import matters
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
-from ot_doctor.secrets import Secret, keep, printable, redact
+from ot_doctor.redaction.secret import Secret, keep, printable, redact
 
 _LARGEST = 2 * 1024 * 1024
 _DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each

@@ -11,7 +11,7 @@ import yaml
 from ot_doctor.evidence.env_file import ComposeService
 from ot_doctor.evidence.sources.compose_dotenv import TemplateRefused
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
-from ot_doctor.secrets import is_secret, keep, meet
+from ot_doctor.redaction.secret import is_secret, keep, meet
 
 _MOST_FILES = 20
 _LARGEST = 1024 * 1024

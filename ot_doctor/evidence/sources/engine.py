@@ -24,7 +24,7 @@ from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, bounded_client
 from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.workers import Engine
-from ot_doctor.secrets import printable, redact
+from ot_doctor.redaction.secret import printable, redact
 
 if TYPE_CHECKING:
     import docker

@@ -18,7 +18,7 @@ from ot_doctor.evidence.sources.env_lines import is_hub_token, odd_lines, shown_
 from ot_doctor.evidence.sources.env_readers import differences
 from ot_doctor.evidence.sources.git_index import NotKnown, tracked
 from ot_doctor.evidence.sources.small_file import TooLarge, read_small
-from ot_doctor.secrets import Secret, is_secret, keep, meet, printable, redact_outside
+from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, printable, redact_outside
 
 _LARGEST = 1024 * 1024  # bytes; upstream's template has 30 thousand
 _MOST_LINES = 10_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ot_doctor.evidence.env_file import OddLine
 from ot_doctor.evidence.sources.compose_dotenv import Assignment
-from ot_doctor.secrets import Secret, is_secret
+from ot_doctor.redaction.secret import Secret, is_secret
 
 _MATTERS = re.compile(
     r"(?i)^HF_|HUGGING|TORCH|PYANNOTE|CACHE|SPEAKER|DIARI|GPU|CUDA|NVIDIA|WHISPER|PROXY$|CA_BUNDLE|SSL_CERT|^(COMPOSE|LD)_"

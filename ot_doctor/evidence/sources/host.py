@@ -13,7 +13,7 @@ from ot_doctor.evidence.host import Host, Space
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.sources.container_exec import run_in
 from ot_doctor.evidence.workers import Engine, Worker, Workers
-from ot_doctor.secrets import Secret, printable, redact
+from ot_doctor.redaction.secret import Secret, printable, redact
 
 CACHE = "the model cache"
 ENGINE_DATA = "the Docker engine's data"

@@ -31,7 +31,7 @@ from ot_doctor.evidence.sources.hub_answers import (
 from ot_doctor.evidence.sources.plain_urls import origin, same_server
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
-from ot_doctor.secrets import Secret, redact
+from ot_doctor.redaction.secret import Secret, redact
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LONGEST_WAIT = 10.0  # seconds for all requests together, as they run at the same time

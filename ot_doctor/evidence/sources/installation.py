@@ -10,7 +10,7 @@ from pathlib import Path
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.sources.small_file import TooLarge, on_disk, read_small
-from ot_doctor.secrets import printable
+from ot_doctor.redaction.secret import printable
 
 # In the order in which Compose takes them: the first base file, then the first override.
 _BASE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")

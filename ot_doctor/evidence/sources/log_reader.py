@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
-from ot_doctor.secrets import printable, redact
+from ot_doctor.redaction.secret import printable, redact
 
 BLOCK = 1 << 20
 _PIPE = 1 << 20  # bytes that a pipe is asked to hold: the writer need not wait for each piece to be taken

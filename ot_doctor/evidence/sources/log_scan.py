@@ -14,7 +14,7 @@ from ot_doctor.evidence.sources.log_lines import MAX_LINE, MAX_OBJECT, Line, is_
 from ot_doctor.evidence.sources.log_records import MAX_LINES, drafts
 from ot_doctor.evidence.words import ManyWords, fewest, places
 from ot_doctor.evidence.worker_log import Record
-from ot_doctor.secrets import Secret
+from ot_doctor.redaction.secret import Secret
 
 _MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record
 _MAX_AFTER_HEAD = 1_000  # lines in which a record's end is looked for

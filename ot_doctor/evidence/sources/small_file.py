@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.secrets import printable
+from ot_doctor.redaction.secret import printable
 
 T = TypeVar("T")
 _LONGEST = 5.0  # seconds for a look at one folder

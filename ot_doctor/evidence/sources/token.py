@@ -8,7 +8,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.env_file import EnvFile
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
-from ot_doctor.secrets import TOKEN_NAME, Secret
+from ot_doctor.redaction.secret import TOKEN_NAME, Secret
 
 OTHER_NAMES = ("HF_TOKEN", "HUGGING_FACE_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
 

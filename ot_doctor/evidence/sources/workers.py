@@ -17,7 +17,7 @@ from ot_doctor.evidence.sources.docker_client import NotDockers, an_object, obje
 from ot_doctor.evidence.sources.engine import asking, connect, not_dockers
 from ot_doctor.evidence.sources.small_file import on_disk
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
-from ot_doctor.secrets import Secret, is_secret, keep, printable, redact_outside
+from ot_doctor.redaction.secret import Secret, is_secret, keep, printable, redact_outside
 
 if TYPE_CHECKING:
     import docker

@@ -108,7 +108,7 @@ def simple(value: str) -> bool:
     """
     if hidden_by_value(value) or not _SHORTEST + value.isdigit() <= len(value) <= _LONGEST_SIMPLE:
         return False
-    from ot_doctor.redaction_shapes import common_words
+    from ot_doctor.redaction.patterns import common_words
 
     return value.casefold() not in WORDS and value.casefold() not in common_words()
 
@@ -173,7 +173,7 @@ class KnownValues:
         if outside and self._simple:
             found += (Found(m.start(), m.end(), m[0], True) for m in self._simple.finditer(text))
         if self._pieces or self._short:
-            from ot_doctor.text_views import joined, views, without_blanks
+            from ot_doctor.redaction.encodings import joined, views, without_blanks
 
             looked_at = list(views(text))
             if not self._grams.isdisjoint(_CHUNKS.findall(without_blanks(text))) and (grouped := joined(text)):

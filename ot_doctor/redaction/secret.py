@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ot_doctor.known_values import Found, KnownValues, credentials, guessable, hidden_by_value
-from ot_doctor.redaction_shapes import hide_shapes, holds_key
+from ot_doctor.redaction.patterns import hide_shapes, holds_key
+from ot_doctor.redaction.registry import Found, KnownValues, credentials, guessable, hidden_by_value
 
 _SALT = os.urandom(16)  # fingerprints compare values within one report and say nothing outside it
 KNOWN = KnownValues()  # every secret value met in this process

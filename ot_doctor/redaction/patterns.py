@@ -131,7 +131,7 @@ _RULES = (
 @cache
 def _data() -> dict[str, Any]:
     """``secret_shapes.toml``: what well-known services' keys look like, and the words that stay."""
-    text = files("ot_doctor").joinpath("secret_shapes.toml").read_text(encoding="utf-8")
+    text = files("ot_doctor.redaction").joinpath("secret_shapes.toml").read_text(encoding="utf-8")
     data: dict[str, Any] = tomllib.loads(text)
     return data
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ot_doctor.known_values import WORDS
+from ot_doctor.redaction.registry import WORDS
 
 _PUBLIC = re.compile(
     r"(?i)(?:[\w-]+\.)*(?:huggingface\.co|hf\.co|hf-mirror\.com|github\.com|githubusercontent\.com|ghcr\.io|docker\.io|docker\.com"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ot_doctor import secrets
-from ot_doctor.known_values import WORDS, guessable
-from ot_doctor.redaction_commands import in_command
-from ot_doctor.secrets import Shape, printable, redact, redact_outside
+from ot_doctor.redaction import secret
+from ot_doctor.redaction.registry import WORDS, guessable
+from ot_doctor.redaction.secret import Shape, printable, redact, redact_outside
+from ot_doctor.redaction.shell import in_command
 
 if TYPE_CHECKING:
-    from ot_doctor.redaction_places import Places
+    from ot_doctor.redaction.locations import Places
     from ot_doctor.report.model import Report
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ class Redactor:
 
     def _count_stand_ins(self, text: str) -> None:
         for prefix, digits in _STAND_IN.findall(text):
-            name = secrets.NAMES_BY_FINGERPRINT.get(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
+            name = secret.NAMES_BY_FINGERPRINT.get(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
             self._count(name, 1)
 
     def _count(self, name: str, count: int) -> None:
@@ -177,11 +177,11 @@ class Redactor:
 def leaks(data: bytes) -> tuple[str, ...]:
     """The names of the known secrets that stand in finished bytes, in any form that ``redact`` knows; empty is good.
 
-    Words and numbers that a document may hold by chance (``ot_doctor.known_values.guessable``) raise no alarm.
+    Words and numbers that a document may hold by chance (``ot_doctor.redaction.registry.guessable``) raise no alarm.
     """
     text = data.decode("utf-8", "replace")
-    found = [hit for hit in secrets.KNOWN.find(text) if not guessable(hit.value)]
-    names = dict.fromkeys(secrets.KNOWN.name_of(hit.value) or "a secret value" for hit in found)
+    found = [hit for hit in secret.KNOWN.find(text) if not guessable(hit.value)]
+    names = dict.fromkeys(secret.KNOWN.name_of(hit.value) or "a secret value" for hit in found)
     known = {text[hit.start : hit.end] for hit in found}
     tokens = set(_LEAKED_TOKEN.findall(text)) - known
     if any(len(set(token)) > 6 for token in tokens):  # else an example
@@ -190,7 +190,7 @@ def leaks(data: bytes) -> tuple[str, ...]:
 
 
 def _places() -> Places:
-    from ot_doctor.redaction_places import Places
+    from ot_doctor.redaction.locations import Places
 
     return Places()
 
