@@ -21,7 +21,7 @@ import pytest
 
 from ot_doctor.check import Cause, Seen, Step, failed, passed
 from ot_doctor.evidence import Record
-from ot_doctor.evidence.signatures import catalogue
+from ot_doctor.logs.signatures import catalogue
 from ot_doctor.redaction import redactor, registry
 from ot_doctor.redaction.patterns import common_words
 from ot_doctor.redaction.redactor import Redactor, leaks

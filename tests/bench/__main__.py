@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ot_doctor.evidence.signatures import catalogue
+from ot_doctor.logs.signatures import catalogue
 from tests.corpus import rewrite
 from tests.parts.engine import Engine, why_not
 from tests.parts.hub import Fault

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import ComposeLabels, Engine, Outcome, Record, Request, Role, Unavailable, Worker, WorkerLog, Workers
-from ot_doctor.evidence.signatures import catalogue
-from ot_doctor.evidence.sources.attempts import Cutter
 from ot_doctor.evidence.sources.worker_log import gather
+from ot_doctor.logs.attempts import Cutter
+from ot_doctor.logs.signatures import catalogue
 
 TASK = "8f2c5a1e-1111-4222-8333-444455556666"
 HEAD = "[2026-11-21 01:37:{:02},804: {}/ForkPoolWorker-1] "

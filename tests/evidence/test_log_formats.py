@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 import pytest
 
 from ot_doctor.evidence import Record
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, own_time_agrees, time_before
-from ot_doctor.evidence.sources.log_scan import RecordScan
+from ot_doctor.logs.lines import MAX_LINE, own_time_agrees, time_before
+from ot_doctor.logs.scanner import RecordScan
 
 AT = datetime(2026, 11, 28, 15, 5, 45, 499000, tzinfo=timezone.utc)
 TRACEBACK = "Traceback (most recent call last):\n  File \"/app/x.py\", line 4, in x\nRuntimeError: \"telling\""

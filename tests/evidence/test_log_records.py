@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 import pytest
 
 from ot_doctor.evidence import Record
-from ot_doctor.evidence.sources.log_evidence import evidence, without_frames
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, own_head, unwrap
-from ot_doctor.evidence.sources.log_records import MAX_LINES
-from ot_doctor.evidence.sources.log_scan import RecordScan
+from ot_doctor.logs.lines import MAX_LINE, own_head, unwrap
+from ot_doctor.logs.proof import evidence, without_frames
+from ot_doctor.logs.records import MAX_LINES
+from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.redaction import secret
 
 HEAD = "[2026-11-21 01:37:28,804: ERROR/ForkPoolWorker-1] "

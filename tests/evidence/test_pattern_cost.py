@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.evidence.pattern_cost import fault
-from ot_doctor.evidence.signatures import Signature, catalogue
+from ot_doctor.logs.pattern_cost import fault
+from ot_doctor.logs.signatures import Signature, catalogue
 
 BUILT_IN = catalogue().signatures
 SECONDS = 0.5  # of a search in a text of 8,000 characters

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import signatures as module
-from ot_doctor.evidence.signatures import Signature, assemble, catalogue, parse, read, verify
-from ot_doctor.evidence.sources.log_evidence import evidence, said
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs import signatures as module
+from ot_doctor.logs.proof import evidence, said
+from ot_doctor.logs.signatures import Signature, assemble, catalogue, parse, read, verify
 
 CAUSES = frozenset(cause.value for cause in Cause)
 ALL = catalogue().signatures

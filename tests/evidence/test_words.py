@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ot_doctor.evidence.words import ManyWords, fewest, places
+from ot_doctor.logs.multisearch import ManyWords, fewest, places
 
 
 def chances() -> list[tuple[set[bytes], bytes]]:

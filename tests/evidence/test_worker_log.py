@@ -27,8 +27,8 @@ from ot_doctor.evidence import (
 )
 from ot_doctor.evidence import Engine as EngineEvidence
 from ot_doctor.evidence.sources import worker_log
-from ot_doctor.evidence.sources.log_lines import parse_stamp
 from ot_doctor.evidence.sources.worker_log import gather, present_run
+from ot_doctor.logs.lines import parse_stamp
 from tests.parts.engine import Engine
 
 LOGS = Path(__file__).parent / "logs"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manual import commands, examples, signatures, topics
 from ot_doctor.discovery import Catalogue, discover
-from ot_doctor.evidence.signatures import catalogue as log_signatures
+from ot_doctor.logs.signatures import catalogue as log_signatures
 
 
 def write(folder: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from ot_doctor.logs.faults.lines import head
+from ot_doctor.logs.faults.loose_lines import head
 
 if sys.version_info >= (3, 11):
     import tomllib

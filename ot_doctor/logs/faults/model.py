@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ot_doctor.logs.faults import details
 from ot_doctor.logs.faults.details import Address
-from ot_doctor.logs.faults.lines import strong
+from ot_doctor.logs.faults.loose_lines import strong
 
 _IDS = re.compile(r"\b0x[0-9a-f]{6,16}\b|\[[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\]")
 

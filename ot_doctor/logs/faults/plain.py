@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 
-from ot_doctor.logs.faults.lines import exception
+from ot_doctor.logs.faults.loose_lines import exception
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[@-~]|\][^\x07\x1b\n]{0,300}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ot_doctor.evidence.sources.log_evidence import has_traceback, said, shown, states_an_error
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
+from ot_doctor.logs.proof import has_traceback, said, shown, states_an_error
 
 UNRECOGNISED = "unrecognised"
 MAX_KEPT = 50  # hits of one attempt: what a log repeats without end is not all kept

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ot_doctor.evidence.sources.log_lines import Head, Line, head_of
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs.lines import Head, Line, head_of
 from ot_doctor.redaction.secret import redact_outside
 
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines

@@ -62,8 +62,8 @@ from pathlib import Path
 from typing import Any
 
 from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
-from ot_doctor.evidence.words import ManyWords
 from ot_doctor.evidence.worker_log import Hit, Record
+from ot_doctor.logs.multisearch import ManyWords
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -275,7 +275,7 @@ def verify(signature: Signature, causes: frozenset[str]) -> None:
 
     Apart from ``assemble``, because a run compiles only the patterns that it needs.
     """
-    from ot_doctor.evidence.pattern_cost import fault
+    from ot_doctor.logs.pattern_cost import fault
 
     where = _place(signature)
     if signature.cause is not None and signature.cause not in causes:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ot_doctor.evidence.sources.log_lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
-from ot_doctor.evidence.sources.log_records import MAX_LINES, drafts
-from ot_doctor.evidence.words import ManyWords, fewest, places
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs.lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
+from ot_doctor.logs.multisearch import ManyWords, fewest, places
+from ot_doctor.logs.records import MAX_LINES, drafts
 from ot_doctor.redaction.secret import Secret
 
 _MAX_CARRY = 1 << 20  # bytes that wait for the rest of their record

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ot_doctor.core.debug_log import note
-from ot_doctor.evidence.signatures import Catalogue, Signature
-from ot_doctor.evidence.sources.attempt_draft import LOUD, MAX_KEPT, Draft, same_child
-from ot_doctor.evidence.sources.log_evidence import (
+from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
+from ot_doctor.logs.open_attempt import LOUD, MAX_KEPT, Draft, same_child
+from ot_doctor.logs.proof import (
     evidence,
     result_failed,
     result_message,
@@ -20,7 +20,7 @@ from ot_doctor.evidence.sources.log_evidence import (
     traceback_of,
     without_frames,
 )
-from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
+from ot_doctor.logs.signatures import Catalogue, Signature
 
 TASK_WORDS = (
     b"transcribe_audio[", b"gpu_transcribe[", b"diarize_gpu[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (",
