@@ -101,9 +101,9 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 def _gathered(plan: Plan) -> Bundle:
     """Everything that there is to know, and the report on it."""
     from ot_doctor.bundle.writing import make_bundle
-    from ot_doctor.evidence.store import SOURCES
     from ot_doctor.examination import examine, prepare, redactor_of
     from ot_doctor.report.formats import render
+    from ot_doctor.sources.store import SOURCES
 
     checks, store, notices = prepare(plan)
     store.start(SOURCES)  # also what no check of today asks for

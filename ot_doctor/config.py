@@ -156,11 +156,11 @@ def _load(command: click.Command, named: Path | None, directory: Path | None) ->
 def _folders(directory: Path | None) -> Iterator[Path]:
     """Where a file may lie. No parent beyond a repository: one in /tmp or / may be anybody's."""
     from ot_doctor.evidence import Request, Unavailable
-    from ot_doctor.evidence.sources import installation
+    from ot_doctor.sources import folder_search
 
     request = Request(directory=Path(os.path.abspath(directory)) if directory else None, environ=os.environ)
     try:
-        folder = installation.gather(request).directory
+        folder = folder_search.gather(request).directory
     except Unavailable:
         folder = None
     if folder is not None:
@@ -180,7 +180,7 @@ def _table_in(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     """The file's options; ``None`` where a ``pyproject.toml`` has none. Raises ``ValueError``."""
-    from ot_doctor.evidence.sources.small_file import TooLarge, read_small
+    from ot_doctor.sources.files import TooLarge, read_small
 
     if sys.version_info >= (3, 11):
         import tomllib

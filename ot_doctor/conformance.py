@@ -20,10 +20,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Cause, Check, Family, Finding, Risk, Status, Step
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.evidence.store import SOURCES, Store, parameters
 from ot_doctor.redaction.secret import printable, redact
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command
 from ot_doctor.runner import run
+from ot_doctor.sources.store import SOURCES, Store, parameters
 
 _SHORTEST_EXPLANATION = 80  # characters
 _LONGEST_LINE = 130

@@ -21,7 +21,6 @@ from ot_doctor.core import supervisor
 from ot_doctor.diagnosis import diagnose
 from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
-from ot_doctor.evidence.store import Store
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.redaction import secret
@@ -29,6 +28,7 @@ from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.report.model import Report
 from ot_doctor.runner import Result, needs, run
+from ot_doctor.sources.store import Store
 
 E = TypeVar("E")
 _BOUNDED = (

@@ -11,9 +11,9 @@ from ot_doctor.causes import EXPLAINS, explanation, title
 from ot_doctor.check import Cause, Check
 from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
-from ot_doctor.evidence.store import SOURCES, parameters
 from ot_doctor.examination import WrongUsage, no_such
 from ot_doctor.logs.signatures import Signature
+from ot_doctor.sources.store import SOURCES, parameters
 
 _KINDS = {
     "cause": "it decides what an attempt failed of",

@@ -14,7 +14,7 @@ from ot_doctor.core.deadline import NoResources, TookTooLong, within
 from ot_doctor.core.debug_log import note, said
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
-from ot_doctor.evidence.store import SOURCES, Store, parameters
+from ot_doctor.sources.store import SOURCES, Store, parameters
 
 _OWN = "ot_doctor_checks"  # the built-in checks' package
 # Evidence may come at the last moment: seconds that the checks have after the run's end, all together and each.

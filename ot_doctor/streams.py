@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
-    from ot_doctor.evidence.store import Store
+    from ot_doctor.sources.store import Store
 
 
 class WouldLeak(Exception):

@@ -139,7 +139,7 @@ EVERYTHING = {
 }
 # Who may use standard output and error.
 SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}
-REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.evidence.sources.hub", "ot_doctor.evidence.sources.compose_files"}
+REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files"}
 
 
 def room_of(module: str) -> str | None:
@@ -179,7 +179,7 @@ def calls(module: str) -> Iterator[ast.Call]:
 
 
 def test_the_walk_sees_the_code() -> None:
-    assert {"ot_doctor.cli", "ot_doctor.evidence.store", "ot_doctor_checks.token_format", "ot_doctor_checks"} <= set(FILES)
+    assert {"ot_doctor.cli", "ot_doctor.sources.store", "ot_doctor_checks.token_format", "ot_doctor_checks"} <= set(FILES)
     assert ("ot_doctor.check", False) in {(name, later) for name, _, later in imports("ot_doctor.runner")}
     assert "ot_doctor_checks._remedies" in {name for name, _, _ in imports("ot_doctor_checks.token_format")}
 
@@ -199,14 +199,14 @@ def test_a_module_is_in_a_room_and_imports_only_what_its_room_may(module: str) -
 @pytest.mark.parametrize("module", [m for m in FILES if m.startswith("ot_doctor_checks")])
 def test_checks_know_evidence_and_not_how_it_is_gathered(module: str) -> None:
     for name, line, _ in imports(module):
-        assert not name.startswith(("ot_doctor.evidence.sources", "ot_doctor.evidence.store")), f"{FILES[module]}:{line}"
+        assert not name.startswith(("ot_doctor.sources", "ot_doctor.sources.store")), f"{FILES[module]}:{line}"
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_docker_and_the_hub_client_are_imported_by_sources_alone_and_late(module: str) -> None:
     for name, line, later in imports(module):
         if name.split(".")[0] in ("docker", "huggingface_hub", "requests", "urllib3", "httpx"):
-            assert module.startswith("ot_doctor.evidence.sources."), f"{FILES[module]}:{line} imports {name}"
+            assert module.startswith("ot_doctor.sources."), f"{FILES[module]}:{line} imports {name}"
             assert later, f"{FILES[module]}:{line} imports {name} before anybody needs it"
 
 

@@ -164,11 +164,11 @@ def test_nothing_of_what_a_hub_or_a_proxy_answers_leaves(number: int, data: st.D
 def test_nothing_of_what_an_engine_tells_leaves(data: st.DataObject) -> None:
     from ot_doctor.bundle.codec import dump, encode
     from ot_doctor.evidence import Role
-    from ot_doctor.evidence.sources.workers import parse
     from ot_doctor.redaction import secret
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.redaction.registry import KnownValues
     from ot_doctor.report.formats import FORMATS, render
+    from ot_doctor.sources.docker.containers import parse
     from tests.checks.evidence import ENGINE, workers
     from tests.report.reports import three_causes
 

@@ -8,8 +8,8 @@ from typing import Any, Optional, Union
 import pytest
 
 from ot_doctor.evidence import Deployment, EnvFile, Host, Hub, Installation, Request, Unavailable, WorkerLog, Workers
-from ot_doctor.evidence.store import SOURCES, Source, Store, crashed, parameters, wanted
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.store import SOURCES, Source, Store, crashed, parameters, wanted
 
 
 class Sources:

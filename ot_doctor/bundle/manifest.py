@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ot_doctor.evidence import Request
-from ot_doctor.evidence.store import SOURCES
 from ot_doctor.redaction.redactor import Hidden
+from ot_doctor.sources.store import SOURCES
 
 VERSION = 1
 FORMAT = f"ot-doctor/bundle/{VERSION}"

@@ -15,8 +15,8 @@ from ot_doctor.bundle.archive import LARGEST_FILE, unpack
 from ot_doctor.bundle.codec import Malformed, decode, load
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST, README, REPORT_JSON, VERSION, Manifest
 from ot_doctor.evidence import Unavailable
-from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
-from ot_doctor.evidence.store import SOURCES, Store
+from ot_doctor.sources.files import NotAFile, TooLarge, read_small
+from ot_doctor.sources.store import SOURCES, Store
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from ot_doctor.bundle.manifest import (
     Tool,
 )  # fmt: skip
 from ot_doctor.evidence import Hit, Record, Request, Unavailable, WorkerLog
-from ot_doctor.evidence.store import SOURCES
 from ot_doctor.redaction.redactor import Hidden, Redactor, leaks
+from ot_doctor.sources.store import SOURCES
 
 TOP = "ot-doctor-report"
 _LIBRARIES = ("click", "docker", "huggingface_hub", "python-dotenv", "PyYAML")

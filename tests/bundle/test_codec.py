@@ -28,8 +28,8 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.evidence.store import SOURCES
 from ot_doctor.redaction.secret import Secret, printable
+from ot_doctor.sources.store import SOURCES
 from tests.bundle.recordings import healthy
 from tests.checks import evidence as e
 

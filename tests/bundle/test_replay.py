@@ -37,11 +37,11 @@ from ot_doctor.evidence import (
     Workers,
     models,
 )
-from ot_doctor.evidence.store import SOURCES, Store
 from ot_doctor.examination import Plan, catalogue_of, chosen, examine
 from ot_doctor.redaction.redactor import BUNDLE_HOME, Redactor
 from ot_doctor.report import json as json_format
 from ot_doctor.report.model import Report
+from ot_doctor.sources.store import SOURCES, Store
 from tests.bundle.recordings import bundle_of, healthy
 from tests.checks import evidence as e
 from tests.corpus.cases_of import NAMES, case_of
@@ -231,7 +231,7 @@ def test_the_age_of_a_bundle_changes_nothing(tmp_path: Path, checks: Mapping[str
 def test_nothing_of_this_machine_is_looked_at(
     tmp_path: Path, checks: Mapping[str, Check], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ot_doctor.evidence.store import Source
+    from ot_doctor.sources.store import Source
 
     def never(source: Source) -> Callable[..., Any]:
         raise AssertionError(f"{source.label} was gathered")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.evidence.sources.worker_log import gather
 from ot_doctor.evidence.worker_log import Outcome, WorkerLog
+from ot_doctor.sources.log_windows import gather
 from tests.corpus.runs import RUNS
 
 if sys.version_info >= (3, 11):

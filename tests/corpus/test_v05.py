@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Attempt, Request, Unavailable
-from ot_doctor.evidence.sources.worker_log import gather
 from ot_doctor.evidence.worker_log import WorkerLog
+from ot_doctor.sources.log_windows import gather
 from tests.corpus import rewrite, wraps
 from tests.corpus.accuracy import NOTHING, examined, judge, said
 from tests.corpus.cases_of import NAMES, Case, case_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Attempt, Outcome, Request, Unavailable, WorkerLog
-from ot_doctor.evidence.sources.worker_log import gather
+from ot_doctor.sources.log_windows import gather
 
 TASK = "8f2c5a1e-1111-4222-8333-444455556666"
 OTHER = "9a3d6b2f-2222-4333-8444-555566667777"

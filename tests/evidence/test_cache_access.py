@@ -26,11 +26,11 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
 )
-from ot_doctor.evidence.sources import container_exec
-from ot_doctor.evidence.sources.cache_access import Question, asked
-from ot_doctor.evidence.sources.cache_exec import _SCRIPT, User
-from ot_doctor.evidence.sources.cache_look import CacheLook, Found, Look
-from ot_doctor.evidence.sources.model_cache import gather
+from ot_doctor.sources.docker import container_exec
+from ot_doctor.sources.model_cache.access import Question, asked
+from ot_doctor.sources.model_cache.cache import gather
+from ot_doctor.sources.model_cache.container_view import _SCRIPT, User
+from ot_doctor.sources.model_cache.fs_view import CacheLook, Found, Look
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions
 from tests.checks.evidence import deployment, env_file, worker

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Deployment, Request
-from ot_doctor.evidence.sources import compose_files, env_file
-from ot_doctor.evidence.sources.compose_dotenv import DotenvRefused, parse
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.compose import compose_files
+from ot_doctor.sources.dotenv import env_files
+from ot_doctor.sources.dotenv.compose_dialect import DotenvRefused, parse
 from tests.evidence.env_rows import ROWS, SHELL, Row
 from tests.parts.engine import parts_folder
 
@@ -54,7 +55,7 @@ def project(folder: Path, *files: tuple[str, bytes]) -> Path:
 
 def gathered(folder: Path) -> dict[str, str] | None:
     """The ``.env`` of a folder as the doctor reads it; ``None`` where it is refused."""
-    found = env_file.gather(Request(environ=ENVIRON), Deployment(folder, "--dir", folder / ".env"))
+    found = env_files.gather(Request(environ=ENVIRON), Deployment(folder, "--dir", folder / ".env"))
     if found.problem:
         return None
     values = ((e.key, e.value) for e in found.entries if e.value is not None)
@@ -235,7 +236,7 @@ def test_compose_files_say_what_compose_says(files: tuple[str, ...], tmp_path: P
 
     request = Request(environ=ENVIRON)
     deployment = Deployment(tmp_path, "--dir", tmp_path / ".env", compose_files=paths)
-    found = compose_files.gather(request, deployment, env_file.gather(request, deployment))
+    found = compose_files.gather(request, deployment, env_files.gather(request, deployment))
     assert found.problems == ()
     assert set(found.services) == set(said)
     for name, service in said.items():

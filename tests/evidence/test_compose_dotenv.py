@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ot_doctor.evidence.sources.compose_dotenv import (
+from ot_doctor.sources.dotenv.compose_dialect import (
     Assignment,
     Budget,
     DotenvRefused,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Request, Unavailable
-from ot_doctor.evidence.sources.compose_files import gather, service_names
 from ot_doctor.redaction.secret import Secret, keep
+from ot_doctor.sources.compose.compose_files import gather, service_names
 
 UPSTREAM = """\
 x-logging: &logging

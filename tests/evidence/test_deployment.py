@@ -20,8 +20,8 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
 )
-from ot_doctor.evidence.sources import deployment as source
-from ot_doctor.evidence.sources import workers as workers_source
+from ot_doctor.sources import stack as source
+from ot_doctor.sources.docker import containers as workers_source
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import clean_engine, engine
 

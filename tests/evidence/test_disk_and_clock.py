@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from ot_doctor.evidence import Installation, ReleaseLine, Request, Unavailable, Workers
-from ot_doctor.evidence.sources import compose_files, env_file, installation, model_cache
-from ot_doctor.evidence.sources import deployment as deployment_source
-from ot_doctor.evidence.sources.workers import choose, from_list, moment, parse
 from ot_doctor.evidence.workers import ComposeLabels, Role
+from ot_doctor.sources import folder_search
+from ot_doctor.sources import stack as deployment_source
+from ot_doctor.sources.compose import compose_files
+from ot_doctor.sources.docker.containers import choose, from_list, moment, parse
+from ot_doctor.sources.dotenv import env_files
+from ot_doctor.sources.model_cache import cache
 from tests.checks.evidence import ENGINE, deployment, worker, workers
 from tests.checks.evidence import env_file as env_of
 from tests.evidence.test_model_cache import mounts
@@ -51,11 +54,11 @@ def _labelled(folder: Path) -> Workers:
 @pytest.mark.parametrize(
     "gather",
     [
-        lambda dead, request: installation.gather(request(cwd=dead / "below")),
-        lambda dead, request: installation.gather(request(directory=dead)),
+        lambda dead, request: folder_search.gather(request(cwd=dead / "below")),
+        lambda dead, request: folder_search.gather(request(directory=dead)),
         lambda dead, request: deployment_source.gather(request(), Installation(dead, "--dir"), _labelled(dead)),
         lambda dead, request: deployment_source.gather(request(), Installation(None, "nothing"), _labelled(dead)),
-        lambda dead, request: model_cache.gather(
+        lambda dead, request: cache.gather(
             request(no_exec=True), deployment(ReleaseLine.V0_4), workers(worker(mounts=mounts(dead), env={})), env_of("")
         ),
     ],
@@ -90,11 +93,11 @@ def test_an_odd_entry_in_place_of_each_file_of_the_folder(tmp_path: Path, kind: 
             path.write_text("A=1\n")
             path.chmod(0)
     request = Request(timeout=20, environ={}, no_exec=True, directory=tmp_path)
-    found = installation.gather(request)
+    found = folder_search.gather(request)
     where = deployment_source.gather(request, found, _labelled(tmp_path))
-    read = env_file.gather(request, where)
+    read = env_files.gather(request, where)
     compose_files.gather(request, where, read)
-    model_cache.gather(request, where, workers(worker(mounts=mounts(tmp_path / "models"), env={})), read)
+    cache.gather(request, where, workers(worker(mounts=mounts(tmp_path / "models"), env={})), read)
     assert where.directory == tmp_path
 
 
@@ -102,7 +105,7 @@ def test_an_odd_entry_in_place_of_each_file_of_the_folder(tmp_path: Path, kind: 
 def test_an_odd_model_cache_dir(tmp_path: Path, value: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     where = deployment(running_dir=tmp_path, directory=tmp_path)
-    cache = model_cache.gather(
+    cache = cache.gather(
         Request(environ={}, no_exec=True), where, Unavailable("no engine"), env_of(f"MODEL_CACHE_DIR={value}\n")
     )
     assert not cache.complete
@@ -146,5 +149,5 @@ def test_a_file_from_another_age(tmp_path: Path, seconds: int) -> None:
     path = tmp_path / ".env"
     path.write_text("A=1\n")
     os.utime(path, (seconds, seconds))
-    read = env_file.gather(Request(environ={}), deployment(running_dir=tmp_path, directory=tmp_path, env_path=path))
+    read = env_files.gather(Request(environ={}), deployment(running_dir=tmp_path, directory=tmp_path, env_path=path))
     assert read.entries and (read.modified_at is None or read.modified_at.tzinfo is timezone.utc)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.evidence.sources import engine as source
+from ot_doctor.sources.docker import engine as source
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import engine
 
@@ -364,5 +364,5 @@ def test_a_context_that_the_real_cli_made(engine: RealEngine, tmp_path: Path) ->
 
 
 def test_importing_the_source_imports_no_sdk() -> None:
-    script = "import sys, ot_doctor.evidence.sources.engine; print('docker' in sys.modules, 'requests' in sys.modules)"
+    script = "import sys, ot_doctor.sources.docker.engine; print('docker' in sys.modules, 'requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False False\n"

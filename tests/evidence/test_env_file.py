@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Deployment, EnvFile, EnvProblem, Request, Unavailable
-from ot_doctor.evidence.sources.env_file import gather, gather_asked
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.dotenv.env_files import gather, gather_asked
 from ot_doctor_checks.env_shadowed import env_shadowed
 
 TOKEN = "hf_" + "aB3" * 11 + "x"

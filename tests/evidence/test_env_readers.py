@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from ot_doctor.evidence.sources.compose_dotenv import DotenvRefused, parse
-from ot_doctor.evidence.sources.env_readers import BASH, PYTHON, bash_reading, differences
+from ot_doctor.sources.dotenv.compose_dialect import DotenvRefused, parse
+from ot_doctor.sources.dotenv.other_readers import BASH, PYTHON, bash_reading, differences
 from tests.evidence.env_rows import REFUSED, ROWS, SHELL, Row
 
 PROCESS_NUMBER = "34 $$"

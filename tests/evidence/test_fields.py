@@ -13,7 +13,7 @@ import pytest
 
 import ot_doctor
 import ot_doctor_checks
-from ot_doctor.evidence.store import SOURCES
+from ot_doctor.sources.store import SOURCES
 
 _PACKAGE, _CHECKS = Path(ot_doctor.__file__).parent, Path(ot_doctor_checks.__file__).parent
 _TYPES = sorted((_PACKAGE / "evidence").glob("*.py"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Deployment, EnvFile, Request
-from ot_doctor.evidence.sources.env_file import gather
+from ot_doctor.sources.dotenv.env_files import gather
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git to write an index with")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")

@@ -13,8 +13,8 @@ import pytest
 
 from ot_doctor.core.deadline import within
 from ot_doctor.evidence import CacheRoot, Host, Request, Space, Unavailable, Worker, Workers
-from ot_doctor.evidence.sources.host import CACHE, ENGINE_DATA, gather, network_settings
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.machine import CACHE, ENGINE_DATA, gather, network_settings
 from tests.checks.evidence import cache, worker
 from tests.parts.engine import Engine
 from tests.parts.images import BACKEND

@@ -27,8 +27,8 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.evidence.sources.hub import gather, may_carry_token
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.hub.client import gather, may_carry_token
 from tests.parts.hub import Account, Fault, LocalHub, Token, pyannote_hub
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"

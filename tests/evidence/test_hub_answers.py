@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ot_doctor.evidence import Answer
-from ot_doctor.evidence.sources.hub_answers import Reply, file_answer, identity, plain_body
+from ot_doctor.sources.hub.answers import Reply, file_answer, identity, plain_body
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Answer, Deployment, Hub, ReleaseLine, Request, Unavailable, WorkerToken
-from ot_doctor.evidence.sources.hub import gather
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.hub.client import gather
 from tests.parts.hub import Fault, LocalHub, pyannote_hub
 
 ROOT = Path(__file__).parents[2]
@@ -334,7 +334,7 @@ import os, sys
 from pathlib import Path
 from ot_doctor.evidence import *
 from ot_doctor.redaction.secret import Secret
-from ot_doctor.evidence.sources.hub import gather
+from ot_doctor.sources.hub.client import gather
 assert "huggingface_hub" not in sys.modules
 here = Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4)
 token = WorkerToken(Secret(sys.argv[1]), "x", True)

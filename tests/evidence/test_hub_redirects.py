@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Answer, Deployment, Hub, ReleaseLine, Request, Unavailable, WorkerToken
-from ot_doctor.evidence.sources import hub as source
-from ot_doctor.evidence.sources.hub import gather
-from ot_doctor.evidence.sources.plain_urls import origin, same_server
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.hub import client as source
+from ot_doctor.sources.hub.client import gather
+from ot_doctor.sources.hub.plain_urls import origin, same_server
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"
 COMMIT = {"X-Repo-Commit": "0" * 40}

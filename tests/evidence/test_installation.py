@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Installation, Request, Unavailable
-from ot_doctor.evidence.sources import installation as source
+from ot_doctor.sources import folder_search as source
 
 COMPOSE = "services:\n  celery-worker:\n    image: x\n"
 OTHER = "services:\n  web:\n    image: x\n    environment:\n      PEER: celery-worker\n"

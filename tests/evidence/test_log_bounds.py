@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import ComposeLabels, Engine, Outcome, Record, Request, Role, Unavailable, Worker, WorkerLog, Workers
-from ot_doctor.evidence.sources.worker_log import gather
 from ot_doctor.logs.attempts import Cutter
 from ot_doctor.logs.signatures import catalogue
+from ot_doctor.sources.log_windows import gather
 
 TASK = "8f2c5a1e-1111-4222-8333-444455556666"
 HEAD = "[2026-11-21 01:37:{:02},804: {}/ForkPoolWorker-1] "
@@ -89,7 +89,7 @@ PEAK = """
 import re, sys
 from pathlib import Path
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.evidence.sources.worker_log import gather
+from ot_doctor.sources.log_windows import gather
 log = gather(Request(logs=(sys.argv[1],), timeout=float(sys.argv[2])), Unavailable("no engine"))
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Attempt, Outcome, Request, Unavailable, WorkerLog
-from ot_doctor.evidence.sources.worker_log import gather
 from ot_doctor.logs.proof import result_failed, result_message
+from ot_doctor.sources.log_windows import gather
 
 TASK = "8f2c5a1e-1111-4222-8333-444455556666"
 REPO = "pyannote/speaker-diarization-community-1"

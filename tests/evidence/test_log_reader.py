@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import Engine
-from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, moment, stamp_of, whole_lines
+from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, stamp_of, whole_lines
 
 STAMP = b"2026-11-21T01:37:28.804123456Z "
 

@@ -24,8 +24,8 @@ MEMORY = 300 * 1024  # kB
 _RUN = """
 import json, os, sys, time
 from ot_doctor.evidence import Request, Unavailable, Workers
-from ot_doctor.evidence.sources.container_exec import run_in
-from ot_doctor.evidence.store import Store
+from ot_doctor.sources.docker.container_exec import run_in
+from ot_doctor.sources.store import Store
 began = time.monotonic()
 request = Request(timeout=float(sys.argv[1]), environ=dict(os.environ))
 found = Store(request).get(Workers)

@@ -24,7 +24,7 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
 )
-from ot_doctor.evidence.sources.model_cache import gather
+from ot_doctor.sources.model_cache.cache import gather
 from tests.checks.evidence import deployment, env_file, worker
 from tests.parts import models
 

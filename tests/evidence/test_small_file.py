@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.evidence.sources import deployment
-from ot_doctor.evidence.sources.small_file import NotAFile, TooLarge, read_small
+from ot_doctor.sources import stack
+from ot_doctor.sources.files import NotAFile, TooLarge, read_small
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_folders_loops_and_large_files_are_refused(tmp_path: Path) -> None:
 
 def test_a_version_that_is_a_pipe_tells_no_version(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "VERSION")
-    assert deployment._checkout_version(tmp_path) is None
+    assert stack._checkout_version(tmp_path) is None
     (tmp_path / "VERSION").unlink()
     (tmp_path / "VERSION").write_text("v0.4.1\n", encoding="utf-8")
-    assert deployment._checkout_version(tmp_path) == "v0.4.1"
+    assert stack._checkout_version(tmp_path) == "v0.4.1"

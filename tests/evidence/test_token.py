@@ -20,8 +20,8 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.evidence.sources import token as source
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources import token_origin as source
 
 ENGINE = Engine("unix:///var/run/docker.sock", "the default socket")
 GOOD = Secret("hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567")

@@ -26,9 +26,9 @@ from ot_doctor.evidence import (
     Workers,
 )
 from ot_doctor.evidence import Engine as EngineEvidence
-from ot_doctor.evidence.sources import worker_log
-from ot_doctor.evidence.sources.worker_log import gather, present_run
 from ot_doctor.logs.lines import parse_stamp
+from ot_doctor.sources import log_windows
+from ot_doctor.sources.log_windows import gather, present_run
 from tests.parts.engine import Engine
 
 LOGS = Path(__file__).parent / "logs"
@@ -66,7 +66,7 @@ def test_a_file_relative_to_the_working_folder(tmp_path: Path) -> None:
 
 def test_standard_input(tmp_path: Path) -> None:
     code = (
-        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources.worker_log import gather;"
+        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.sources.log_windows import gather;"
         "log = gather(Request(logs=('-',)), Unavailable('x')); print(log.sources[0].name, log.newest.outcome.value)"
     )
     run = subprocess.run([sys.executable, "-c", code], input=ATTEMPT, capture_output=True, text=True, check=True)
@@ -104,7 +104,7 @@ def test_memory_stays_flat_and_the_first_line_is_found(tmp_path: Path) -> None:
                 file.write(f"[2026-11-21 01:37:28,804: ERROR/MainProcess] consumer: Cannot connect to redis, try {number}\n")
     code = (
         "import resource, sys; from ot_doctor.evidence import Request, Unavailable;"
-        "from ot_doctor.evidence.sources.worker_log import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "from ot_doctor.sources.log_windows import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "log = gather(Request(logs=(sys.argv[1],), timeout=300), Unavailable('x'));"
         "print(log.newest.outcome.value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)"
     )
@@ -118,7 +118,7 @@ def test_standard_input_without_end_has_a_deadline_and_memory_stays_flat(tmp_pat
     (tmp_path / "piece").write_text(ATTEMPT + ORDINARY * 5_000)
     code = (
         "import resource; from ot_doctor.evidence import Request, Unavailable;"
-        "from ot_doctor.evidence.sources.worker_log import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "from ot_doctor.sources.log_windows import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "log = gather(Request(logs=('-',), timeout=2), Unavailable('x'));"
         "print(log.newest.outcome.value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base, log.sources[0].lines_read);"
         "print(log.sources[0].problem)"
@@ -136,7 +136,7 @@ def test_standard_input_without_end_has_a_deadline_and_memory_stays_flat(tmp_pat
 
 def test_a_pipe_that_ends_in_the_middle_of_a_line(tmp_path: Path) -> None:
     code = (
-        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources.worker_log import gather;"
+        "from ot_doctor.evidence import Request, Unavailable; from ot_doctor.sources.log_windows import gather;"
         "log = gather(Request(logs=('-',)), Unavailable('x')); print(log.newest.outcome.value, log.sources[0].problem)"
     )
     cut = ATTEMPT[: ATTEMPT.index("TIMING: diarization completed") + 12]
@@ -233,7 +233,7 @@ def test_the_attempt_is_found_wherever_it_lies(
     before: int,
     after: int,
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", (20, 60, 180, 540, None))
+    monkeypatch.setattr(log_windows, "_STEPS", (20, 60, 180, 540, None))
     text = ORDINARY * before + ATTEMPT + ORDINARY * after
     log = read_container(_start(clean_engine, tmp_path, text))
     source = log.sources[0]
@@ -300,7 +300,7 @@ def test_when_the_time_is_up_it_says_how_far_it_looked(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", (100, None))
+    monkeypatch.setattr(log_windows, "_STEPS", (100, None))
     worker = _start(clean_engine, tmp_path, ATTEMPT + ORDINARY * 100_000)
     log = read_container(worker, timeout=0.25)
     assert log.newest is None
@@ -320,21 +320,21 @@ def _now(log: str, **shift: int) -> str:
 def test_older_lines_are_read_without_stamps_and_tell_the_same(
     middle: str, steps: tuple[int | None, ...], clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", steps)
+    monkeypatch.setattr(log_windows, "_STEPS", steps)
     numbered = [ORDINARY.replace("{}", str(number)) for number in range(400)]
     text = _now("".join(numbered[:300]) + middle + ATTEMPT + middle + "".join(numbered[300:]))
     worker = _start(clean_engine, tmp_path, text)
     asked: list[bytes] = []
-    real = worker_log.container_lines
+    real = log_windows.container_lines
 
     def listened(*arguments: Any, before: bytes = b"") -> Iterator[bytes]:
         asked.append(before)
         return real(*arguments, before=before)
 
-    monkeypatch.setattr(worker_log, "container_lines", listened)
+    monkeypatch.setattr(log_windows, "container_lines", listened)
     without = read_container(worker)
     assert asked[0] == b"" and asked[1] and asked[1] == asked[-1]
-    monkeypatch.setattr(worker_log, "_tells_the_time", lambda *_: False)
+    monkeypatch.setattr(log_windows, "_tells_the_time", lambda *_: False)
     stamped = read_container(worker)
     assert _outline(without) == _outline(stamped)
     (one,), (other,) = without.attempts, stamped.attempts
@@ -353,7 +353,7 @@ def _outline(log: WorkerLog) -> object:
 def test_lines_of_another_time_zone_are_read_with_stamps(
     shift: dict[str, int], clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", (30, None))
+    monkeypatch.setattr(log_windows, "_STEPS", (30, None))
     worker = _start(clean_engine, tmp_path, _now(ATTEMPT + ORDINARY * 100, **shift))
     newest = read_container(worker).newest
     assert newest and newest.started_at and abs(newest.started_at - datetime.now(timezone.utc)) < timedelta(minutes=5)
@@ -363,7 +363,7 @@ def test_lines_of_another_time_zone_are_read_with_stamps(
 def test_an_earlier_run_is_told_from_the_present_one_by_stamps(
     clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_log, "_STEPS", (30, None))
+    monkeypatch.setattr(log_windows, "_STEPS", (30, None))
     worker = _start(clean_engine, tmp_path, _now(ATTEMPT + ORDINARY * 100))
     clean_engine.docker("restart", "-t", "0", worker.name)
     attempts = read_container(_described(clean_engine, worker.name, 2 * (ATTEMPT.count("\n") + 100))).attempts
@@ -374,8 +374,8 @@ def test_an_earlier_run_is_told_from_the_present_one_by_stamps(
 def test_the_sdk_reads_the_same(clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = _start(clean_engine, tmp_path, ORDINARY * 20 + ATTEMPT)
     request = Request(environ={"DOCKER_HOST": clean_engine.host})
-    straight = b"".join(worker_log.container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))
-    assert b"".join(worker_log.sdk_lines(worker.engine, worker.id, 15, request, time.monotonic() + 10)) == straight
+    straight = b"".join(log_windows.container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))
+    assert b"".join(log_windows.sdk_lines(worker.engine, worker.id, 15, request, time.monotonic() + 10)) == straight
 
 
 def test_io_is_not_touched() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ot_doctor.evidence import Engine, Installation, Mount, Request, Role, Unavailable, Worker, Workers
-from ot_doctor.evidence.sources import workers as source
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.docker import containers as source
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import clean_engine, engine
 

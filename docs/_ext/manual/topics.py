@@ -10,9 +10,9 @@ from ot_doctor.causes import title as cause_title
 from ot_doctor.check import Cause, Check, Family
 from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
-from ot_doctor.evidence.store import SOURCES, parameters
 from ot_doctor.explanation import OF_THE_RUN, about_cause, about_check
 from ot_doctor.logs.signatures import Signature
+from ot_doctor.sources.store import SOURCES, parameters
 
 _CAUSES = {cause.value: f"/reference/causes/{cause.value}.md" for cause in Cause}
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import islice
 
 from ot_doctor.evidence.deployment import Model
-from ot_doctor.evidence.sources.cache_location import on_host
-from ot_doctor.evidence.sources.cache_look import (
+from ot_doctor.evidence.workers import Mount
+from ot_doctor.sources.model_cache.fs_view import (
     HEAD_BYTES,
     MOST_LEFTOVERS,
     CacheLook,
@@ -25,7 +25,7 @@ from ot_doctor.evidence.sources.cache_look import (
     shown,
     way_to,
 )
-from ot_doctor.evidence.workers import Mount
+from ot_doctor.sources.model_cache.location import on_host
 
 _MOST_LINKS = 40  # as Linux has it
 _MOST_ENTRIES = 10_000  # of one folder

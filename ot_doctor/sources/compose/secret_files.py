@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from ot_doctor.evidence.env_file import ComposeService
-from ot_doctor.evidence.sources.compose_dotenv import TemplateRefused
-from ot_doctor.evidence.sources.small_file import TooLarge, read_small
 from ot_doctor.redaction.secret import is_secret, keep, meet
+from ot_doctor.sources.dotenv.compose_dialect import TemplateRefused
+from ot_doctor.sources.files import TooLarge, read_small
 
 _MOST_FILES = 20
 _LARGEST = 1024 * 1024

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ot_doctor.evidence.env_file import ReaderDifference
-from ot_doctor.evidence.sources.compose_dotenv import Assignment
-from ot_doctor.evidence.sources.env_lines import matters, shown_key
+from ot_doctor.sources.dotenv.compose_dialect import Assignment
+from ot_doctor.sources.dotenv.line_lint import matters, shown_key
 
 BASH = "bash (opentr.sh)"
 PYTHON = "python-dotenv"

@@ -348,7 +348,7 @@ def _stamp_length(text: bytes) -> int:
 
 def sdk_lines(engine: Engine, container: str, tail: int | None, request: Request, until: float) -> Iterator[bytes]:
     """The same through the Docker SDK, which can do TLS and SSH. Raises ``LogProblem``."""
-    from ot_doctor.evidence.sources.engine import asking, reconnect
+    from ot_doctor.sources.docker.engine import asking, reconnect
 
     try:
         client = reconnect(engine, request)

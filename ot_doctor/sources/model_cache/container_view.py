@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Model
-from ot_doctor.evidence.sources.cache_look import (
+from ot_doctor.evidence.workers import Worker
+from ot_doctor.redaction.secret import printable
+from ot_doctor.sources.docker.container_exec import run_in
+from ot_doctor.sources.model_cache.fs_view import (
     MOST_LEFTOVERS,
     CacheLook,
     Found,
@@ -19,9 +22,6 @@ from ot_doctor.evidence.sources.cache_look import (
     part_paths,
     way_to,
 )
-from ot_doctor.evidence.sources.container_exec import run_in
-from ot_doctor.evidence.workers import Worker
-from ot_doctor.redaction.secret import printable
 
 # For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it, and its first bytes as hex
 # digits. The paths are built from the arguments and from names that have none but plain characters.

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ot_doctor.evidence.env_file import OddLine
-from ot_doctor.evidence.sources.compose_dotenv import Assignment
 from ot_doctor.redaction.secret import Secret, is_secret
+from ot_doctor.sources.dotenv.compose_dialect import Assignment
 
 _MATTERS = re.compile(
     r"(?i)^HF_|HUGGING|TORCH|PYANNOTE|CACHE|SPEAKER|DIARI|GPU|CUDA|NVIDIA|WHISPER|PROXY$|CA_BUNDLE|SSL_CERT|^(COMPOSE|LD)_"

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.env_file import ComposeConfig
-from ot_doctor.evidence.sources.log_reader import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, Cutter
@@ -20,6 +19,7 @@ from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import Catalogue, catalogue
+from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
 _LONGEST_RECORD = 1 << 15  # characters

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from ot_doctor.evidence.hub import Answer, Identity
-from ot_doctor.evidence.sources.plain_urls import origin
 from ot_doctor.redaction.secret import printable, redact_outside
+from ot_doctor.sources.hub.plain_urls import origin
 
 LONGEST_TEXT = 300
 _LARGEST_BODY = 1_000_000  # bytes, packed and unpacked

@@ -10,9 +10,9 @@ from pathlib import Path
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.sources.installation import compose_files as files_taken_by_itself
-from ot_doctor.evidence.sources.small_file import TooLarge, on_disk, read_small
 from ot_doctor.evidence.workers import Role, Worker, Workers
+from ot_doctor.sources.files import TooLarge, on_disk, read_small
+from ot_doctor.sources.folder_search import compose_files as files_taken_by_itself
 
 _V0_3_CACHE = "/.cache/huggingface/transformers"
 _V0_4_WARNINGS = "ignore::UserWarning:pyannote.audio.core.io"

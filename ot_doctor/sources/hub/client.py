@@ -18,7 +18,10 @@ from ot_doctor import __version__
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
-from ot_doctor.evidence.sources.hub_answers import (
+from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.workers import Workers
+from ot_doctor.redaction.secret import Secret, redact
+from ot_doctor.sources.hub.answers import (
     REDIRECTS,
     TELLING_HEADERS,
     Reply,
@@ -28,10 +31,7 @@ from ot_doctor.evidence.sources.hub_answers import (
     identity,
     plain_body,
 )
-from ot_doctor.evidence.sources.plain_urls import origin, same_server
-from ot_doctor.evidence.token import WorkerToken
-from ot_doctor.evidence.workers import Workers
-from ot_doctor.redaction.secret import Secret, redact
+from ot_doctor.sources.hub.plain_urls import origin, same_server
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LONGEST_WAIT = 10.0  # seconds for all requests together, as they run at the same time

@@ -11,9 +11,9 @@ from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.host import Host, Space
 from ot_doctor.evidence.model_cache import ModelCache
-from ot_doctor.evidence.sources.container_exec import run_in
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.redaction.secret import Secret, printable, redact
+from ot_doctor.sources.docker.container_exec import run_in
 
 CACHE = "the model cache"
 ENGINE_DATA = "the Docker engine's data"

@@ -44,22 +44,22 @@ class Source:
 
     def load(self) -> Callable[..., Any]:
         module, _, function = self.gatherer.partition(":")
-        loaded: Callable[..., Any] = getattr(importlib.import_module(f"ot_doctor.evidence.sources.{module}"), function)
+        loaded: Callable[..., Any] = getattr(importlib.import_module(f"ot_doctor.sources.{module}"), function)
         return loaded
 
 
 SOURCES: Mapping[type, Source] = {
-    Installation: Source("the OpenTranscribe folder", "installation:gather"),
-    Workers: Source("the Docker engine", "workers:gather"),
-    Deployment: Source("the deployment", "deployment:gather"),
-    EnvFile: Source("the .env file", "env_file:gather"),
-    AskedEnvFile: Source("the other .env file", "env_file:gather_asked"),
-    ComposeConfig: Source("the Compose files", "compose_files:gather"),
-    WorkerToken: Source("the worker's token", "token:gather"),
-    ModelCache: Source("the model cache", "model_cache:gather"),
-    Hub: Source("the Hugging Face Hub", "hub:gather"),
-    WorkerLog: Source("the worker's log", "worker_log:gather"),
-    Host: Source("this machine", "host:gather"),
+    Installation: Source("the OpenTranscribe folder", "folder_search:gather"),
+    Workers: Source("the Docker engine", "docker.containers:gather"),
+    Deployment: Source("the deployment", "stack:gather"),
+    EnvFile: Source("the .env file", "dotenv.env_files:gather"),
+    AskedEnvFile: Source("the other .env file", "dotenv.env_files:gather_asked"),
+    ComposeConfig: Source("the Compose files", "compose.compose_files:gather"),
+    WorkerToken: Source("the worker's token", "token_origin:gather"),
+    ModelCache: Source("the model cache", "model_cache.cache:gather"),
+    Hub: Source("the Hugging Face Hub", "hub.client:gather"),
+    WorkerLog: Source("the worker's log", "log_windows:gather"),
+    Host: Source("this machine", "machine:gather"),
 }
 
 

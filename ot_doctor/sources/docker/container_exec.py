@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.evidence.sources.docker_client import LARGEST_ANSWER, NotDockers, text_of
-from ot_doctor.evidence.sources.engine import asking, reconnect
 from ot_doctor.evidence.workers import Worker
+from ot_doctor.sources.docker.engine import asking, reconnect
+from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_of
 
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
 

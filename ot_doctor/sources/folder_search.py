@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.sources.small_file import TooLarge, on_disk, read_small
 from ot_doctor.redaction.secret import printable
+from ot_doctor.sources.files import TooLarge, on_disk, read_small
 
 # In the order in which Compose takes them: the first base file, then the first override.
 _BASE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -60,13 +60,13 @@ def _first(folder: Path, *kinds: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _compose_variables(path: Path) -> dict[str, str]:
-    from ot_doctor.evidence.sources import compose_dotenv
+    from ot_doctor.sources.dotenv import compose_dialect
 
     if b"COMPOSE_FILE" not in (content := _content(path)):
         return {}
     try:
-        return {a.key: a.value for a in compose_dotenv.parse(content, lambda name: None) if a.value}
-    except compose_dotenv.DotenvRefused:
+        return {a.key: a.value for a in compose_dialect.parse(content, lambda name: None) if a.value}
+    except compose_dialect.DotenvRefused:
         return {}
 
 
@@ -83,7 +83,7 @@ def _holds_opentranscribe(folder: Path) -> bool:
 def _has_worker(path: Path) -> bool:
     if _WORKER.encode() not in _content(path):  # most folders above a home have no such file, and YAML is slow to read
         return False
-    from ot_doctor.evidence.sources import compose_files as compose
+    from ot_doctor.sources.compose import compose_files as compose
 
     names = compose.service_names(path)
     return names is None or _WORKER in names  # a file with a slip in it is an installation's all the same

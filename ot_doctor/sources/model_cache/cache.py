@@ -12,10 +12,13 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, ReleaseLine, models
 from ot_doctor.evidence.env_file import EnvFile
 from ot_doctor.evidence.model_cache import CacheAccess, CachedFile, CachedModel, CacheRoot, FileState, ModelCache
-from ot_doctor.evidence.sources import cache_access
-from ot_doctor.evidence.sources.cache_exec import User, ask_container
-from ot_doctor.evidence.sources.cache_files import find_models, look_from_host
-from ot_doctor.evidence.sources.cache_location import (
+from ot_doctor.evidence.workers import Engine, Worker, Workers
+from ot_doctor.sources.files import on_disk
+from ot_doctor.sources.model_cache import access
+from ot_doctor.sources.model_cache.container_view import User, ask_container
+from ot_doctor.sources.model_cache.fs_view import CacheLook, Found, as_evidence, folder_name, shown, state_of
+from ot_doctor.sources.model_cache.host_view import find_models, look_from_host
+from ot_doctor.sources.model_cache.location import (
     LONGEST_PATH,
     Surroundings,
     configured_models_dir,
@@ -27,9 +30,6 @@ from ot_doctor.evidence.sources.cache_location import (
     places,
     root_of,
 )
-from ot_doctor.evidence.sources.cache_look import CacheLook, Found, as_evidence, folder_name, shown, state_of
-from ot_doctor.evidence.sources.small_file import on_disk
-from ot_doctor.evidence.workers import Engine, Worker, Workers
 
 _DEFAULT_MODELS_DIR = "./models"
 _MOST_MISPLACED = 20
@@ -134,7 +134,7 @@ class _Gathering:
         try:
             user, looks = ask_container(request, self._worker, wanted)
         except Unavailable:
-            return None, cache_access.image_user(self._worker)
+            return None, access.image_user(self._worker)
         return _Seen(looks), user
 
     def _from_host(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
@@ -193,17 +193,17 @@ class _Gathering:
         wanted = {place.path: self._models for place in self._places}
         best = self._host_name if self._here else str
         if self._user is None:
-            return cache_access.UNKNOWN_ACCESS
+            return access.UNKNOWN_ACCESS
         if self._inside is not None:
-            question = cache_access.Question(self._inside.looks, wanted, read_only, True, best, same)
-            return cache_access.asked(question, self._user)
+            question = access.Question(self._inside.looks, wanted, read_only, True, best, same)
+            return access.asked(question, self._user)
         if self._host is not None and self._host_side and same:
             mounts = self._around.mounts
             looks = [look for cache in self._host.looks.values() for look in cache.all() if mount_of(mounts, look.container_path)]
             sure = all(look.found is not Found.CLOSED for look in looks)
-            question = cache_access.Question(self._host.looks, wanted, read_only, sure, best, same)
-            return cache_access.worked_out(question, self._user)
-        return replace(cache_access.UNKNOWN_ACCESS, user=cache_access.shown_user(self._user), uid=self._user.uid)
+            question = access.Question(self._host.looks, wanted, read_only, sure, best, same)
+            return access.worked_out(question, self._user)
+        return replace(access.UNKNOWN_ACCESS, user=access.shown_user(self._user), uid=self._user.uid)
 
     def _strays(self, folder: str | None, cached: tuple[CachedModel, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Models where no release looks, and those of v0.3 beside a v0.4 worker."""

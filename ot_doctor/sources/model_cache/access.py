@@ -9,9 +9,9 @@ from itertools import islice
 
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.model_cache import CacheAccess, Denied
-from ot_doctor.evidence.sources.cache_exec import User
-from ot_doctor.evidence.sources.cache_look import CacheLook, Look, ModelLook
 from ot_doctor.evidence.workers import Worker
+from ot_doctor.sources.model_cache.container_view import User
+from ot_doctor.sources.model_cache.fs_view import CacheLook, Look, ModelLook
 
 ASKED = "asked in the container"
 WORKED_OUT = "worked out from owner and mode"
