@@ -49,7 +49,7 @@ class Family(enum.Enum):
 class Cause(enum.Enum):
     """The closed vocabulary of causes, in the order in which they are to be mended.
 
-    ``ot_doctor.causes`` says what each means and which explains which.
+    ``ot_doctor.diagnosis.causes`` says what each means and which explains which.
     """
 
     OUT_OF_MEMORY = "out-of-memory"

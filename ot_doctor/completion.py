@@ -56,8 +56,8 @@ def checks_and_families(ctx: click.Context, param: click.Parameter, incomplete: 
 
 def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For ``explain``: checks, causes, log signatures."""
-    from ot_doctor.causes import title
     from ot_doctor.check import Cause
+    from ot_doctor.diagnosis.causes import title
     from ot_doctor.examination import WrongUsage, signatures_of
 
     names = {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}

@@ -18,7 +18,7 @@ from ot_doctor import requirements, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.core import supervisor
-from ot_doctor.diagnosis import diagnose
+from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify

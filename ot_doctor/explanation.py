@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ot_doctor import __version__, requirements, suppressions
-from ot_doctor.causes import EXPLAINS, explanation, title
 from ot_doctor.check import Cause, Check
+from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
 from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
 from ot_doctor.examination import WrongUsage, no_such

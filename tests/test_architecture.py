@@ -43,8 +43,8 @@ MAY_IMPORT = {
         "ot_doctor.redaction.locations",
     ),
     "ot_doctor.check": ("ot_doctor.redaction.secret",),
-    "ot_doctor.cause_texts": ("ot_doctor.check",),
-    "ot_doctor.causes": ("ot_doctor.check", "ot_doctor.cause_texts"),
+    "ot_doctor.diagnosis.cause_texts": ("ot_doctor.check",),
+    "ot_doctor.diagnosis.causes": ("ot_doctor.check", "ot_doctor.diagnosis.cause_texts"),
     "ot_doctor.evidence": (
         "ot_doctor",
         "ot_doctor.evidence",
@@ -74,12 +74,12 @@ MAY_IMPORT = {
         "ot_doctor.core.limits",
         "ot_doctor.core.supervisor",
     ),
-    "ot_doctor.diagnosis": ("ot_doctor.check", "ot_doctor.causes", "ot_doctor.runner"),
+    "ot_doctor.diagnosis.ranking": ("ot_doctor.check", "ot_doctor.diagnosis.causes", "ot_doctor.runner"),
     "ot_doctor.report": (
         "ot_doctor",
         "ot_doctor.check",
-        "ot_doctor.causes",
-        "ot_doctor.diagnosis",
+        "ot_doctor.diagnosis.causes",
+        "ot_doctor.diagnosis.ranking",
         "ot_doctor.runner",
         "ot_doctor.evidence",
         "ot_doctor.report",
@@ -90,7 +90,7 @@ MAY_IMPORT = {
     "ot_doctor.explanation": (
         "ot_doctor",
         "ot_doctor.check",
-        "ot_doctor.causes",
+        "ot_doctor.diagnosis.causes",
         "ot_doctor.discovery",
         "ot_doctor.evidence",
         "ot_doctor.examination",
@@ -123,7 +123,7 @@ MAY_IMPORT = {
         "ot_doctor.suppressions",
     ),
     "ot_doctor.waiting": ("ot_doctor.check", "ot_doctor.report"),
-    "ot_doctor.completion": ("ot_doctor.causes", "ot_doctor.check", "ot_doctor.examination"),
+    "ot_doctor.completion": ("ot_doctor.diagnosis.causes", "ot_doctor.check", "ot_doctor.examination"),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.redaction.secret", "ot_doctor_checks"),
 }
 EVERYTHING = {

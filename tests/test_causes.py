@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from ot_doctor.causes import BREAKS_NO_JOB, EXPLAINS, LINKS, explains, explanation, title
 from ot_doctor.check import Cause
+from ot_doctor.diagnosis.causes import BREAKS_NO_JOB, EXPLAINS, LINKS, explains, explanation, title
 
 
 @pytest.mark.parametrize("cause", Cause)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from ot_doctor import causes
 from ot_doctor.check import (
     Cause,
     Check,
@@ -25,6 +24,7 @@ from ot_doctor.check import (
     warned,
 )
 from ot_doctor.conformance import assert_conforms, assert_findings_conform, problems_of, problems_of_findings
+from ot_doctor.diagnosis import causes
 from ot_doctor.discovery import discover
 from ot_doctor.evidence import Request, Unavailable, Workers
 from ot_doctor.explanation import explanation_of

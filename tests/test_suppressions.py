@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ot_doctor.check import Cause, Check, Family, Finding, Status, Step, failed, passed, skipped, unknown, warned
-from ot_doctor.diagnosis import diagnose
+from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.runner import Result
 from ot_doctor.suppressions import CHECK, Suppression, apply, read
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor import __version__
-from ot_doctor.causes import title
 from ot_doctor.check import Cause, Confidence, Finding, Status
-from ot_doctor.diagnosis import Relation, RootCause
+from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.ranking import Relation, RootCause
+from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
 from ot_doctor.report.model import Report
-from ot_doctor.report.relations import Relations
 from ot_doctor.requirements import unmet
 from ot_doctor.runner import Result
 

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ot_doctor.causes import title
 from ot_doctor.check import Finding, Status
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report import facts
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.places import Place, installation, places, workspace
 from ot_doctor.report.plain import details, one_line, shortened, writable
-from ot_doctor.report.relations import Relations
 from ot_doctor.report.text import Style
 from ot_doctor.report.text import render as render_text
 from ot_doctor.requirements import CHECK as REQUIRED

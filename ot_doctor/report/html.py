@@ -9,14 +9,14 @@ from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from ot_doctor.causes import title
 from ot_doctor.check import Family, Finding, Risk, Seen, Status, Step
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import facts
 from ot_doctor.report.elements import Child, document, element
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.relations import Relations
 from ot_doctor.report.timeline import timelines
 from ot_doctor.report.versions import versions
 from ot_doctor.runner import Result

@@ -9,11 +9,11 @@ from typing import Any
 
 from ot_doctor import __version__
 from ot_doctor.check import Finding, Seen, Status, Step
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.relations import Relations
 from ot_doctor.runner import Result
 
 SCHEMA = "ot-doctor/report/1"
@@ -108,7 +108,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _root_cause(root: RootCause) -> dict[str, Any]:
-    from ot_doctor.causes import title
+    from ot_doctor.diagnosis.causes import title
 
     return {
         "cause": root.cause.value,

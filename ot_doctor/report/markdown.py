@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from ot_doctor.causes import title
 from ot_doctor.check import Finding, Risk, Seen, Status, Step
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import facts
 from ot_doctor.report.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.relations import Relations
 from ot_doctor.report.versions import versions
 from ot_doctor.runner import Result
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ot_doctor.check import Family, Status
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.requirements import unmet

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ot_doctor.check import Finding, Seen
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.model import Report
 
 _WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)

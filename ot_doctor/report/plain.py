@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ot_doctor.check import Finding, Step
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.ranking import RootCause
 
 
 def one_line(text: str) -> str:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ot_doctor.causes import explains
 from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.diagnosis.causes import explains
 from ot_doctor.evidence import EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
 from ot_doctor_checks.speaker_limits import speaker_limits
 from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, statuses, worker, workers

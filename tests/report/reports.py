@@ -22,7 +22,7 @@ from ot_doctor.check import (
     unknown,
     warned,
 )
-from ot_doctor.diagnosis import diagnose
+from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report.model import Report

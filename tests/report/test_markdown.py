@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ot_doctor.check import Cause, Confidence, Seen, Status, Step, failed, passed, skipped, warned
-from ot_doctor.diagnosis import RootCause
+from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Outcome
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import facts

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ot_doctor.check import Cause, Check, Family, Seen, Step, failed, passed, skipped, unknown, warned
-from ot_doctor.diagnosis import diagnose
+from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.report.model import Report, exit_code
 from ot_doctor.report.text import Style, as_ascii, render
 from ot_doctor.runner import Result

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from manual.markdown import block, bullets, code, escape, inline, link, page, prose, table, toctree
-from ot_doctor.causes import title as cause_title
 from ot_doctor.check import Cause
+from ot_doctor.diagnosis.causes import title as cause_title
 from ot_doctor.explanation import about_signature
 from ot_doctor.logs.signatures import Signature
 

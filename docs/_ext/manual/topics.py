@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from manual.markdown import block, bullets, code, inline, link, page, prose, table, toctree
-from ot_doctor.causes import LINKS
-from ot_doctor.causes import title as cause_title
 from ot_doctor.check import Cause, Check, Family
+from ot_doctor.diagnosis.causes import LINKS
+from ot_doctor.diagnosis.causes import title as cause_title
 from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
 from ot_doctor.explanation import OF_THE_RUN, about_cause, about_check

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ot_doctor.causes import OF_THE_HUB
 from ot_doctor.check import Cause, Finding, Status
-from ot_doctor.diagnosis import Caused, Failure, Relation, RootCause, relation, relation_of
+from ot_doctor.diagnosis.causes import OF_THE_HUB
+from ot_doctor.diagnosis.ranking import Caused, Failure, Relation, RootCause, relation, relation_of
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report.model import Report
 

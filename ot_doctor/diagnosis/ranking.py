@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ot_doctor.causes import BREAKS_NO_JOB, explains
 from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step
+from ot_doctor.diagnosis.causes import BREAKS_NO_JOB, explains
 from ot_doctor.runner import Result
 
 
@@ -55,7 +55,7 @@ class Failure:
 def diagnose(results: Sequence[Result]) -> tuple[RootCause, ...]:
     """The causes of failing findings, each cause and subject once, the one to mend first in front.
 
-    A cause that another one brings about (``ot_doctor.causes.explains``) is not listed beside it.
+    A cause that another one brings about (``ot_doctor.diagnosis.causes.explains``) is not listed beside it.
     """
     failures = [(r.check.name, f) for r in results for f in r.findings if f.status is Status.FAIL]
     roots: dict[tuple[Cause, str | None], list[tuple[str, Finding]]] = {}

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ot_doctor.cause_texts import MEANINGS
 from ot_doctor.check import Cause
+from ot_doctor.diagnosis.cause_texts import MEANINGS
 
 
 @dataclass(frozen=True)
