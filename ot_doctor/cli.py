@@ -52,8 +52,8 @@ from ot_doctor.streams import (
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from ot_doctor.examination import Plan
     from ot_doctor.report.model import Report
+    from ot_doctor.run.session import Plan
 
 
 _BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
@@ -109,8 +109,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
     something could not be checked; 4 ot-doctor itself failed.
     """
-    from ot_doctor.examination import WrongUsage
-    from ot_doctor.waiting import until_passed, why_not
+    from ot_doctor.run.retry import until_passed, why_not
+    from ot_doctor.run.session import WrongUsage
 
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
@@ -132,8 +132,8 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
 def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
-    from ot_doctor.examination import examine, prepare
-    from ot_doctor.waiting import LONGEST_PAUSE
+    from ot_doctor.run.retry import LONGEST_PAUSE
+    from ot_doctor.run.session import examine, prepare
 
     now = replace(plan.request, timeout=min(plan.request.timeout, limit), started=time.monotonic())
     plan = replace(plan, request=now)
@@ -189,7 +189,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
     """Show every check: name, family, title, where it comes from."""
     from tabulate import tabulate
 
-    from ot_doctor.examination import WrongUsage, catalogue_of
+    from ot_doctor.run.session import WrongUsage, catalogue_of
 
     try:
         catalogue = catalogue_of(checks_dir)
@@ -208,8 +208,8 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 @ascii_only
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
     """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
-    from ot_doctor.examination import WrongUsage, catalogue_of, signatures_of
-    from ot_doctor.explanation import explanation_of
+    from ot_doctor.run.explain import explanation_of
+    from ot_doctor.run.session import WrongUsage, catalogue_of, signatures_of
 
     try:
         _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures))), ascii)

@@ -32,8 +32,8 @@ from ot_doctor.streams import Progress, complain, not_to_be_written, tell, write
 if TYPE_CHECKING:
     from ot_doctor.bundle.reading import Recording
     from ot_doctor.bundle.writing import Bundle
-    from ot_doctor.examination import Plan
     from ot_doctor.report.model import Report
+    from ot_doctor.run.session import Plan
 
 _ANY_FILE = click.Path(path_type=Path)
 
@@ -77,8 +77,8 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
-    from ot_doctor.examination import WrongUsage
     from ot_doctor.redaction.secret import printable, redact
+    from ot_doctor.run.session import WrongUsage
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -101,8 +101,8 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 def _gathered(plan: Plan) -> Bundle:
     """Everything that there is to know, and the report on it."""
     from ot_doctor.bundle.writing import make_bundle
-    from ot_doctor.examination import examine, prepare, redactor_of
     from ot_doctor.report.formats import render
+    from ot_doctor.run.session import examine, prepare, redactor_of
     from ot_doctor.sources.store import SOURCES
 
     checks, store, notices = prepare(plan)
@@ -147,7 +147,7 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.reading import read_bundle
     from ot_doctor.cli import show, tell_of_faults
-    from ot_doctor.examination import WrongUsage
+    from ot_doctor.run.session import WrongUsage
 
     tell_of_faults(options["verbose"])
     try:
@@ -161,8 +161,8 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], None]) -> Report:
-    from ot_doctor.examination import checks_of, examine
     from ot_doctor.redaction.redactor import BUNDLE_HOME
+    from ot_doctor.run.session import checks_of, examine
 
     plan = replace(plan, home=BUNDLE_HOME, user="")  # theirs, and not those of whoever reads the bundle
     checks, notices = checks_of(plan)

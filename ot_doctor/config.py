@@ -23,7 +23,7 @@ from click.core import ParameterSource
 from ot_doctor.commands import Command
 
 if TYPE_CHECKING:
-    from ot_doctor.suppressions import Suppression
+    from ot_doctor.run.suppressions import Suppression
 
 FILE = ".ot-doctor.toml"
 _SHARED_FILE, _TABLE = "pyproject.toml", "ot-doctor"
@@ -211,7 +211,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 
 def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, found_by_itself: bool) -> Config:
-    from ot_doctor.suppressions import read
+    from ot_doctor.run.suppressions import read
 
     parameters = {_key(param): param for param in command.params if isinstance(param, click.Option)}
     defaults = {}

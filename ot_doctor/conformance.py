@@ -22,7 +22,7 @@ from ot_doctor.check import Cause, Check, Family, Finding, Risk, Status, Step
 from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.redaction.secret import printable, redact
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command
-from ot_doctor.runner import run
+from ot_doctor.run.runner import run
 from ot_doctor.sources.store import SOURCES, Store, parameters
 
 _SHORTEST_EXPLANATION = 80  # characters

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
-    from ot_doctor.examination import Plan
     from ot_doctor.report.model import Report
     from ot_doctor.report.text import Style
+    from ot_doctor.run.session import Plan
 
 _WHY = "OT-DOCTOR-WAS-GIVEN-UP"  # stands in a document that is kept for the words that are known only afterwards
 _LOOK = ("format", "verbose", "quiet", "color", "ascii")
@@ -75,7 +75,7 @@ def get_ready() -> None:
     """Import what ``last_word`` needs, while there is time."""
     import importlib
 
-    for name in ("ot_doctor.examination", "ot_doctor.report.json", "ot_doctor.report.text"):
+    for name in ("ot_doctor.run.session", "ot_doctor.report.json", "ot_doctor.report.text"):
         importlib.import_module(name)
 
 
@@ -122,9 +122,9 @@ def _command() -> str:
 def _report(sentence: str, options: dict[str, Any]) -> Report:
     from datetime import datetime, timezone
 
-    from ot_doctor.examination import whose
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.model import Report
+    from ot_doctor.run.session import whose
 
     report = Report(
         started_at=datetime.now(timezone.utc), duration=0.0, results=(), diagnosis=(), notices=(sentence,),

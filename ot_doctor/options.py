@@ -15,12 +15,12 @@ from click.core import ParameterSource
 from ot_doctor.completion import checks_and_families
 from ot_doctor.last_resort import remember
 from ot_doctor.report.formats import FORMATS, format_of
+from ot_doctor.run.retry import Duration
 from ot_doctor.streams import not_to_be_written
-from ot_doctor.waiting import Duration
 
 if TYPE_CHECKING:
-    from ot_doctor.examination import Plan
     from ot_doctor.report.text import Style
+    from ot_doctor.run.session import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SETTINGS = {"auto_envvar_prefix": "OT_DOCTOR", "help_option_names": ["-h", "--help"]}
@@ -182,7 +182,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     from ot_doctor import config
     from ot_doctor.check import Family
     from ot_doctor.evidence import Request
-    from ot_doctor.examination import Plan, whose
+    from ot_doctor.run.session import Plan, whose
 
     def one(path: Path | None) -> Path | None:
         return Path(os.path.abspath(path)) if path else None

@@ -31,8 +31,13 @@ MAY_IMPORT = {
     "ot_doctor.commands": (),
     "ot_doctor.core.supervisor": (),
     "ot_doctor.core.debug_log": ("ot_doctor.redaction.secret", "ot_doctor.core.deadline"),
-    "ot_doctor.containment": ("ot_doctor", "ot_doctor.core.deadline", "ot_doctor.core.debug_log", "ot_doctor.core.supervisor"),
-    "ot_doctor.bounds": ("ot_doctor.check",),
+    "ot_doctor.run.containment": (
+        "ot_doctor",
+        "ot_doctor.core.deadline",
+        "ot_doctor.core.debug_log",
+        "ot_doctor.core.supervisor",
+    ),
+    "ot_doctor.run.bounds": ("ot_doctor.check",),
     "ot_doctor.redaction.redactor": (
         "ot_doctor.check",
         "ot_doctor.redaction.secret",
@@ -53,49 +58,49 @@ MAY_IMPORT = {
         "ot_doctor.core.debug_log",
         "ot_doctor.core.limits",
     ),
-    "ot_doctor.discovery": (
+    "ot_doctor.run.discovery": (
         "ot_doctor",
         "ot_doctor.check",
-        "ot_doctor.containment",
+        "ot_doctor.run.containment",
         "ot_doctor.core.deadline",
         "ot_doctor.core.debug_log",
         "ot_doctor.redaction.secret",
         "ot_doctor.core.supervisor",
     ),
     "ot_doctor.logs": ("ot_doctor.logs", "ot_doctor.evidence"),
-    "ot_doctor.runner": (
+    "ot_doctor.run.runner": (
         "ot_doctor",
-        "ot_doctor.bounds",
+        "ot_doctor.run.bounds",
         "ot_doctor.check",
-        "ot_doctor.containment",
+        "ot_doctor.run.containment",
         "ot_doctor.evidence",
         "ot_doctor.core.deadline",
         "ot_doctor.core.debug_log",
         "ot_doctor.core.limits",
         "ot_doctor.core.supervisor",
     ),
-    "ot_doctor.diagnosis.ranking": ("ot_doctor.check", "ot_doctor.diagnosis.causes", "ot_doctor.runner"),
+    "ot_doctor.diagnosis.ranking": ("ot_doctor.check", "ot_doctor.diagnosis.causes", "ot_doctor.run.runner"),
     "ot_doctor.report": (
         "ot_doctor",
         "ot_doctor.check",
         "ot_doctor.diagnosis.causes",
         "ot_doctor.diagnosis.ranking",
-        "ot_doctor.runner",
+        "ot_doctor.run.runner",
         "ot_doctor.evidence",
         "ot_doctor.report",
         "ot_doctor.redaction.secret",
         "ot_doctor.redaction.redactor",
-        "ot_doctor.requirements",
+        "ot_doctor.run.requirements",
     ),
-    "ot_doctor.explanation": (
+    "ot_doctor.run.explain": (
         "ot_doctor",
         "ot_doctor.check",
         "ot_doctor.diagnosis.causes",
-        "ot_doctor.discovery",
+        "ot_doctor.run.discovery",
         "ot_doctor.evidence",
-        "ot_doctor.examination",
-        "ot_doctor.requirements",
-        "ot_doctor.suppressions",
+        "ot_doctor.run.session",
+        "ot_doctor.run.requirements",
+        "ot_doctor.run.suppressions",
     ),
     "ot_doctor.bundle": (
         "ot_doctor",
@@ -110,20 +115,20 @@ MAY_IMPORT = {
         "ot_doctor.check",
         "ot_doctor.evidence",
         "ot_doctor.remedy_commands",
-        "ot_doctor.runner",
+        "ot_doctor.run.runner",
         "ot_doctor.redaction.secret",
     ),
-    "ot_doctor.suppressions": ("ot_doctor.check", "ot_doctor.runner", "ot_doctor.redaction.secret"),
-    "ot_doctor.requirements": ("ot_doctor.check", "ot_doctor.runner"),
+    "ot_doctor.run.suppressions": ("ot_doctor.check", "ot_doctor.run.runner", "ot_doctor.redaction.secret"),
+    "ot_doctor.run.requirements": ("ot_doctor.check", "ot_doctor.run.runner"),
     "ot_doctor.config": (
         "ot_doctor.check",
         "ot_doctor.commands",
         "ot_doctor.core.deadline",
         "ot_doctor.evidence",
-        "ot_doctor.suppressions",
+        "ot_doctor.run.suppressions",
     ),
-    "ot_doctor.waiting": ("ot_doctor.check", "ot_doctor.report"),
-    "ot_doctor.completion": ("ot_doctor.diagnosis.causes", "ot_doctor.check", "ot_doctor.examination"),
+    "ot_doctor.run.retry": ("ot_doctor.check", "ot_doctor.report"),
+    "ot_doctor.completion": ("ot_doctor.diagnosis.causes", "ot_doctor.check", "ot_doctor.run.session"),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.redaction.secret", "ot_doctor_checks"),
 }
 EVERYTHING = {
@@ -132,7 +137,7 @@ EVERYTHING = {
     "ot_doctor.__main__",
     "ot_doctor.cli",
     "ot_doctor.commands_bundle",
-    "ot_doctor.examination",
+    "ot_doctor.run.session",
     "ot_doctor.last_resort",
     "ot_doctor.options",
     "ot_doctor.streams",
@@ -180,7 +185,7 @@ def calls(module: str) -> Iterator[ast.Call]:
 
 def test_the_walk_sees_the_code() -> None:
     assert {"ot_doctor.cli", "ot_doctor.sources.store", "ot_doctor_checks.token_format", "ot_doctor_checks"} <= set(FILES)
-    assert ("ot_doctor.check", False) in {(name, later) for name, _, later in imports("ot_doctor.runner")}
+    assert ("ot_doctor.check", False) in {(name, later) for name, _, later in imports("ot_doctor.run.runner")}
     assert "ot_doctor_checks._remedies" in {name for name, _, _ in imports("ot_doctor_checks.token_format")}
 
 

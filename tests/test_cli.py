@@ -21,7 +21,7 @@ import jsonschema
 import pytest
 
 from ot_doctor import __version__
-from ot_doctor.discovery import discover
+from ot_doctor.run.discovery import discover
 from tests.scenarios import logs
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.discovery import discover
+from ot_doctor.run.discovery import discover
 
 SCRIPT = Path(sys.executable).with_name("ot-doctor")
 FAMILIES = {"env", "token", "access", "cache", "worker", "logs", "speakers", "host"}

@@ -15,8 +15,8 @@ import pytest
 from ot_doctor import config
 from ot_doctor.cli import cli, run
 from ot_doctor.config import Config, ConfiguredCommand
-from ot_doctor.discovery import discover
-from ot_doctor.suppressions import Suppression
+from ot_doctor.run.discovery import discover
+from ot_doctor.run.suppressions import Suppression
 
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n"
 CHECKS = discover().checks

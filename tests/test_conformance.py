@@ -25,10 +25,10 @@ from ot_doctor.check import (
 )
 from ot_doctor.conformance import assert_conforms, assert_findings_conform, problems_of, problems_of_findings
 from ot_doctor.diagnosis import causes
-from ot_doctor.discovery import discover
 from ot_doctor.evidence import Request, Unavailable, Workers
-from ot_doctor.explanation import explanation_of
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command
+from ot_doctor.run.discovery import discover
+from ot_doctor.run.explain import explanation_of
 from tests.checks.evidence import TOKEN, workers
 
 CATALOGUE = discover()

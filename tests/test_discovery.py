@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.check import Family
-from ot_doctor.discovery import discover
+from ot_doctor.run.discovery import discover
 
 GOOD = '''
 from __future__ import annotations
@@ -190,6 +190,6 @@ def test_two_checks_of_one_name_name_both_owners(tmp_path: Path, elsewhere: Else
 
 def test_a_module_that_never_ends_its_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
-    monkeypatch.setattr("ot_doctor.discovery._LONGEST_IMPORT", 0.5)
+    monkeypatch.setattr("ot_doctor.run.discovery._LONGEST_IMPORT", 0.5)
     (broken,) = [b for b in discover([tmp_path]).broken if b.owner.endswith("endless.py")]
     assert "no answer within 0.5 s" in broken.reason

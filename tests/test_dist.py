@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ot_doctor import __version__
-from ot_doctor.discovery import discover
+from ot_doctor.run.discovery import discover
 from tests.parts.engine import Engine
 from tests.parts.hub import make_certificate, pyannote_hub
 from tests.scenarios.scenario import TOKEN, Scenario, hub_for

@@ -19,11 +19,11 @@ import pytest
 from ot_doctor.check import Cause
 from ot_doctor.cli import cli
 from ot_doctor.config import load
-from ot_doctor.discovery import discover
-from ot_doctor.explanation import OF_THE_RUN
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.logs.signatures import read, verify
 from ot_doctor.report.formats import FORMATS
+from ot_doctor.run.discovery import discover
+from ot_doctor.run.explain import OF_THE_RUN
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.discovery import discover
+from ot_doctor.run.discovery import discover
 from tests.parts.engine import Engine
 from tests.scenarios import logs
 from tests.scenarios.scenario import Scenario, hub_for

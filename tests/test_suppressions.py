@@ -9,8 +9,8 @@ import pytest
 
 from ot_doctor.check import Cause, Check, Family, Finding, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.ranking import diagnose
-from ot_doctor.runner import Result
-from ot_doctor.suppressions import CHECK, Suppression, apply, read
+from ot_doctor.run.runner import Result
+from ot_doctor.run.suppressions import CHECK, Suppression, apply, read
 
 TODAY = date(2026, 11, 21)
 ENV = "/srv/ot/.env"

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from ot_doctor import waiting
-from ot_doctor.waiting import Duration, seconds_of, until_passed, why_not
+from ot_doctor.run import retry
+from ot_doctor.run.retry import Duration, seconds_of, until_passed, why_not
 from tests.parts.engine import Engine
 from tests.report import reports
 from tests.scenarios.scenario import DOCTOR, Scenario, hub_for
@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(waiting, "time", clock)
+    monkeypatch.setattr(retry, "time", clock)
     return clock
 
 

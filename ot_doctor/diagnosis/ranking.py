@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import BREAKS_NO_JOB, explains
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 
 @dataclass(frozen=True)

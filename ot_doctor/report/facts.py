@@ -13,8 +13,8 @@ from ot_doctor.diagnosis.ranking import Relation, RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
 from ot_doctor.report.model import Report
-from ot_doctor.requirements import unmet
-from ot_doctor.runner import Result
+from ot_doctor.run.requirements import unmet
+from ot_doctor.run.runner import Result
 
 WORDS = {Status.PASS: "passed", Status.WARN: "warned", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
 SEE_ABOVE = "could not be checked, see above"  # of a check whose reason is given there

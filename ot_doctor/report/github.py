@@ -20,7 +20,7 @@ from ot_doctor.report.places import Place, installation, places, workspace
 from ot_doctor.report.plain import details, one_line, shortened, writable
 from ot_doctor.report.text import Style
 from ot_doctor.report.text import render as render_text
-from ot_doctor.requirements import CHECK as REQUIRED
+from ot_doctor.run.requirements import CHECK as REQUIRED
 
 _LOG = Style(width=120)
 _LONGEST = 4000  # characters of a message: the runner cuts at 4096

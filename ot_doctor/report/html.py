@@ -19,7 +19,7 @@ from ot_doctor.report.elements import Child, document, element
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.timeline import timelines
 from ot_doctor.report.versions import versions
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
 _RISKS = {Risk.RESTARTS: "restarts containers", Risk.CHANGES_FILES: "changes files"}

@@ -14,7 +14,7 @@ from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}

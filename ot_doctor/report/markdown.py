@@ -15,7 +15,7 @@ from ot_doctor.report import facts
 from ot_doctor.report.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.versions import versions
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 T = TypeVar("T")
 LIMIT = 60_000  # characters: GitHub takes 65,536, and who pastes the report adds words of their own

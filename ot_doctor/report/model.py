@@ -10,8 +10,8 @@ from ot_doctor.check import Family, Status
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.requirements import unmet
-from ot_doctor.runner import Result
+from ot_doctor.run.requirements import unmet
+from ot_doctor.run.runner import Result
 
 
 @dataclass(frozen=True)

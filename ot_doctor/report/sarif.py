@@ -22,7 +22,7 @@ from ot_doctor.report.facts import follows_from
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.places import Place, installation, places, workspace
 from ot_doctor.report.plain import details, one_line, shortened
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to

@@ -13,7 +13,7 @@ from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report import facts
 from ot_doctor.report.model import Report
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ot_doctor.check import Check
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.examination import Plan, catalogue_of, chosen, examine
 from ot_doctor.report.formats import FORMATS, render
+from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
 from ot_doctor.sources.store import SOURCES, Store
 from tests.bundle.recordings import healthy
 from tests.bundle.test_codec import strategy_of

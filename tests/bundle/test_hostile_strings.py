@@ -17,8 +17,8 @@ from ot_doctor.bundle.codec import dump
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST
 from ot_doctor.bundle.reading import _recording
 from ot_doctor.check import Check
-from ot_doctor.examination import Plan, catalogue_of, chosen, examine
 from ot_doctor.report.formats import FORMATS, render
+from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
 from tests.bundle.recordings import bundle_of, healthy
 from tests.test_cli import SCRIPT
 

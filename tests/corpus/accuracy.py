@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ot_doctor.evidence import Request
-from ot_doctor.examination import Plan, examine, prepare
 from ot_doctor.report.model import Report
+from ot_doctor.run.session import Plan, examine, prepare
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"

@@ -26,7 +26,7 @@ from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report.model import Report
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, record, worker, worker_log, workers
 
 STARTED = datetime(2026, 11, 21, 1, 0, tzinfo=timezone.utc)

@@ -11,7 +11,7 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause, Family, Seen, Step, failed, unknown, warned
 from ot_doctor.report import github
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.requirements import judged
+from ot_doctor.run.requirements import judged
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 

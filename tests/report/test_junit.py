@@ -11,7 +11,7 @@ import xmlschema
 from ot_doctor.check import Cause, Check, Family, Seen, Status, Step, failed, passed, unknown, warned
 from ot_doctor.report import junit
 from ot_doctor.report.model import UsageError, exit_code
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from ot_doctor.check import Check
 from ot_doctor.evidence import Request
-from ot_doctor.examination import Plan, examine, prepare
 from ot_doctor.report.formats import FORMATS, render
 from ot_doctor.report.model import Report
+from ot_doctor.run.session import Plan, examine, prepare
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 _SHOWN_AS = "/srv/opentranscribe"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from manual import commands, examples, signatures, topics
-from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.logs.signatures import catalogue as log_signatures
+from ot_doctor.run.discovery import Catalogue, discover
 
 
 def write(folder: Path) -> None:

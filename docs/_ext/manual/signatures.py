@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from manual.markdown import block, bullets, code, escape, inline, link, page, prose, table, toctree
 from ot_doctor.check import Cause
 from ot_doctor.diagnosis.causes import title as cause_title
-from ot_doctor.explanation import about_signature
 from ot_doctor.logs.signatures import Signature
+from ot_doctor.run.explain import about_signature
 
 _NONE = "without-a-cause"
 

@@ -8,10 +8,10 @@ from manual.markdown import block, bullets, code, inline, link, page, prose, tab
 from ot_doctor.check import Cause, Check, Family
 from ot_doctor.diagnosis.causes import LINKS
 from ot_doctor.diagnosis.causes import title as cause_title
-from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
-from ot_doctor.explanation import OF_THE_RUN, about_cause, about_check
 from ot_doctor.logs.signatures import Signature
+from ot_doctor.run.discovery import Catalogue, Found
+from ot_doctor.run.explain import OF_THE_RUN, about_cause, about_check
 from ot_doctor.sources.store import SOURCES, parameters
 
 _CAUSES = {cause.value: f"/reference/causes/{cause.value}.md" for cause in Cause}

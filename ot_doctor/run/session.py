@@ -14,12 +14,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor import requirements, suppressions
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.config import Config
 from ot_doctor.core import supervisor
 from ot_doctor.diagnosis.ranking import diagnose
-from ot_doctor.discovery import Catalogue, discover
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
@@ -27,7 +25,9 @@ from ot_doctor.redaction import secret
 from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.report.model import Report
-from ot_doctor.runner import Result, needs, run
+from ot_doctor.run import requirements, suppressions
+from ot_doctor.run.discovery import Catalogue, discover
+from ot_doctor.run.runner import Result, needs, run
 from ot_doctor.sources.store import Store
 
 E = TypeVar("E")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ot_doctor.check import Check, Family, Finding, Status, Step, passed, unknown
-from ot_doctor.runner import Result
+from ot_doctor.run.runner import Result
 
 _LOOKED_AT = (Status.PASS, Status.WARN, Status.FAIL)
 

@@ -18,11 +18,11 @@ from types import ModuleType
 from typing import TypeVar
 
 from ot_doctor.check import Check
-from ot_doctor.containment import contain, unharmed
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.core.debug_log import said
 from ot_doctor.redaction.secret import printable, redact
+from ot_doctor.run.containment import contain, unharmed
 
 GROUP = "ot_doctor.checks"
 BUILT_IN = "ot_doctor_checks"

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ot_doctor.bounds import bounded
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
-from ot_doctor.containment import unharmed
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import NoResources, TookTooLong, within
 from ot_doctor.core.debug_log import note, said
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
+from ot_doctor.run.bounds import bounded
+from ot_doctor.run.containment import unharmed
 from ot_doctor.sources.store import SOURCES, Store, parameters
 
 _OWN = "ot_doctor_checks"  # the built-in checks' package

@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ot_doctor import __version__, requirements, suppressions
+from ot_doctor import __version__
 from ot_doctor.check import Cause, Check
 from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
-from ot_doctor.discovery import Catalogue, Found
 from ot_doctor.evidence import Request
-from ot_doctor.examination import WrongUsage, no_such
 from ot_doctor.logs.signatures import Signature
+from ot_doctor.run import requirements, suppressions
+from ot_doctor.run.discovery import Catalogue, Found
+from ot_doctor.run.session import WrongUsage, no_such
 from ot_doctor.sources.store import SOURCES, parameters
 
 _KINDS = {
