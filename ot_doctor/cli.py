@@ -168,7 +168,7 @@ def show(report: Report, options: dict[str, Any]) -> int:
     if options["format"] == "github":
         summarise(lambda: render(report, "markdown"))
     if options["format"] == "nagios":  # monitoring plug-ins have exit codes of their own
-        from ot_doctor.report import nagios
+        from ot_doctor.report.formats import nagios
 
         return nagios.exit_code(report)
     return exit_code(report)
@@ -236,7 +236,7 @@ for command in (collect, diagnose, diff):
 
 def _show(text: str, ascii: bool) -> None:
     from ot_doctor.redaction.secret import printable
-    from ot_doctor.report.text import as_ascii
+    from ot_doctor.report.formats.text import as_ascii
 
     text = printable(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")

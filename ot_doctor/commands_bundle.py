@@ -192,7 +192,7 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     from ot_doctor.bundle.changes import changes
     from ot_doctor.bundle.changes_text import render_json, render_text
     from ot_doctor.bundle.sides import read_side
-    from ot_doctor.report.text import as_ascii
+    from ot_doctor.report.formats.text import as_ascii
 
     try:
         found = changes(read_side(a), read_side(b))

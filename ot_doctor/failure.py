@@ -108,7 +108,7 @@ def summarise(document: Callable[[], str]) -> None:
     """Append a Markdown document to the summary of the workflow job, where there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
-        from ot_doctor.report.github import append_summary
+        from ot_doctor.report.formats.github import append_summary
 
         text = document()
         checked(text)

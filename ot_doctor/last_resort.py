@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
+    from ot_doctor.report.formats.text import Style
     from ot_doctor.report.model import Report
-    from ot_doctor.report.text import Style
     from ot_doctor.run.session import Plan
 
 _WHY = "OT-DOCTOR-WAS-GIVEN-UP"  # stands in a document that is kept for the words that are known only afterwards
@@ -47,7 +47,7 @@ def _documents(report: Report, options: dict[str, Any], style: Style) -> dict[st
 
     code = exit_code(report)
     if options["format"] == "nagios":
-        from ot_doctor.report import nagios
+        from ot_doctor.report.formats import nagios
 
         code = nagios.exit_code(report)
     return {
@@ -75,7 +75,7 @@ def get_ready() -> None:
     """Import what ``last_word`` needs, while there is time."""
     import importlib
 
-    for name in ("ot_doctor.run.session", "ot_doctor.report.json", "ot_doctor.report.text"):
+    for name in ("ot_doctor.run.session", "ot_doctor.report.formats.json", "ot_doctor.report.formats.text"):
         importlib.import_module(name)
 
 

@@ -19,7 +19,7 @@ from ot_doctor.run.retry import Duration
 from ot_doctor.streams import not_to_be_written
 
 if TYPE_CHECKING:
-    from ot_doctor.report.text import Style
+    from ot_doctor.report.formats.text import Style
     from ot_doctor.run.session import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -221,7 +221,7 @@ def style_of(options: dict[str, Any]) -> Style:
     """How the ``text`` format is to look on the present standard output."""
     from shutil import get_terminal_size
 
-    from ot_doctor.report.text import Style
+    from ot_doctor.report.formats.text import Style
 
     terminal = sys.stdout.isatty()
     colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))

@@ -160,7 +160,7 @@ def planted(value: Any, secret: str) -> Any:
 
 
 def available() -> list[str]:
-    return [name for name in FORMATS if importlib.util.find_spec(f"ot_doctor.report.{name}")]
+    return [name for name in FORMATS if importlib.util.find_spec(f"ot_doctor.report.formats.{name}")]
 
 
 @pytest.mark.parametrize("level", ["default", "strict"])

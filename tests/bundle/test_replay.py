@@ -38,7 +38,7 @@ from ot_doctor.evidence import (
     models,
 )
 from ot_doctor.redaction.redactor import BUNDLE_HOME, Redactor
-from ot_doctor.report import json as json_format
+from ot_doctor.report.formats import json as json_format
 from ot_doctor.report.model import Report
 from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
 from ot_doctor.sources.store import SOURCES, Store

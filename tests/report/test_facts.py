@@ -6,7 +6,7 @@ import pytest
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.report import facts
+from ot_doctor.report import summary
 from ot_doctor.report.formats import render
 from tests.checks.evidence import worker_log
 from tests.report.reports import REPORTS, report
@@ -26,7 +26,7 @@ def test_a_reason_is_given_once_that_of_the_most_checks_first() -> None:
         "token-present": (unknown("another reason"),), "worker-gpu": (unknown(f"{gone}."), unknown(behind)),
         "docker-engine": (unknown(f"{gone}."),),
     })  # fmt: skip
-    found = facts.shared(made, Status.UNKNOWN)
+    found = summary.shared(made, Status.UNKNOWN)
     assert [(alike.finding.message, alike.checks) for alike in found] == [
         (f"{gone}.", ("worker-gpu", "docker-engine")), ("another reason", ("token-present",)),
     ]  # fmt: skip
@@ -34,8 +34,8 @@ def test_a_reason_is_given_once_that_of_the_most_checks_first() -> None:
 
 def test_few_checks_are_named_and_many_are_counted() -> None:
     said = warned("w")
-    assert facts.Shared(said, ("a", "b", "c", "d")).who == "a, b, c, d"
-    assert facts.Shared(said, ("a", "b", "c", "d", "e")).who == "5 checks"
+    assert summary.Shared(said, ("a", "b", "c", "d")).who == "a, b, c, d"
+    assert summary.Shared(said, ("a", "b", "c", "d", "e")).who == "5 checks"
 
 
 def test_of_a_check_that_was_not_made_there_is_nothing_to_say_but_why() -> None:
@@ -44,7 +44,7 @@ def test_of_a_check_that_was_not_made_there_is_nothing_to_say_but_why() -> None:
     made = report({
         "model-access": half, "token-accepted": (seen,), "worker-gpu": (skipped("left out"),), "last-attempt": (unknown("gone"),),
     })  # fmt: skip
-    assert [(alike.finding.status, alike.checks) for alike in facts.not_made(made)] == [
+    assert [(alike.finding.status, alike.checks) for alike in summary.not_made(made)] == [
         (Status.UNKNOWN, ("last-attempt",)), (Status.SKIP, ("worker-gpu",)),
     ]  # fmt: skip
 
@@ -58,24 +58,24 @@ def test_of_a_check_that_was_not_made_there_is_nothing_to_say_but_why() -> None:
 def test_what_follows_from_a_cause_is_a_failure_that_the_diagnosis_does_not_show(finding: Finding, root: Cause | None) -> None:
     made = REPORTS["one-root-cause"]()
     result = next(result for result in made.results if result.check.name == "token-present")
-    found = facts.follows_from(result, finding, made)
+    found = summary.follows_from(result, finding, made)
     assert (found and found.cause) is root
 
 
 def test_where_there_is_no_installation_the_logs_are_what_was_examined() -> None:
     alone = report(deployment=None, workers=None, log=worker_log())
-    assert facts.place(alone) == [source.name for source in worker_log().sources] != []
+    assert summary.place(alone) == [source.name for source in worker_log().sources] != []
 
 
 def test_the_verdict_says_when_what_is_required_could_not_be_checked() -> None:
     made = report({"token-present": (unknown("no answer"),)})
-    assert facts.verdict(made) == "Nothing failed, but 1 check could not be made"
-    assert facts.verdict(replace(made, required=(Family.TOKEN,))) == "Not everything that is required could be checked"
-    assert facts.verdict(replace(made, required=(Family.ENV,))) == facts.verdict(made)
+    assert summary.verdict(made) == "Nothing failed, but 1 check could not be made"
+    assert summary.verdict(replace(made, required=(Family.TOKEN,))) == "Not everything that is required could be checked"
+    assert summary.verdict(replace(made, required=(Family.ENV,))) == summary.verdict(made)
 
 
 def test_the_verdict_says_what_was_skipped() -> None:
     made = report({"worker-gpu": (skipped("left out"),)})
-    assert facts.verdict(made) == "Everything that was checked is as it should be; 1 check was skipped"
-    assert facts.verdict(report()) == "Everything that was checked is as it should be"
-    assert facts.verdict(replace(made, results=())) == "Nothing was checked"
+    assert summary.verdict(made) == "Everything that was checked is as it should be; 1 check was skipped"
+    assert summary.verdict(report()) == "Everything that was checked is as it should be"
+    assert summary.verdict(replace(made, results=())) == "Nothing was checked"

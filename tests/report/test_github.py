@@ -9,7 +9,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Family, Seen, Step, failed, unknown, warned
-from ot_doctor.report import github
+from ot_doctor.report.formats import github
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.run.requirements import judged
 from tests.report.golden_files import agrees

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.report import facts
-from ot_doctor.report.html import render, render_error
+from ot_doctor.report import summary
+from ot_doctor.report.formats.html import render, render_error
+from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import UsageError, exit_code
-from ot_doctor.report.timeline import timelines
 from tests.checks.evidence import attempt, record, worker_log
 from tests.report.golden_files import agrees
 from tests.report.reports import REPORTS, STARTED, everywhere, forty_attempts, report
@@ -120,7 +120,7 @@ def test_the_page_is_built_for_screen_readers_and_phones(name: str) -> None:
     for element in root.iter():
         assert set(element.attrib.get("aria-labelledby", "").split()) <= set(ids)
         if "mark" in element.attrib.get("class", "").split():
-            assert element.attrib["role"] == "img" and element.attrib["aria-label"] in facts.WORDS.values()
+            assert element.attrib["role"] == "img" and element.attrib["aria-label"] in summary.WORDS.values()
 
 
 def test_the_cause_comes_first_and_its_commands_are_whole() -> None:
@@ -264,9 +264,9 @@ def test_an_end_before_the_begin_is_no_obstacle() -> None:
 
 def test_forty_attempts_are_all_counted() -> None:
     made = forty_attempts()
-    (svg, _), = timelines(facts.attempts(made))
+    (svg, _), = timelines(summary.attempts(made))
     told = [line for e in svg.iter() if tag(e) == "title" for line in (e.text or "").split("\n") if "line" in line]
-    assert len(told) == len(facts.attempts(made)) == 40
+    assert len(told) == len(summary.attempts(made)) == 40
     assert [e.text for e in named(svg, "worker")] == ["opentranscribe-celery-worker", "opentranscribe-celery-worker-gpu-scale…"]
     assert any(e.text == "failed: gated-not-accepted · 6" for e in named(svg, "lane"))
 

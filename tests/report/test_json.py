@@ -12,7 +12,7 @@ import pytest
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Confidence, Family, Risk, Seen, Status, warned
 from ot_doctor.evidence import Outcome, ReleaseLine
-from ot_doctor.report import json as json_report
+from ot_doctor.report.formats import json as json_report
 from ot_doctor.report.model import UsageError, exit_code
 from tests.report.golden_files import agrees
 from tests.report.reports import REPORTS, STARTED, report

@@ -15,9 +15,9 @@ from ot_doctor.check import Cause, Confidence, Seen, Status, Step, failed, passe
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Outcome
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.report import facts
-from ot_doctor.report.markdown import LIMIT, render, render_error
-from ot_doctor.report.markdown_text import code, fence, inline, link
+from ot_doctor.report import summary
+from ot_doctor.report.formats.markdown import LIMIT, render, render_error
+from ot_doctor.report.formats.markdown_text import code, fence, inline, link
 from ot_doctor.report.model import UsageError, exit_code
 from tests.checks.evidence import attempt, record, worker_log
 from tests.report.golden_files import agrees
@@ -236,7 +236,7 @@ def test_forty_attempts_are_all_told() -> None:
     made = forty_attempts()
     rows = re.findall(r"^\| .*\| lines? \d+.* \|$", render(made), re.MULTILINE)
     left = re.search(r"\*(\d+) more attempts left out", render(made))
-    assert len(rows) + int(left[1] if left else 0) == len(facts.attempts(made)) == 40
+    assert len(rows) + int(left[1] if left else 0) == len(summary.attempts(made)) == 40
 
 
 def test_a_finding_of_many_signs_says_how_many_are_left_out() -> None:

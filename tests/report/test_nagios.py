@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from ot_doctor.check import Cause, Finding, Step, failed, skipped, unknown, warned
-from ot_doctor.report import nagios
+from ot_doctor.report.formats import nagios
 from ot_doctor.report.model import Report, UsageError
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report

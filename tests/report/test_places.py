@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ot_doctor.check import Cause, Finding, Seen, Step, failed
-from ot_doctor.report.places import Place, places, workspace
+from ot_doctor.report.file_locations import Place, places, workspace
 
 
 def found(message: str, *where: str) -> Finding:

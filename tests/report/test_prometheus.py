@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Step, failed
 from ot_doctor.evidence import Outcome
-from ot_doctor.report import prometheus
+from ot_doctor.report.formats import prometheus
 from ot_doctor.report.model import Report, UsageError, exit_code
 from tests.checks.evidence import attempt, worker_log
 from tests.report.golden_files import agrees

@@ -12,8 +12,8 @@ from ot_doctor.diagnosis.ranking import Relation, diagnose
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, Attempt, Outcome, WorkerLog
 from ot_doctor.redaction.secret import TOKEN_NAME
+from ot_doctor.report.formats.text import Style, render
 from ot_doctor.report.model import Report
-from ot_doctor.report.text import Style, render
 from tests.checks.evidence import LATER, attempt, hit, worker_log
 from tests.report.reports import report
 

@@ -11,7 +11,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Finding, Seen, Step, failed, passed, skipped, unknown, warned
-from ot_doctor.report import sarif
+from ot_doctor.report.formats import sarif
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.runner import Result

@@ -14,10 +14,10 @@ from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
-from ot_doctor.report import facts
-from ot_doctor.report.elements import Child, document, element
+from ot_doctor.report import summary
+from ot_doctor.report.formats.html_elements import Child, document, element
+from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.timeline import timelines
 from ot_doctor.report.versions import versions
 from ot_doctor.run.runner import Result
 
@@ -32,10 +32,10 @@ _FAMILIES = {
 def render(report: Report) -> str:
     """The whole page."""
     worst = max((result.status for result in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
-    pills = [element("li", f"{count} {facts.WORDS[s]}", class_=s.value) for s, count in report.summary.items() if count]
-    about = [*facts.place(report), facts.moment(report.started_at), f"exit code {exit_code(report)}"]
+    pills = [element("li", f"{count} {summary.WORDS[s]}", class_=s.value) for s, count in report.summary.items() if count]
+    about = [*summary.place(report), summary.moment(report.started_at), f"exit code {exit_code(report)}"]
     head = element(
-        "header", element("p", facts.tool(), class_="tool"), element("h1", facts.verdict(report)),
+        "header", element("p", summary.tool(), class_="tool"), element("h1", summary.verdict(report)),
         element("ul", *(element("li", part) for part in about), class_="about"),
         element("ul", *pills, class_="counts") if pills else None, class_=worst.value,
     )  # fmt: skip
@@ -43,14 +43,14 @@ def render(report: Report) -> str:
         "main", _diagnosis(report), _not_known(report), *(element("p", notice, class_="notice") for notice in report.notices),
         _warnings(report), _attempts(report), _checks(report), _versions(report),
     )  # fmt: skip
-    return _page(facts.verdict(report), head, main, element("footer", element("p", facts.hidden(report))))
+    return _page(summary.verdict(report), head, main, element("footer", element("p", summary.hidden(report))))
 
 
 def render_error(error: UsageError) -> str:
     """The page for exit codes 2 and 4: what was wrong."""
-    about = [facts.moment(error.started_at), f"exit code {error.exit_code}"]
+    about = [summary.moment(error.started_at), f"exit code {error.exit_code}"]
     head = element(
-        "header", element("p", facts.tool(), class_="tool"), element("h1", error.title),
+        "header", element("p", summary.tool(), class_="tool"), element("h1", error.title),
         element("ul", *(element("li", part) for part in about), class_="about"), class_=Status.FAIL.value,
     )  # fmt: skip
     said = element("p", error.message, class_="message")
@@ -58,7 +58,7 @@ def render_error(error: UsageError) -> str:
 
 
 def _page(name: str, *body: Element) -> str:
-    style = files("ot_doctor.report").joinpath("html_style.css").read_text(encoding="utf-8")
+    style = files("ot_doctor.report.formats").joinpath("html_style.css").read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     head = element(
@@ -85,9 +85,9 @@ def _diagnosis(report: Report) -> Element | None:
 def _root(root: RootCause, number: int, of: int, relations: Relations) -> Element:
     order = f"{'Mend first' if number == 1 else 'Then'} · {number} of {of}"
     heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
-    said = facts.relation(root, relations, granted=facts.is_the_failure(root))
+    said = summary.relation(root, relations, granted=summary.is_the_failure(root))
     names = [element("code", root.cause.value)]
-    names += [element("span", facts.sureness(root))] if facts.sureness(root) else []
+    names += [element("span", summary.sureness(root))] if summary.sureness(root) else []
     names += [element("code", root.subject)] if root.subject else []
     return element(
         "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
@@ -99,7 +99,7 @@ def _root(root: RootCause, number: int, of: int, relations: Relations) -> Elemen
 
 
 def _not_known(report: Report) -> Element | None:
-    reasons = [_article(reason.finding, reason.who) for reason in facts.shared(report, Status.UNKNOWN)]
+    reasons = [_article(reason.finding, reason.who) for reason in summary.shared(report, Status.UNKNOWN)]
     return _section("Could not be checked", *reasons, name="not-known") if reasons else None
 
 
@@ -119,16 +119,16 @@ def _article(finding: Finding, head: str) -> Element:
 
 
 def _attempts(report: Report) -> Element | None:
-    attempts = facts.attempts(report)
+    attempts = summary.attempts(report)
     if not attempts:
         return None
     pictures = [element("figure", svg, element("figcaption", caption)) for svg, caption in timelines(attempts)]
-    failure = facts.last_failure(report)
+    failure = summary.last_failure(report)
     decisive = None
     if failure:
-        text = facts.decisive(failure)
-        summary = f"The last failure in the log ({facts.lines(failure)})"
-        decisive = _folded(summary, element("pre", text, tabindex="0"), open_=not facts.is_evidence(text, report))
+        text = summary.decisive(failure)
+        heading = f"The last failure in the log ({summary.lines(failure)})"
+        decisive = _folded(heading, element("pre", text, tabindex="0"), open_=not summary.is_evidence(text, report))
     heads = element("tr", *(element("th", name, scope="col") for name in ("Begun", "Ended", "Outcome", "Cause", "Where")))
     rows = element("tbody", *(_attempt_row(attempt) for attempt in attempts))
     table = element("div", element("table", element("thead", heads), rows), class_="wide", tabindex="0")
@@ -136,18 +136,18 @@ def _attempts(report: Report) -> Element | None:
 
 
 def _attempt_row(attempt: Attempt) -> Element:
-    cells = [facts.moment(attempt.started_at) or "–", facts.moment(attempt.ended_at) or "–", attempt.outcome.value]
-    cells += [attempt.cause or "–", f"{attempt.worker}, {facts.lines(attempt)}"]
+    cells = [summary.moment(attempt.started_at) or "–", summary.moment(attempt.ended_at) or "–", attempt.outcome.value]
+    cells += [attempt.cause or "–", f"{attempt.worker}, {summary.lines(attempt)}"]
     return element("tr", *(element("td", cell) for cell in cells))
 
 
 def _checks(report: Report) -> Element | None:
     parts: list[Element] = []
-    made = filter(facts.was_made, report.results)
+    made = filter(summary.was_made, report.results)
     for family, results in groupby(made, key=lambda result: result.check.family):
         parts += _group(_FAMILIES[family], [_check(result, report) for result in results])
     titles = {result.check.name: result.check.title for result in report.results}
-    others = [_not_made(reason, titles) for reason in facts.not_made(report)]
+    others = [_not_made(reason, titles) for reason in summary.not_made(report)]
     parts += _group("Not checked", others) if others else []
     return _section("Checks", *parts, name="checks") if parts else None
 
@@ -156,9 +156,9 @@ def _group(heading: str, rows: Iterable[Element]) -> list[Element]:
     return [element("h3", heading, class_="family"), element("div", *rows, class_="checks")]
 
 
-def _not_made(reason: facts.Shared, titles: Mapping[str, str]) -> Element:
+def _not_made(reason: summary.Shared, titles: Mapping[str, str]) -> Element:
     """A row for all checks that were not made for one reason."""
-    head = titles[reason.checks[0]] if len(reason.checks) == 1 else facts.counted(len(reason.checks), "check")
+    head = titles[reason.checks[0]] if len(reason.checks) == 1 else summary.counted(len(reason.checks), "check")
     checks = (element("li", element("p", element("span", titles[name]), element("code", name))) for name in reason.checks)
     return _row(reason.finding.status, head, reason.finding.message, element("ul", *checks, class_="findings"))
 
@@ -169,8 +169,8 @@ def _row(status: Status, head: str, said: str, *content: Element) -> Element:
 
 
 def _check(result: Result, report: Report) -> Element:
-    findings = element("ul", *(_finding(f, facts.follows_from(result, f, report)) for f in result.findings), class_="findings")
-    said = facts.worst(result)
+    findings = element("ul", *(_finding(f, summary.follows_from(result, f, report)) for f in result.findings), class_="findings")
+    said = summary.worst(result)
     name = element("p", element("code", result.check.name), class_="names")
     return _row(result.status, result.check.title, said.message if said else "", name, findings)
 
@@ -186,7 +186,7 @@ def _finding(finding: Finding, root: RootCause | None) -> Element:
 
 
 def _mark(status: Status) -> Element:
-    return element("span", _MARKS[status], class_=f"mark {status.value}", role="img", aria_label=facts.WORDS[status])
+    return element("span", _MARKS[status], class_=f"mark {status.value}", role="img", aria_label=summary.WORDS[status])
 
 
 def _evidence(evidence: Iterable[Seen]) -> Element:

@@ -11,8 +11,8 @@ from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
-from ot_doctor.report import facts
-from ot_doctor.report.markdown_text import clip, code, fence, indented, inline, link
+from ot_doctor.report import summary
+from ot_doctor.report.formats.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.versions import versions
 from ot_doctor.run.runner import Result
@@ -35,21 +35,21 @@ def render(report: Report) -> str:
     """The whole report, of fewer than ``LIMIT`` characters."""
     page = [_head(report)]
     page += _diagnosis(report)
-    page += _fit(facts.shared(report, Status.UNKNOWN), _not_known, _NOT_KNOWN, "reason")
+    page += _fit(summary.shared(report, Status.UNKNOWN), _not_known, _NOT_KNOWN, "reason")
     page += _log(report)
     page += _table(report)
     page += _fit(report.notices, lambda notice: f"> {inline(clip(notice, 300))}", _NOTICES, "notice")
     more = [*_folded("Attempts", _attempts(report)), *_folded("Versions", _versions(report))]
-    foot = f"---\n\n{inline(clip(facts.hidden(report), 300))}"
+    foot = f"---\n\n{inline(clip(summary.hidden(report), 300))}"
     room = LIMIT - _SPARE - sum(len(block) + 2 for block in (*page, *more, foot))
-    checks = _folded(f"Details of {facts.counted(len(report.results), 'check')}", _checks(report, room))
+    checks = _folded(f"Details of {summary.counted(len(report.results), 'check')}", _checks(report, room))
     return _document([*page, *checks, *more, foot])
 
 
 def render_error(error: UsageError) -> str:
     """The document for exit codes 2 and 4: what was wrong."""
     said = inline(clip(error.message, 5_000))
-    when = f"{facts.tool()} · {facts.moment(error.started_at)} · exit code {error.exit_code}"
+    when = f"{summary.tool()} · {summary.moment(error.started_at)} · exit code {error.exit_code}"
     return _document([f"## {error.title}\n\n{when}", said])
 
 
@@ -58,9 +58,9 @@ def _document(blocks: Sequence[str]) -> str:
 
 
 def _head(report: Report) -> str:
-    about = [facts.tool(), facts.moment(report.started_at), f"exit code {exit_code(report)}"]
-    about += [inline(clip(part, 120)) for part in facts.place(report)[:4]]
-    return f"## {facts.verdict(report)}\n\n{' · '.join(about)}"
+    about = [summary.tool(), summary.moment(report.started_at), f"exit code {exit_code(report)}"]
+    about += [inline(clip(part, 120)) for part in summary.place(report)[:4]]
+    return f"## {summary.verdict(report)}\n\n{' · '.join(about)}"
 
 
 def _diagnosis(report: Report) -> list[str]:
@@ -84,13 +84,13 @@ def _diagnosis(report: Report) -> list[str]:
 
 def _root(root: RootCause, relations: Relations, *, text: int, evidence: int, steps: int) -> str:
     subject = f" · {code(clip(root.subject, 300))}" if root.subject else ""
-    sureness = f", {facts.sureness(root)}" if facts.sureness(root) else ""
+    sureness = f", {summary.sureness(root)}" if summary.sureness(root) else ""
     parts = [f"{code(root.cause.value)}{sureness}{subject}", inline(clip(root.message, text))]
-    said = facts.relation(root, relations, granted=facts.is_the_failure(root))
+    said = summary.relation(root, relations, granted=summary.is_the_failure(root))
     parts += [said] if said else []
     seen = [_seen(item, text // 3) for item in root.evidence[:evidence]]
     if len(root.evidence) > len(seen):
-        seen.append(f"- {facts.counted(len(root.evidence) - len(seen), 'more sign')}: see the details of the checks")
+        seen.append(f"- {summary.counted(len(root.evidence) - len(seen), 'more sign')}: see the details of the checks")
     parts += ["**What was seen**", "\n".join(seen)] if seen else []
     parts += ["**To mend it**", _steps(root.remedy, text, steps)]
     return "\n\n".join(parts)
@@ -101,7 +101,7 @@ def _in_short(root: RootCause) -> str:
     return f"{code(root.cause.value)}{subject}: {inline(clip(root.message, 100))}"
 
 
-def _not_known(reason: facts.Shared) -> str:
+def _not_known(reason: summary.Shared) -> str:
     finding = reason.finding
     cause = f" ({code(finding.cause.value)})" if finding.cause else ""
     parts = [f"**Could not be checked: {reason.who}**{cause}", inline(clip(finding.message, 600))]
@@ -110,26 +110,26 @@ def _not_known(reason: facts.Shared) -> str:
 
 def _log(report: Report) -> list[str]:
     """The lines that decided what the last failure was; of many, the first ones and more of the last ones."""
-    attempt = facts.last_failure(report)
-    text = facts.decisive(attempt) if attempt else ""
-    if attempt is None or (len(text) < _SHORT and facts.is_evidence(text, report)):
+    attempt = summary.last_failure(report)
+    text = summary.decisive(attempt) if attempt else ""
+    if attempt is None or (len(text) < _SHORT and summary.is_evidence(text, report)):
         return []
     if len(text) > _LONGEST_LOG:
         first, last = text[: _LONGEST_LOG // 4], text[-_LONGEST_LOG * 3 // 4 :]
         text = f"{first}\n[… {len(text) - len(first) - len(last):,} characters left out]\n{last}"
-    where = f"{code(clip(attempt.worker, 200))}, {facts.lines(attempt)}"
+    where = f"{code(clip(attempt.worker, 200))}, {summary.lines(attempt)}"
     return ["### The last failure in the log", *_fit([f"{where}:\n\n{fence(text, 'text')}"], str, _LOG, "excerpt")]
 
 
 def _table(report: Report) -> list[str]:
-    heading = f"### Checks: {facts.counts(report)}"
+    heading = f"### Checks: {summary.counts(report)}"
     rows: dict[tuple[Status, str], list[str]] = {}  # checks of which the same is said share a row
     for result in sorted(report.results, key=lambda result: -result.status.rank):
-        if result.status is not Status.PASS and facts.was_made(result):
+        if result.status is not Status.PASS and summary.was_made(result):
             rows.setdefault((result.status, _said(result, report)), []).append(result.check.name)
-    for reason in facts.not_made(report):
+    for reason in summary.not_made(report):
         status = reason.finding.status
-        said = facts.SEE_ABOVE if status is Status.UNKNOWN else inline(clip(reason.finding.message, 250))
+        said = summary.SEE_ABOVE if status is Status.UNKNOWN else inline(clip(reason.finding.message, 250))
         rows.setdefault((status, said), []).extend(reason.checks)
     head = "| | Check | What was found |\n|---|---|---|"
     return [heading, *_cells(head, sorted(rows.items(), key=lambda row: -row[0][0].rank), _row, _TABLE, "row")]
@@ -137,8 +137,8 @@ def _table(report: Report) -> list[str]:
 
 def _row(row: tuple[tuple[Status, str], Sequence[str]]) -> str:
     (status, said), names = row
-    few = len(names) <= facts.NAMED or status in (Status.FAIL, Status.WARN)
-    return f"| {_MARKS[status]} {status.value} | {_names(names) if few else facts.counted(len(names), 'check')} | {said} |"
+    few = len(names) <= summary.NAMED or status in (Status.FAIL, Status.WARN)
+    return f"| {_MARKS[status]} {status.value} | {_names(names) if few else summary.counted(len(names), 'check')} | {said} |"
 
 
 def _names(checks: Iterable[str]) -> str:
@@ -147,20 +147,20 @@ def _names(checks: Iterable[str]) -> str:
 
 def _said(result: Result, report: Report) -> str:
     if result.status is Status.UNKNOWN:
-        return facts.SEE_ABOVE
-    finding, others = facts.worst(result), sum(f.status is not Status.PASS for f in result.findings) - 1
+        return summary.SEE_ABOVE
+    finding, others = summary.worst(result), sum(f.status is not Status.PASS for f in result.findings) - 1
     if finding is None:
         return ""
-    root = facts.follows_from(result, finding, report)
+    root = summary.follows_from(result, finding, report)
     more = f" (and {others} more)" if others > 0 else ""
     return inline(clip(finding.message, 250)) + more + (f" (follows from {code(root.cause.value)})" if root else "")
 
 
 def _checks(report: Report, room: int) -> list[str]:
     """All checks with all that was seen, the worst first where there is not room for all; of those not made why."""
-    not_made = _fit(facts.not_made(report), _not_made, _NOT_MADE, "reason", separator=1)
+    not_made = _fit(summary.not_made(report), _not_made, _NOT_MADE, "reason", separator=1)
     room -= sum(len(block) + 1 for block in not_made)
-    made = [result for result in report.results if facts.was_made(result)]
+    made = [result for result in report.results if summary.was_made(result)]
     blocks = {id(result): _check(result, report) for result in made}
     kept: set[int] = set()
     for result in sorted(made, key=lambda result: -result.status.rank):
@@ -173,11 +173,11 @@ def _checks(report: Report, room: int) -> list[str]:
         listed = [blocks[id(result)] for result in results if id(result) in kept]
         shown += [f"**{family.value}**", "\n".join(listed)] if listed else []
     missing = len(made) - len(kept)
-    shown += [f"*{facts.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else []
+    shown += [f"*{summary.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else []
     return [*shown, "**not checked**", "\n".join(not_made)] if not_made else shown
 
 
-def _not_made(reason: facts.Shared) -> str:
+def _not_made(reason: summary.Shared) -> str:
     return f"- {_MARKS[reason.finding.status]} {_names(reason.checks)}: {inline(clip(reason.finding.message, 400))}"
 
 
@@ -185,7 +185,7 @@ def _check(result: Result, report: Report) -> str:
     head = f"- {_MARKS[result.status]} {code(result.check.name)} {inline(clip(result.check.title, 200))}"
 
     def write(finding: Finding) -> str:
-        return _finding(finding, facts.follows_from(result, finding, report))
+        return _finding(finding, summary.follows_from(result, finding, report))
 
     findings = _fit(result.findings, write, _CHECK, "finding", separator=1)
     return "\n".join([head, *(indented(f"- {block.removeprefix('- ')}", 2) for block in findings)])
@@ -216,7 +216,8 @@ def _steps(steps: Sequence[Step], longest: int, most: int = 12) -> str:
         parts = [f"{number}. {inline(clip(step.text, longest))}{_RISKS[step.risk]}"]
         parts += [indented(part, len(f"{number}. ")) for part in _means(step, longest)]
         blocks.append("\n\n".join(parts))
-    return "\n".join(blocks) + (f"\n\n*{facts.counted(len(steps) - most, 'more step')} {_LEFT_OUT}*" if len(steps) > most else "")
+    more = f"\n\n*{summary.counted(len(steps) - most, 'more step')} {_LEFT_OUT}*" if len(steps) > most else ""
+    return "\n".join(blocks) + more
 
 
 def _means(step: Step, longest: int) -> Iterator[str]:
@@ -229,12 +230,12 @@ def _means(step: Step, longest: int) -> Iterator[str]:
 
 def _attempts(report: Report) -> list[str]:
     head = "| Begun | Ended | Worker | Outcome | Cause | In the log |\n|---|---|---|---|---|---|"
-    return _cells(head, facts.attempts(report), _attempt_row, _ATTEMPTS, "attempt")
+    return _cells(head, summary.attempts(report), _attempt_row, _ATTEMPTS, "attempt")
 
 
 def _attempt_row(attempt: Attempt) -> str:
-    cells = [facts.moment(attempt.started_at) or "–", facts.moment(attempt.ended_at) or "–", code(clip(attempt.worker, 100))]
-    cells += [attempt.outcome.value, code(clip(attempt.cause or "", 100)) or "–", facts.lines(attempt)]
+    cells = [summary.moment(attempt.started_at) or "–", summary.moment(attempt.ended_at) or "–", code(clip(attempt.worker, 100))]
+    cells += [attempt.outcome.value, code(clip(attempt.cause or "", 100)) or "–", summary.lines(attempt)]
     return f"| {' | '.join(cells)} |"
 
 
@@ -267,6 +268,6 @@ def _fit(things: Sequence[T], write: Callable[[T], str], room: int, name: str, *
         block = write(thing)
         room -= len(block) + separator
         if room < 0:
-            return [*blocks, f"*{facts.counted(len(things) - len(blocks), f'more {name}')} {_LEFT_OUT}*"]
+            return [*blocks, f"*{summary.counted(len(things) - len(blocks), f'more {name}')} {_LEFT_OUT}*"]
         blocks.append(block)
     return blocks

@@ -11,7 +11,7 @@ from ot_doctor.check import Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.redaction.secret import redact
-from ot_doctor.report import facts
+from ot_doctor.report import summary
 from ot_doctor.report.model import Report
 from ot_doctor.run.runner import Result
 
@@ -68,14 +68,14 @@ def _lines(report: Report, style: Style) -> Iterator[str]:
     for notice in report.notices:
         yield from _wrap(notice, style, hanging=2, head=style.mark(Status.UNKNOWN), code=_COLOURS[Status.UNKNOWN])
     if report.hidden and not style.quiet:
-        yield from _wrap(facts.hidden_names(report), style, hanging=2, head="Hidden:", code="2")
+        yield from _wrap(summary.hidden_names(report), style, hanging=2, head="Hidden:", code="2")
     yield _summary(report, style)
 
 
 def _head(report: Report, style: Style) -> Iterator[str]:
-    parts = [facts.tool()]
+    parts = [summary.tool()]
     if report.deployment:
-        parts += [str(report.deployment.directory), facts.release(report.deployment)]
+        parts += [str(report.deployment.directory), summary.release(report.deployment)]
     elif report.log:
         parts += [source.name for source in report.log.sources]
     if report.workers and report.workers.diarizers:
@@ -83,7 +83,7 @@ def _head(report: Report, style: Style) -> Iterator[str]:
     if report.hub and not report.hub.is_default:
         parts.append(f"Hub: {report.hub.endpoint} (from {report.hub.endpoint_from})")
     if report.recorded_at:
-        parts.append(f"recorded {facts.moment(report.recorded_at)}")
+        parts.append(f"recorded {summary.moment(report.recorded_at)}")
     yield from _wrap(" · ".join(parts), style, hanging=2)
     yield ""
 
@@ -94,10 +94,10 @@ def _diagnosis(report: Report, style: Style) -> Iterator[str]:
     for number, root in enumerate(report.diagnosis, 1):
         first = "Root cause" if count == 1 else f"Mend first (1 of {count})"
         label = first if number == 1 else f"Then ({number} of {count})"
-        names = ", ".join(filter(None, (root.cause.value, facts.sureness(root))))
+        names = ", ".join(filter(None, (root.cause.value, summary.sureness(root))))
         yield from _wrap(f"{title(root.cause)} ({names})", style, hanging=2, head=f"{label}:", code="1;31")
         yield from _wrap(root.message, style, indent=2)
-        yield from _wrap(facts.relation(root, relations, granted=count == 1 and not style.verbose), style, indent=2)
+        yield from _wrap(summary.relation(root, relations, granted=count == 1 and not style.verbose), style, indent=2)
         yield from _seen(root.evidence if style.verbose else root.evidence[:_SHOWN], style, indent=2)
         if not style.verbose and len(root.evidence) > _SHOWN:
             yield f"    and {len(root.evidence) - _SHOWN} more: -v shows all"
@@ -108,7 +108,7 @@ def _diagnosis(report: Report, style: Style) -> Iterator[str]:
 
 def _not_known(report: Report, style: Style) -> Iterator[str]:
     """What could not be checked: each reason once, with what would make it known."""
-    for reason in facts.shared(report, Status.UNKNOWN):
+    for reason in summary.shared(report, Status.UNKNOWN):
         finding = reason.finding
         who = f"{reason.who} ({finding.cause.value})" if finding.cause else reason.who
         yield from _wrap(who, style, hanging=2, head="Could not be checked:", code=f"1;{_COLOURS[Status.UNKNOWN]}")
@@ -146,9 +146,10 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
         yield name, Status.PASS, result.check.title, ()
     for finding in findings:
         if finding.status is Status.UNKNOWN:
-            yield name, finding.status, facts.SEE_ABOVE, ()
+            yield name, finding.status, summary.SEE_ABOVE, ()
         elif finding.status is Status.SKIP:
-            like = next((other for reason, other in told.items() if other != name and facts.gives(finding.message, reason)), None)
+            alike = (o for reason, o in told.items() if o != name and summary.gives(finding.message, reason))
+            like = next(alike, None)
             told.setdefault(finding.message, name)
             yield name, finding.status, f"for the same reason as {like}" if like else finding.message, ()
         elif finding.status is Status.FAIL:
@@ -161,11 +162,11 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
 
 def _failure(result: Result, finding: Finding, report: Report, style: Style) -> tuple[str, tuple[str, ...]]:
     """A failure's row: in short where the diagnosis tells it."""
-    roots = facts.roots_of(result, report)
-    if facts.is_one_of(finding, roots):
+    roots = summary.roots_of(result, report)
+    if summary.is_one_of(finding, roots):
         about = f" ({finding.subject})" if sum(root.cause is finding.cause for root in roots) > 1 else ""
         return f"see {finding.cause.value if finding.cause else ''} above{about}", ()
-    if root := facts.follows_from(result, finding, report):  # its own remedy would mislead
+    if root := summary.follows_from(result, finding, report):  # its own remedy would mislead
         return finding.message, tuple(_wrap(f"This follows from {root.cause.value} above.", style, indent=6))
     return finding.message, (*_seen(finding.evidence, style, indent=6), *_steps(finding.remedy, style, indent=6))
 
@@ -175,8 +176,8 @@ def _row(status: Status, names: str, text: str, style: Style) -> list[str]:
 
 
 def _summary(report: Report, style: Style) -> str:
-    nothing = "nothing was checked: " if facts.nothing_was_checked(report) else ""
-    text = f"{nothing}{facts.counts(report)} in {report.duration:.1f} s"
+    nothing = "nothing was checked: " if summary.nothing_was_checked(report) else ""
+    text = f"{nothing}{summary.counts(report)} in {report.duration:.1f} s"
     worst = max((r.status for r in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
     return style.paint(text, _COLOURS[worst])
 

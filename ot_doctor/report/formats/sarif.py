@@ -18,10 +18,10 @@ from ot_doctor import __version__
 from ot_doctor.check import Check, Finding, Status
 from ot_doctor.diagnosis.ranking import Relation
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.report.facts import follows_from
+from ot_doctor.report.file_locations import Place, installation, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.report.places import Place, installation, places, workspace
 from ot_doctor.report.plain import details, one_line, shortened
+from ot_doctor.report.summary import follows_from
 from ot_doctor.run.runner import Result
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from xml.etree.ElementTree import Element
 
 from ot_doctor.evidence import Attempt, Outcome
-from ot_doctor.report import facts
-from ot_doctor.report.elements import element
+from ot_doctor.report import summary
+from ot_doctor.report.formats.html_elements import element
 from ot_doctor.report.plain import shortened
 
 _LEFT, _RIGHT = 6.0, 94.0  # per cent: where the axis begins and ends
@@ -189,14 +189,14 @@ def _label(attempt: Attempt) -> str:
 
 
 def _told(attempt: Attempt) -> str:
-    times = " to ".join(filter(None, (facts.moment(attempt.started_at), facts.moment(attempt.ended_at))))
-    return ", ".join(filter(None, (_label(attempt), times, facts.lines(attempt))))
+    times = " to ".join(filter(None, (summary.moment(attempt.started_at), summary.moment(attempt.ended_at))))
+    return ", ".join(filter(None, (_label(attempt), times, summary.lines(attempt))))
 
 
 def _in_words(spans: Sequence[_Span]) -> str:
     kinds: Callable[[_Span], str] = lambda span: _label(span.attempt)  # noqa: E731
     names = [kinds(span) for span in spans]
-    return f"{facts.counted(len(spans), 'attempt')}: " + ", ".join(f"{names.count(n)} {n}" for n in dict.fromkeys(names)) + "."
+    return f"{summary.counted(len(spans), 'attempt')}: " + ", ".join(f"{names.count(n)} {n}" for n in dict.fromkeys(names)) + "."
 
 
 def _short_name(worker: str) -> str:

@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ot_doctor.report.formats.text import Style
     from ot_doctor.report.model import Report, UsageError
-    from ot_doctor.report.text import Style
 
 # Each is a module of this package that has ``render`` and ``render_error``.
 FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -47,4 +47,4 @@ def render_error(error: UsageError, name: str) -> str:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"ot_doctor.report.{name}")
+    return importlib.import_module(f"ot_doctor.report.formats.{name}")

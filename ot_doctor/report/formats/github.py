@@ -14,12 +14,12 @@ from ot_doctor.check import Finding, Status
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.report import facts
+from ot_doctor.report import summary
+from ot_doctor.report.file_locations import Place, installation, places, workspace
+from ot_doctor.report.formats.text import Style
+from ot_doctor.report.formats.text import render as render_text
 from ot_doctor.report.model import Report, UsageError
-from ot_doctor.report.places import Place, installation, places, workspace
 from ot_doctor.report.plain import details, one_line, shortened, writable
-from ot_doctor.report.text import Style
-from ot_doctor.report.text import render as render_text
 from ot_doctor.run.requirements import CHECK as REQUIRED
 
 _LOG = Style(width=120)
@@ -67,17 +67,17 @@ def _annotations(report: Report) -> Iterator[str]:
 
     for root in report.diagnosis:
         what = f"{title(root.cause)} ({root.cause.value})"
-        said = facts.relation(root, relations, granted=facts.is_the_failure(root))
+        said = summary.relation(root, relations, granted=summary.is_the_failure(root))
         yield _command("error", what, _message(root, said), place(root))
     warning = "error" if report.fail_on == "warn" else "warning"
-    for alike in facts.shared(report, Status.WARN):
+    for alike in summary.shared(report, Status.WARN):
         yield _command(warning, alike.who, _message(alike.finding), place(alike.finding))
-    for alike in facts.shared(report, Status.UNKNOWN):
+    for alike in summary.shared(report, Status.UNKNOWN):
         level = "error" if REQUIRED.name in alike.checks else "warning"
         yield _command(level, f"Could not be checked: {alike.who}", _message(alike.finding), place(alike.finding))
     for notice in report.notices:
         yield _command("warning", "ot-doctor", notice)
-    if facts.nothing_was_checked(report) and not report.summary[Status.UNKNOWN]:
+    if summary.nothing_was_checked(report) and not report.summary[Status.UNKNOWN]:
         yield _command("warning", "ot-doctor", "Nothing was checked: every check was skipped.")
 
 

@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 from ot_doctor.check import Status
-from ot_doctor.report.facts import follows_from
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.plain import details, one_line, writable
+from ot_doctor.report.summary import follows_from
 from ot_doctor.run.runner import Result
 
 _TOOL = "ot-doctor"

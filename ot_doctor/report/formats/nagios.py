@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ot_doctor.check import Status
 from ot_doctor.redaction.secret import printable
-from ot_doctor.report.facts import counted
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.model import exit_code as usual_exit_code
 from ot_doctor.report.plain import one_line, writable
+from ot_doctor.report.summary import counted
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")  # by exit code
 _LONGEST = 1000  # bytes: an NRPE packet of version 2 holds 1024
