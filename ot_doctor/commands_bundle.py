@@ -189,9 +189,9 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     something that was checked in A could not be checked in B.
     """
     from ot_doctor.bundle import Refused
-    from ot_doctor.bundle.changes import changes
-    from ot_doctor.bundle.changes_text import render_json, render_text
-    from ot_doctor.bundle.sides import read_side
+    from ot_doctor.bundle.diff import changes
+    from ot_doctor.bundle.diff_render import render_json, render_text
+    from ot_doctor.bundle.inputs import read_side
     from ot_doctor.report.formats.text import as_ascii
 
     try:

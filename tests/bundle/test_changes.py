@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 from ot_doctor.bundle import Refused
-from ot_doctor.bundle.changes import Changes, changes
-from ot_doctor.bundle.changes_text import render_json, render_text
-from ot_doctor.bundle.sides import read_side
+from ot_doctor.bundle.diff import Changes, changes
+from ot_doctor.bundle.diff_render import render_json, render_text
+from ot_doctor.bundle.inputs import read_side
 from ot_doctor.check import Status
 from ot_doctor.evidence import Unavailable
 from tests.bundle.recordings import CREATED, bundle_of, healthy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from ot_doctor.bundle.changes import CauseChange, Changes, CheckChange, NewAttempt, Source, ValueChange
 from ot_doctor.bundle.codec import dump, encode
+from ot_doctor.bundle.diff import CauseChange, Changes, CheckChange, NewAttempt, Source, ValueChange
 
 SCHEMA = "ot-doctor/diff/1"
 _WIDTH = 80

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from ot_doctor.bundle.inputs import ReportDocument, ReportedAttempt, ReportedCause, ReportedCheck, Side
 from ot_doctor.bundle.manifest import Manifest
-from ot_doctor.bundle.sides import ReportDocument, ReportedAttempt, ReportedCause, ReportedCheck, Side
 from ot_doctor.check import Status
 from ot_doctor.evidence import ComposeConfig, EnvFile, Hub, Worker, Workers
 from ot_doctor.redaction.secret import Secret, printable, redact
