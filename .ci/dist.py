@@ -46,7 +46,7 @@ import sys
 if sys.version_info < (3, 10):
     sys.exit("ot-doctor needs Python 3.10 or newer, and this is Python %d.%d." % sys.version_info[:2])
 
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 
 main()
 """

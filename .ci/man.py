@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from ot_doctor import __version__
-from ot_doctor.cli import cli
+from ot_doctor.cli.main import cli
 
 EXIT_STATUS = {
     "0": "Nothing failed, and everything that was asked for could be checked.",

@@ -10,6 +10,6 @@ try:
 except OSError:  # the working folder was deleted
     pass
 
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 
 main()

@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "ot_doctor.redaction.secret": ("ot_doctor.redaction.registry", "ot_doctor.redaction.patterns"),
     "ot_doctor.core.deadline": ("ot_doctor.core.limits",),
     "ot_doctor.core.limits": (),
-    "ot_doctor.interruption": (),
-    "ot_doctor.commands": (),
+    "ot_doctor.cli.interruption": (),
+    "ot_doctor.cli.commands": (),
     "ot_doctor.core.supervisor": (),
     "ot_doctor.core.debug_log": ("ot_doctor.redaction.secret", "ot_doctor.core.deadline"),
     "ot_doctor.run.containment": (
@@ -120,30 +120,30 @@ MAY_IMPORT = {
     ),
     "ot_doctor.run.suppressions": ("ot_doctor.check", "ot_doctor.run.runner", "ot_doctor.redaction.secret"),
     "ot_doctor.run.requirements": ("ot_doctor.check", "ot_doctor.run.runner"),
-    "ot_doctor.config": (
+    "ot_doctor.cli.configuration": (
         "ot_doctor.check",
-        "ot_doctor.commands",
+        "ot_doctor.cli.commands",
         "ot_doctor.core.deadline",
         "ot_doctor.evidence",
         "ot_doctor.run.suppressions",
     ),
     "ot_doctor.run.retry": ("ot_doctor.check", "ot_doctor.report"),
-    "ot_doctor.completion": ("ot_doctor.diagnosis.causes", "ot_doctor.check", "ot_doctor.run.session"),
+    "ot_doctor.cli.shell_completion": ("ot_doctor.diagnosis.causes", "ot_doctor.check", "ot_doctor.run.session"),
     "ot_doctor_checks": ("ot_doctor.check", "ot_doctor.evidence", "ot_doctor.redaction.secret", "ot_doctor_checks"),
 }
 EVERYTHING = {
-    "ot_doctor.failure",
+    "ot_doctor.cli.failure",
     "ot_doctor",
     "ot_doctor.__main__",
-    "ot_doctor.cli",
-    "ot_doctor.commands_bundle",
+    "ot_doctor.cli.main",
+    "ot_doctor.cli.bundles",
     "ot_doctor.run.session",
-    "ot_doctor.last_resort",
-    "ot_doctor.options",
-    "ot_doctor.streams",
+    "ot_doctor.cli.last_resort",
+    "ot_doctor.cli.options",
+    "ot_doctor.cli.output",
 }
 # Who may use standard output and error.
-SPEAKERS = {"ot_doctor.cli", "ot_doctor.commands_bundle", "ot_doctor.options", "ot_doctor.streams"}
+SPEAKERS = {"ot_doctor.cli.main", "ot_doctor.cli.bundles", "ot_doctor.cli.options", "ot_doctor.cli.output"}
 REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files"}
 
 
@@ -184,7 +184,7 @@ def calls(module: str) -> Iterator[ast.Call]:
 
 
 def test_the_walk_sees_the_code() -> None:
-    assert {"ot_doctor.cli", "ot_doctor.sources.store", "ot_doctor_checks.token_format", "ot_doctor_checks"} <= set(FILES)
+    assert {"ot_doctor.cli.main", "ot_doctor.sources.store", "ot_doctor_checks.token_format", "ot_doctor_checks"} <= set(FILES)
     assert ("ot_doctor.check", False) in {(name, later) for name, _, later in imports("ot_doctor.run.runner")}
     assert "ot_doctor_checks._remedies" in {name for name, _, _ in imports("ot_doctor_checks.token_format")}
 

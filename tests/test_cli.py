@@ -454,7 +454,7 @@ def tell(code):
     end(code)
 
 os._exit = tell
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 main()
 """
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write_files
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.report.formats import FORMATS, format_of
-from ot_doctor.streams import CouldNotWrite, WouldLeak, checked, write_files
 from tests.test_cli import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
 
 FAILING = (

@@ -171,7 +171,7 @@ def test_a_file_of_options_that_is_wrong_does_no_harm(tmp_path: Path, broken: st
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, ot_doctor.cli as c\n"
+        "import sys, ot_doctor.cli.main as c\n"
         "try: c.cli.main(prog_name='ot-doctor')\n"
         "finally: print(*[m for m in ('docker', 'huggingface_hub', 'requests', 'yaml') if m in sys.modules], file=sys.stderr)"
     )

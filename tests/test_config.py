@@ -12,9 +12,9 @@ from typing import Any
 import click
 import pytest
 
-from ot_doctor import config
-from ot_doctor.cli import cli, run
-from ot_doctor.config import Config, ConfiguredCommand
+from ot_doctor.cli import configuration
+from ot_doctor.cli.configuration import Config, ConfiguredCommand
+from ot_doctor.cli.main import cli, run
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.suppressions import Suppression
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def options(*arguments: str, command: click.Command = run) -> dict[str, Any]:
     """What the options of a command are in the end. Raises ``click.UsageError``."""
     with command.make_context("run", list(arguments), parent=click.Context(cli, info_name="ot-doctor")) as ctx:
-        return {**ctx.params, "config": config.of(ctx), "fail_on": ctx.meta.get("ot_doctor.fail_on", "fail")}
+        return {**ctx.params, "config": configuration.of(ctx), "fail_on": ctx.meta.get("ot_doctor.fail_on", "fail")}
 
 
 def refused(*arguments: str) -> str:
@@ -338,7 +338,7 @@ def test_a_file_that_would_take_long_to_be_read_is_refused_at_once(folder: Path,
 @pytest.mark.parametrize("content", ["x" * 1_000_000, "x " * 500_000, '"' * 1_000_000, "a." * 40 + "\n" + ". " * 400_000])
 def test_looking_for_long_keys_takes_no_long_time(content: str) -> None:
     began = time.process_time()
-    config._DOTTED.search(content.encode())
+    configuration._DOTTED.search(content.encode())
     assert time.process_time() - began < 2
 
 
@@ -356,8 +356,8 @@ def test_a_folder_that_does_not_answer_ends_the_search(folder: Path, monkeypatch
         time.sleep(30)
         return False
 
-    monkeypatch.setattr(config, "_DEADLINE", 0.3)
-    monkeypatch.setattr(config, "_table_in", hang)
+    monkeypatch.setattr(configuration, "_DEADLINE", 0.3)
+    monkeypatch.setattr(configuration, "_table_in", hang)
     began = time.monotonic()
     with pytest.raises(click.UsageError, match=r"took longer than 0\.3 s: a folder does not answer.*--config /dev/null"):
         options()

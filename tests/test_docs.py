@@ -17,8 +17,8 @@ import click
 import pytest
 
 from ot_doctor.check import Cause
-from ot_doctor.cli import cli
-from ot_doctor.config import load
+from ot_doctor.cli.configuration import load
+from ot_doctor.cli.main import cli
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.logs.signatures import read, verify
 from ot_doctor.report.formats import FORMATS

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from ot_doctor.cli.failure import tell
+from ot_doctor.cli.interruption import CODE
+from ot_doctor.cli.output import CouldNotWrite, write_files
 from ot_doctor.core.debug_log import where_to_report
 from ot_doctor.core.limits import limit_reached
-from ot_doctor.failure import tell
-from ot_doctor.interruption import CODE
-from ot_doctor.streams import CouldNotWrite, write_files
 from tests.test_cli import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
 
 CRASHING = """
@@ -28,7 +28,7 @@ from ot_doctor import {module} as place
 def crash(*arguments, **options):
     raise KeyError("boom {token}")
 place.{function} = crash
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 sys.argv = ["ot-doctor", *{arguments!r}]
 main()
 """
@@ -263,7 +263,7 @@ import click, sys
 sys.modules["pwd"] = sys.modules["fcntl"] = sys.modules["resource"] = None
 sys.platform = "win32"
 sys.argv = ["ot-doctor"]
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 main()
 """
     done = subprocess.run([sys.executable, "-c", code], env=doctor.environ, capture_output=True, text=True, timeout=60)

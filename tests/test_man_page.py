@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 import pytest
 
-from ot_doctor.cli import cli
+from ot_doctor.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "man" / "ot-doctor.1"

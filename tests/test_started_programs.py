@@ -100,7 +100,7 @@ def told(event, arguments):
         with open(MARK, "a") as file:
             file.write(f"{event} {arguments}\\n")
 sys.addaudithook(told)
-from ot_doctor.cli import main
+from ot_doctor.cli.main import main
 main()
 """
 

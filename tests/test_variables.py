@@ -9,8 +9,8 @@ import click
 import pytest
 
 from ot_doctor import __version__
-from ot_doctor.cli import cli
-from ot_doctor.options import style_of
+from ot_doctor.cli.main import cli
+from ot_doctor.cli.options import style_of
 from tests.test_cli import Doctor, doctor, document, installed  # noqa: F401
 
 SIGNATURES = (Path(__file__).parent.parent / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")

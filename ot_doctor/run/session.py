@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
-from ot_doctor.config import Config
+from ot_doctor.cli.configuration import Config
 from ot_doctor.core import supervisor
 from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers

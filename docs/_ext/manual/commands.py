@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from manual.markdown import block, code, inline, page, prose, table, toctree
-from ot_doctor.cli import cli
+from ot_doctor.cli.main import cli
 
 _PROGRAM = "ot-doctor"
 

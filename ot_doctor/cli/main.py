@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ot_doctor import __version__
-from ot_doctor.commands import Command, Group
-from ot_doctor.commands_bundle import collect, diagnose, diff
-from ot_doctor.completion import SHELLS, explainable, of_the_shell, script
-from ot_doctor.config import ConfiguredCommand
-from ot_doctor.core import supervisor
-from ot_doctor.failure import BrokeOff, summarise, tell
-from ot_doctor.interruption import heed_interruptions
-from ot_doctor.last_resort import get_ready, keep, last_word
-from ot_doctor.options import (
+from ot_doctor.cli.bundles import collect, diagnose, diff
+from ot_doctor.cli.commands import Command, Group
+from ot_doctor.cli.configuration import ConfiguredCommand
+from ot_doctor.cli.failure import BrokeOff, summarise, tell
+from ot_doctor.cli.interruption import heed_interruptions
+from ot_doctor.cli.last_resort import get_ready, keep, last_word
+from ot_doctor.cli.options import (
     SETTINGS,
     absolute,
     ascii_only,
@@ -37,8 +35,7 @@ from ot_doctor.options import (
     style_of,
     wait,
 )
-from ot_doctor.report.formats import format_of, render
-from ot_doctor.streams import (
+from ot_doctor.cli.output import (
     CouldNotWrite,
     Progress,
     checked,
@@ -48,6 +45,9 @@ from ot_doctor.streams import (
     write,
     write_files,
 )
+from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
+from ot_doctor.core import supervisor
+from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ot_doctor.commands import Command
+from ot_doctor.cli.commands import Command
 
 if TYPE_CHECKING:
     from ot_doctor.run.suppressions import Suppression
 
 FILE = ".ot-doctor.toml"
 _SHARED_FILE, _TABLE = "pyproject.toml", "ot-doctor"
-_META = "ot_doctor.config"
+_META = "ot_doctor.cli.configuration"
 _LARGEST = 1024 * 1024  # bytes
 _MOST_PARTS = 50  # of a dotted key or the name of a table
 _PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""

@@ -61,8 +61,8 @@ def _documents(report: Report, options: dict[str, Any], style: Style) -> dict[st
 
 def _say(documents: dict[str, Any]) -> int:
     """Standard output comes first: a file may lie where writing hangs."""
-    from ot_doctor.failure import summarise
-    from ot_doctor.streams import write, write_files
+    from ot_doctor.cli.failure import summarise
+    from ot_doctor.cli.output import write, write_files
 
     write(documents["stdout"], machine=documents["format"] != "text")
     if documents["summary"]:
@@ -83,10 +83,10 @@ def last_word(stopped: supervisor.Stopped) -> int:
     """Write it. The exit code: 3, something could not be checked; 2 where a bundle was not written."""
     import json
 
-    from ot_doctor.failure import format_wanted
-    from ot_doctor.options import style_of
+    from ot_doctor.cli.failure import format_wanted
+    from ot_doctor.cli.options import style_of
+    from ot_doctor.cli.output import complain
     from ot_doctor.redaction.secret import meet_environment
-    from ot_doctor.streams import complain
 
     meet_environment(os.environ)
     if stopped.interrupted:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ot_doctor.completion import checks_and_families
-from ot_doctor.last_resort import remember
+from ot_doctor.cli.last_resort import remember
+from ot_doctor.cli.output import not_to_be_written
+from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
 from ot_doctor.run.retry import Duration
-from ot_doctor.streams import not_to_be_written
 
 if TYPE_CHECKING:
     from ot_doctor.report.formats.text import Style
@@ -179,8 +179,8 @@ report_options = _all(_REPORT)  # what is shown, and what counts as a failure
 
 def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     """The run that the options of a command mean; those that the command does not have are as by default."""
-    from ot_doctor import config
     from ot_doctor.check import Family
+    from ot_doctor.cli import configuration
     from ot_doctor.evidence import Request
     from ot_doctor.run.session import Plan, whose
 
@@ -208,7 +208,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         checks_dirs=options.get("checks_dir", ()),
         fail_on=ctx.meta.get(_FAIL_ON, "fail"),
         required=tuple(Family(name) for name in options.get("require", ())),
-        config=config.of(ctx),
+        config=configuration.of(ctx),
         redact=options.get("redact", "default"),
         home=home,
         user=user,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from ot_doctor.config import of
+from ot_doctor.cli.configuration import of
+from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, complain, write
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.report.formats import FORMATS, render_error
-from ot_doctor.streams import CouldNotWrite, WouldLeak, checked, complain, write
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ot_doctor.commands import Command
-from ot_doctor.config import ConfiguredCommand
-from ot_doctor.core import supervisor
-from ot_doctor.last_resort import keep
-from ot_doctor.options import (
+from ot_doctor.cli.commands import Command
+from ot_doctor.cli.configuration import ConfiguredCommand
+from ot_doctor.cli.last_resort import keep
+from ot_doctor.cli.options import (
     SETTINGS,
     ascii_only,
     check_options,
@@ -27,7 +26,8 @@ from ot_doctor.options import (
     report_options,
     style_of,
 )
-from ot_doctor.streams import Progress, complain, not_to_be_written, tell, write, write_files
+from ot_doctor.cli.output import Progress, complain, not_to_be_written, tell, write, write_files
+from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from ot_doctor.bundle.reading import Recording
@@ -146,7 +146,7 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.reading import read_bundle
-    from ot_doctor.cli import show, tell_of_faults
+    from ot_doctor.cli.main import show, tell_of_faults
     from ot_doctor.run.session import WrongUsage
 
     tell_of_faults(options["verbose"])
