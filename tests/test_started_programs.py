@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import FILES, ROOT, TREES
+from tests.rooms import FILES, ROOT, tree
 
 TABLE = (ROOT / ".github/SECURITY.md").read_text(encoding="utf-8")
 
@@ -63,7 +63,7 @@ def rows() -> set[tuple[str, str]]:
 
 
 def test_each_place_that_starts_something_is_in_the_table() -> None:
-    places = [place for module in FILES for place in sites(module, TREES[module])]
+    places = [place for module in FILES for place in sites(module, tree(module))]
     missing = [f"{FILES[module]}:{line} {name}" for module, name, line in places if (module, name) not in rows()]
     assert missing == []
     assert rows() == {(module, name) for module, name, _ in places}, "the table holds what is there no more"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_cli import TOKEN, Doctor, broken, doctor, installed  # noqa: F401
+from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, installed  # noqa: F401
 
 
 def collected(doctor: Doctor, name: str = "a.zip", *arguments: str) -> Path:  # noqa: F811

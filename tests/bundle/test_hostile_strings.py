@@ -20,7 +20,7 @@ from ot_doctor.check import Check
 from ot_doctor.report.formats import FORMATS, render
 from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
 from tests.bundle.recordings import bundle_of, healthy
-from tests.test_cli import SCRIPT
+from tests.cli.test_commands import SCRIPT
 
 HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\u202ee\u2066f\u200fg\x08h"
 FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")

@@ -1,6 +1,6 @@
 """A ``.env`` and ``${…}`` as Docker Compose reads them (compose-go 1.16 to 2.13), without Compose.
 
-``tests/evidence/test_compose_agrees.py`` holds this module against the real Compose.
+``tests/sources/test_compose_agrees.py`` holds this module against the real Compose.
 """
 
 from __future__ import annotations

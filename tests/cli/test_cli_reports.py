@@ -14,7 +14,7 @@ import pytest
 from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write_files
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.report.formats import FORMATS, format_of
-from tests.test_cli import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
+from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
 
 FAILING = (
     "from ot_doctor.check import Family, check\nfrom ot_doctor.evidence import EnvFile\n\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evidence.lying_engine import ID, UPGRADED, Lie, Send, body, endless, frame, lying_engine, says, truth
+from tests.sources.lying_engine import ID, UPGRADED, Lie, Send, body, endless, frame, lying_engine, says, truth
 
 TIMEOUT = 6.0  # seconds of the run
 MEMORY = 300 * 1024  # kB

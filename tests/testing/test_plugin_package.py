@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "tests" / "plugin" / "ot-doctor-site-example"
 SAMPLE = ROOT / "docs" / "sample"
 OWNER = "ot-doctor-site-example 1.0 (ot_doctor_site_example.image_pinned)"

@@ -19,11 +19,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.cli.test_commands import Doctor
 from tests.parts.engine import Engine
+from tests.redaction.secret_garden import PASSWORD_NAMES, Garden, in_single_quotes, log_of, surroundings
+from tests.redaction.secret_traces import Planted, leaked
 from tests.scenarios.scenario import _VOLUMES, DOCTOR, TOKEN, Scenario, hub_for
-from tests.secret_garden import PASSWORD_NAMES, Garden, in_single_quotes, log_of, surroundings
-from tests.secret_traces import Planted, leaked
-from tests.test_cli import Doctor
 
 MANY = int(os.environ.get("OT_DOCTOR_TEST_SECRETS", "0"))
 _OUTPUTS = ("r.txt", "r.json", "r.md", "r.html", "r.xml", "r.sarif", "r.prom", "r.nagios")

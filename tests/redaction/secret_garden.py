@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
+from tests.cli.test_commands import Doctor
+from tests.redaction.secret_traces import Planted
 from tests.scenarios import logs
-from tests.secret_traces import Planted
-from tests.test_cli import Doctor
 
 LETTERS = string.ascii_letters + string.digits
 

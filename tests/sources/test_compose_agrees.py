@@ -15,8 +15,8 @@ from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.compose import compose_files
 from ot_doctor.sources.dotenv import env_files
 from ot_doctor.sources.dotenv.compose_dialect import DotenvRefused, parse
-from tests.evidence.env_rows import ROWS, SHELL, Row
 from tests.parts.engine import parts_folder
+from tests.sources.env_rows import ROWS, SHELL, Row
 
 COMPOSE = parts_folder() / "root/usr/libexec/docker/cli-plugins/docker-compose"
 pytestmark = [

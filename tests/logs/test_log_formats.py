@@ -61,7 +61,7 @@ def test_a_record_of_each_format_in_each_wrapping(form: str, wrap: str) -> None:
     assert record.process == ("MainProcess" if form == "celery" else "")
 
 
-@pytest.mark.parametrize("form", set(FORMATS) - {"v0.5 JSON"})
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"v0.5 JSON"}))
 def test_a_traceback_belongs_to_the_record_before_it(form: str) -> None:
     first, last = (FORMATS[form].format(level=level, message="x") for level in ("ERROR", "INFO"))
     (record,) = scan(f"{first}\n{TRACEBACK}\n{last}\n")

@@ -11,9 +11,9 @@ import pytest
 from ot_doctor import __version__
 from ot_doctor.cli.main import cli
 from ot_doctor.cli.options import style_of
-from tests.test_cli import Doctor, doctor, document, installed  # noqa: F401
+from tests.cli.test_commands import Doctor, doctor, document, installed  # noqa: F401
 
-SIGNATURES = (Path(__file__).parent.parent / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")
+SIGNATURES = (Path(__file__).parents[2] / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")
 COMMANDS = {"": cli, **cli.commands}
 VALUES = {  # valid for run; the folder is the working folder
     "DIR": ".", "ENV_FILE": ".env", "LOGS": "worker.log", "WORKER": "celery-worker", "OFFLINE": "1", "NO_DOCKER": "1",
@@ -36,7 +36,7 @@ def read_by(command: click.Command) -> set[str]:
 
 
 def test_only_documented_variables_are_read() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "man" / "ot-doctor.1").read_text(encoding="utf-8").replace("\\", "")
+    page = (Path(__file__).parents[2] / "docs" / "man" / "ot-doctor.1").read_text(encoding="utf-8").replace("\\", "")
     for name, command in COMMANDS.items():
         for variable in read_by(command):
             assert f"{variable}\n" in page.replace("fB", "").replace("fR", ""), (name, variable)

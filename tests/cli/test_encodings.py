@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
 from ot_doctor.report.formats import FORMATS
-from tests.test_cli import COMPOSE, SCRIPT, TOKEN
+from tests.cli.test_commands import COMPOSE, SCRIPT, TOKEN
 
 NAME = "né"
 ENCODINGS: dict[str, dict[str, str]] = {

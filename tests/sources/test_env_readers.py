@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 
 from ot_doctor.sources.dotenv.compose_dialect import DotenvRefused, parse
 from ot_doctor.sources.dotenv.other_readers import BASH, PYTHON, bash_reading, differences
-from tests.evidence.env_rows import REFUSED, ROWS, SHELL, Row
+from tests.sources.env_rows import REFUSED, ROWS, SHELL, Row
 
 PROCESS_NUMBER = "34 $$"
 MORE_FOR_BASH = (

@@ -24,7 +24,7 @@ from ot_doctor import __version__
 from ot_doctor.run.discovery import discover
 from tests.scenarios import logs
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(sys.executable).with_name("ot-doctor")
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 TOKEN = "hf_" + "CmDlInEtOkEnCmDlInEtOkEn1234567890"

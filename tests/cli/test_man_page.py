@@ -14,7 +14,7 @@ import pytest
 
 from ot_doctor.cli.main import cli
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "man" / "ot-doctor.1"
 
 

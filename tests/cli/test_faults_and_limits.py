@@ -20,7 +20,7 @@ from ot_doctor.cli.interruption import CODE
 from ot_doctor.cli.output import CouldNotWrite, write_files
 from ot_doctor.core.debug_log import where_to_report
 from ot_doctor.core.limits import limit_reached
-from tests.test_cli import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
+from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
 
 CRASHING = """
 import sys

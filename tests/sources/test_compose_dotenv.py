@@ -16,7 +16,7 @@ from ot_doctor.sources.dotenv.compose_dialect import (
     references,
     substitute,
 )
-from tests.evidence.env_rows import REFUSED, ROWS, SHELL, Row
+from tests.sources.env_rows import REFUSED, ROWS, SHELL, Row
 
 
 def nothing(name: str) -> str | None:

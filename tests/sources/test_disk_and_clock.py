@@ -22,7 +22,7 @@ from ot_doctor.sources.dotenv import env_files
 from ot_doctor.sources.model_cache import cache
 from tests.checks.evidence import ENGINE, deployment, worker, workers
 from tests.checks.evidence import env_file as env_of
-from tests.evidence.test_model_cache import mounts
+from tests.sources.test_model_cache import mounts
 
 # -- a disk that does not answer -------------------------------------------------------------------------------------
 
@@ -105,10 +105,10 @@ def test_an_odd_entry_in_place_of_each_file_of_the_folder(tmp_path: Path, kind: 
 def test_an_odd_model_cache_dir(tmp_path: Path, value: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     where = deployment(running_dir=tmp_path, directory=tmp_path)
-    cache = cache.gather(
+    found = cache.gather(
         Request(environ={}, no_exec=True), where, Unavailable("no engine"), env_of(f"MODEL_CACHE_DIR={value}\n")
     )
-    assert not cache.complete
+    assert not found.complete
 
 
 @pytest.mark.parametrize("label", ["loop", "x" * 5000, "\0", "relative"])
