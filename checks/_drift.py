@@ -6,8 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Role, Unavailable, Worker, Workers
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Role, Secret, Unavailable, Worker, Workers
 
 CACHE_DIR = "MODEL_CACHE_DIR"
 SPEAKERS = ("MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS")

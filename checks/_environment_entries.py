@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Finding, Risk, Seen, Step, failed, warned
-from ot_doctor.evidence import ComposeConfig, ComposeSetting, Deployment, EnvEntry, EnvFile, Unavailable, Workers
+from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, ComposeSetting, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 from ot_doctor.evidence.workers import DIARIZING_SERVICES
-from ot_doctor.redaction.secret import TOKEN_NAME
 
 from ._remedies import delete_line, delete_lines, recreate
 from ._tokens import usable

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import Answer, Attempt, CachedModel, Host, Hub, ModelCache, Unavailable, WorkerToken
-from ot_doctor.redaction.secret import TOKEN_NAME
+from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, Hub, ModelCache, Unavailable, WorkerToken
 
 from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
 from ._present import Present

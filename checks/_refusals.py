@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ot_doctor.check import Cause, Finding, Seen, Step, passed, warned
-from ot_doctor.evidence import Answer, FileAnswer, Hub, Model, ModelCache, ReleaseLine, Unavailable
-from ot_doctor.redaction.secret import TOKEN_NAME
+from ot_doctor.evidence import TOKEN_NAME, Answer, FileAnswer, Hub, Model, ModelCache, ReleaseLine, Unavailable
 
 from ._remedies import TOKEN_SETTINGS, accept, run_again
 from ._severity import fault

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ot_doctor.check import Seen
-from ot_doctor.evidence import EnvFile, Unavailable, WorkerToken
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, EnvFile, Secret, Unavailable, WorkerToken
 
 
 def usable(value: object) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, Workers
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Secret, Unavailable, Workers
 
 from ._drift import SPEAKERS, Drift, drifts_of, edited_since, live, moved_cache, several_env_files
 from ._remedies import recreate

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
-from ot_doctor.redaction.secret import TOKEN_NAME
+from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 
 from ._environment_entries import SETTINGS, shadowing_entries
 from ._remedies import delete_lines, recreate

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, check, failed, passed, skipped
-from ot_doctor.evidence import Deployment, EnvFile, Unavailable, Worker, Workers
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvFile, Secret, Unavailable, Worker, Workers
 
 from ._drift import live
 from ._remedies import recreate

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
 from ot_doctor.evidence import (
+    TOKEN_NAME,
     Answer,
     Deployment,
     EnvFile,
@@ -20,7 +21,6 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
-from ot_doctor.redaction.secret import TOKEN_NAME
 
 from ._network import CAUSES, tries
 from ._refusals import refusal, seen_answer, weighed

@@ -9,8 +9,7 @@ from shlex import quote
 from typing import NamedTuple
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
-from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Unavailable, Workers
-from ot_doctor.redaction.secret import Secret
+from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Secret, Unavailable, Workers
 
 from ._remedies import delete_lines, recreate
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import (
+    TOKEN_NAME,
     Answer,
     Deployment,
     EnvFile,
@@ -17,7 +18,6 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
-from ot_doctor.redaction.secret import TOKEN_NAME
 
 from ._network import CAUSES, tries
 from ._remedies import TOKEN_SETTINGS, recreate, replace_token

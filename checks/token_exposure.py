@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
-from ot_doctor.redaction.secret import TOKEN_NAME
+from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
 from ._remedies import TOKEN_SETTINGS, delete_lines, new_token, put_token, recreate
 from ._tokens import usable

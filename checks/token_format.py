@@ -7,8 +7,7 @@ from itertools import pairwise
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import Deployment, EnvFile, ModelCache, Unavailable, Workers, WorkerToken
-from ot_doctor.redaction.secret import TOKEN_NAME, Shape
+from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvFile, ModelCache, Shape, Unavailable, Workers, WorkerToken
 
 from ._remedies import recreate, replace_token
 from ._severity import fault

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
-from ot_doctor.evidence import Deployment, EnvEntry, EnvFile, ModelCache, Unavailable, Workers, WorkerToken
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
 
 from ._remedies import recreate, replace_token
 from ._severity import fault

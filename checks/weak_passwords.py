@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ot_doctor.check import Family, Finding, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import EnvEntry, EnvFile
-from ot_doctor.redaction.secret import TOKEN_NAME, Secret
+from ot_doctor.evidence import TOKEN_NAME, EnvEntry, EnvFile, Secret
 
 SHOWN = 12  # passwords that are listed
 EXPECTED = "at least 12 characters, with letters and digits mixed"

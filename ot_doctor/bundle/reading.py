@@ -14,8 +14,8 @@ from ot_doctor.bundle import Refused
 from ot_doctor.bundle.archive import LARGEST_FILE, unpack
 from ot_doctor.bundle.codec import Malformed, decode, load
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST, README, REPORT_JSON, VERSION, Manifest
+from ot_doctor.core.files import NotAFile, TooLarge, read_small
 from ot_doctor.evidence import Unavailable
-from ot_doctor.sources.files import NotAFile, TooLarge, read_small
 from ot_doctor.sources.store import SOURCES, Store
 
 

@@ -180,7 +180,7 @@ def _table_in(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     """The file's options; ``None`` where a ``pyproject.toml`` has none. Raises ``ValueError``."""
-    from ot_doctor.sources.files import TooLarge, read_small
+    from ot_doctor.core.files import TooLarge, read_small
 
     if sys.version_info >= (3, 11):
         import tomllib

@@ -61,9 +61,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ot_doctor.core.files import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.worker_log import Hit, Record
 from ot_doctor.logs.multisearch import ManyWords
-from ot_doctor.sources.files import NotAFile, TooLarge, read_small
 
 if sys.version_info >= (3, 11):
     import tomllib

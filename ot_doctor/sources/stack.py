@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.workers import Role, Worker, Workers
-from ot_doctor.sources.files import TooLarge, on_disk, read_small
+from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.folder_search import compose_files as files_taken_by_itself
 
 _V0_3_CACHE = "/.cache/huggingface/transformers"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
@@ -21,7 +22,6 @@ from ot_doctor.redaction.secret import Secret, keep, printable, redact
 from ot_doctor.sources.compose.secret_files import meet_env_files, meet_file, meet_secrets
 from ot_doctor.sources.dotenv.compose_dialect import Budget, TemplateRefused, references, substitute
 from ot_doctor.sources.dotenv.line_lint import matters
-from ot_doctor.sources.files import TooLarge, read_small
 
 _LARGEST = 2 * 1024 * 1024
 _DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each

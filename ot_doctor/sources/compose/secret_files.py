@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.env_file import ComposeService
 from ot_doctor.redaction.secret import is_secret, keep, meet
 from ot_doctor.sources.dotenv.compose_dialect import TemplateRefused
-from ot_doctor.sources.files import TooLarge, read_small
 
 _MOST_FILES = 20
 _LARGEST = 1024 * 1024

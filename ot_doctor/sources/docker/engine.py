@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ot_doctor.core.deadline import within
+from ot_doctor.core.files import NotAFile, TooLarge, read_small
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.redaction.secret import printable, redact
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
-from ot_doctor.sources.files import NotAFile, TooLarge, read_small
 
 if TYPE_CHECKING:
     import docker

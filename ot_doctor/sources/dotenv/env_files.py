@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ot_doctor.core.deadline import within
+from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import AskedEnvFile, EnvEntry, EnvFile, EnvProblem
@@ -18,7 +19,6 @@ from ot_doctor.sources.dotenv.compose_dialect import Assignment, DotenvRefused, 
 from ot_doctor.sources.dotenv.git_index import NotKnown, tracked
 from ot_doctor.sources.dotenv.line_lint import is_hub_token, odd_lines, shown_key
 from ot_doctor.sources.dotenv.other_readers import differences
-from ot_doctor.sources.files import TooLarge, read_small
 
 _LARGEST = 1024 * 1024  # bytes; upstream's template has 30 thousand
 _MOST_LINES = 10_000

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ot_doctor.sources.files import TooLarge, read_small
+from ot_doctor.core.files import TooLarge, read_small
 
 _LARGEST_INDEX = 64 * 1024 * 1024  # bytes: about 700,000 files
 _LARGEST_SETTINGS = 1024 * 1024

@@ -13,7 +13,7 @@ from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, Releas
 from ot_doctor.evidence.env_file import EnvFile
 from ot_doctor.evidence.model_cache import CacheAccess, CachedFile, CachedModel, CacheRoot, FileState, ModelCache
 from ot_doctor.evidence.workers import Engine, Worker, Workers
-from ot_doctor.sources.files import on_disk
+from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.model_cache import access
 from ot_doctor.sources.model_cache.container_view import User, ask_container
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Found, as_evidence, folder_name, shown, state_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ot_doctor.core.files import NotAFile, TooLarge, read_small
 from ot_doctor.sources import stack
-from ot_doctor.sources.files import NotAFile, TooLarge, read_small
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

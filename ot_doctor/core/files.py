@@ -1,19 +1,10 @@
-"""Reading a file of the user's that may be anything, on a disk that may be gone."""
+"""Reading a file of the user's that may be anything."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
-
-from ot_doctor.core.deadline import TookTooLong, within
-from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.redaction.secret import printable
-
-T = TypeVar("T")
-_LONGEST = 5.0  # seconds for a look at one folder
 
 
 class TooLarge(Exception):
@@ -48,15 +39,3 @@ def _refuse_odd(path: Path, status: os.stat_result) -> None:
         raise IsADirectoryError(f"{path} is a folder")
     if not stat.S_ISREG(status.st_mode):
         raise NotAFile(f"{path} is not a regular file")
-
-
-def on_disk(request: Request, folder: Path, look: Callable[[], T]) -> T:
-    """What ``look`` finds in a folder. Raises ``Unavailable`` where the file system does not answer, as a dead network share."""
-    seconds = min(_LONGEST, request.remaining() / 3)
-    try:
-        return within(seconds, look)
-    except TookTooLong:
-        raise Unavailable(
-            f"The file system of {printable(str(folder))} does not answer: nothing came back within {seconds:.1f} s.",
-            hint="It may be a network share that is gone. Mount it again, or unmount it with 'umount -l'.",
-        ) from None
