@@ -225,8 +225,9 @@ def style_of(options: dict[str, Any]) -> Style:
 
     terminal = sys.stdout.isatty()
     colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
-    width = min(get_terminal_size((80, 24)).columns, 100) if terminal else 80
-    return Style(colour, options["ascii"] or not _can_show("✓✗…"), width, options["verbose"] > 0, options["quiet"])
+    columns, lines = get_terminal_size((80, 24)) if terminal else (80, 24)
+    ascii = options["ascii"] or not _can_show("✓✗…")
+    return Style(colour, ascii, min(columns, 100), options["verbose"] > 0, options["quiet"], height=lines)
 
 
 def _wants_colour(terminal: bool, environ: Mapping[str, str]) -> bool:

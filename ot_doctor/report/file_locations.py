@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from ot_doctor.check import Finding, Seen
+from ot_doctor.check import Finding
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.model import Report
 
@@ -38,13 +38,19 @@ def installation(report: Report) -> tuple[str, ...]:
 
 def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
     """Where in files of these folders something was seen: the lines that the message names first, files without a line last."""
-    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
+    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen.where, folders)))
     named = [int(line) for line in _LINE.findall(told.message)]
     return sorted(found, key=lambda place: (place.line is None, named.index(place.line) if place.line in named else len(named)))
 
 
-def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
-    match = _WHERE.fullmatch(seen.where)
+def place_of(told: Finding | RootCause, report: Report, folders: tuple[str, ...]) -> list[Place]:
+    """The same, and where nothing was seen in a file the installation's own: the ``.env``, else its Compose file."""
+    own = [report.deployment.env_path, *report.deployment.compose_files] if report.deployment else []
+    return places(told, folders) or [place for path in own if (place := _place(str(path), folders))][:1]
+
+
+def _place(where: str, folders: tuple[str, ...]) -> Place | None:
+    match = _WHERE.fullmatch(where)
     if match is None:
         return None
     for folder in folders:

@@ -10,7 +10,7 @@ from ot_doctor.check import Family, Status
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.run.requirements import unmet
+from ot_doctor.run.requirements import CHECK, unmet
 from ot_doctor.run.runner import Result
 
 
@@ -34,7 +34,7 @@ class Report:
 
     @property
     def summary(self) -> dict[Status, int]:
-        counted = Counter(result.status for result in self.results)
+        counted = Counter(counts_as(result) for result in self.results)
         return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}
 
     @property
@@ -59,6 +59,11 @@ class UsageError:
         return "ot-doctor itself failed" if self.kind == "internal" else "ot-doctor could not begin"
 
 
+def counts_as(result: Result) -> Status:
+    """The status that the check counts with: what is required and could not be checked is a failure."""
+    return Status.FAIL if result.check is CHECK and result.status is Status.UNKNOWN else result.status
+
+
 def exit_code(report: Report) -> int:
     """The exit code, for every format: 1 for a failure, 3 for what could not be checked, else 0. (2 is the command line's.)
 
@@ -67,7 +72,8 @@ def exit_code(report: Report) -> int:
     counts = report.summary
     if report.fail_on != "never" and (counts[Status.FAIL] or (report.fail_on == "warn" and counts[Status.WARN])):
         return 1
-    if report.fail_on != "never" and unmet(report.results, report.required):
+    missing = bool(unmet(report.results, report.required))
+    if report.fail_on != "never" and missing:
         return 1
     nothing = not (counts[Status.PASS] or counts[Status.WARN] or counts[Status.FAIL])
-    return 3 if counts[Status.UNKNOWN] or nothing or report.notices else 0
+    return 3 if counts[Status.UNKNOWN] or missing or nothing or report.notices else 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Finding, Step
 from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.report.advice import Planned, risk
 
 
 def one_line(text: str) -> str:
@@ -24,11 +25,18 @@ def writable(text: str) -> str:
 
 
 def details(
-    told: Finding | RootCause, follows_from: RootCause | None = None, *, said: str = "", pieces: int = 50, characters: int = 2000
+    told: Finding | RootCause,
+    follows_from: RootCause | None = None,
+    *,
+    said: str = "",
+    steps: Sequence[Planned] = (),
+    pieces: int = 50,
+    characters: int = 2000,
 ) -> str:
     """A finding or a root cause as plain text: the message, what else is ``said`` of it, what was expected and seen, the remedy.
 
-    Where it follows from a root cause, that is named instead of its own remedy, which would mislead. At most ``pieces`` of
+    Where it follows from a root cause, that is named instead of its own remedy, which would mislead; ``steps`` are shown in place
+    of it, with their numbers in the plan that they are part of. At most ``pieces`` of
     evidence are shown, each with at most so many ``characters``.
     """
     lines = [told.message, said] if said else [told.message]
@@ -39,13 +47,14 @@ def details(
         lines.append(f"and {len(told.evidence) - pieces} more")
     if follows_from:
         lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
-    elif told.remedy:
-        lines += ["To mend it:", *_steps(told.remedy)]
+    elif steps or told.remedy:
+        numbered = [(planned.number, planned.step) for planned in steps] or enumerate(told.remedy, 1)
+        lines += ["How to fix it:", *_steps(numbered)]
     return "\n".join(lines)
 
 
-def _steps(remedy: Iterable[Step]) -> Iterator[str]:
-    """A remedy's lines: numbered steps, each command and link on a line of its own."""
-    for number, step in enumerate(remedy, 1):
-        yield f"{number}. {step.text}"
+def _steps(steps: Iterable[tuple[int, Step]]) -> Iterator[str]:
+    """Numbered steps, each command and link on a line of its own."""
+    for number, step in steps:
+        yield f"{number}. {step.text}{f' ({risk(step)})' if risk(step) else ''}"
         yield from (f"   {more}" for more in (step.command, step.url) if more)

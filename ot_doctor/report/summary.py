@@ -1,7 +1,8 @@
-"""What the formats for people say alike: the verdict, what a cause has to do with the last failure, reasons, what was hidden."""
+"""What every format says: the verdict, the counts, what a cause has to do with the last failure, reasons, what was hidden."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -16,9 +17,13 @@ from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet
 from ot_doctor.run.runner import Result
 
-WORDS = {Status.PASS: "passed", Status.WARN: "warned", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
-SEE_ABOVE = "could not be checked, see above"  # of a check whose reason is given there
+WORDS = {Status.PASS: "passed", Status.WARN: "warning", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
+SEE_ABOVE = "could not run, see above"  # of a check whose reason is given there
 NAMED = 4  # checks that are named where the same is said of them; more are counted
+_FEW = 3  # warnings are named where they are fewer
+_ONE_ALLOWED = re.compile(r"(?i)(?:max|num)_speakers\W{1,4}1\b")
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_STAND_IN = re.compile(r"account-\d+")
 _WORDS_OF_ITS_OWN = 20  # characters: a longer message inside another one is its reason
 
 
@@ -44,35 +49,122 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of the run: a sentence without its full stop, the status that it amounts to, and what is said beside it."""
+
+    status: Status
+    text: str
+    more: tuple[str, ...] = ()  # the counts, the last diarization
+
+    @property
+    def line(self) -> str:
+        first, *others = self.more or ("",)
+        return " · ".join([f"{self.text}: {first}" if first else self.text, *others])
+
+
+def number(count: int, status: Status) -> str:
+    """``1 passed``, ``2 warnings``."""
+    return counted(count, WORDS[status]) if status is Status.WARN else f"{count:,} {WORDS[status]}"
+
+
 def counts(report: Report) -> str:
     """``8 passed, 4 failed``."""
-    found = [f"{count} {WORDS[status]}" for status, count in report.summary.items() if count]
+    found = [number(count, status) for status, count in report.summary.items() if count]
     return ", ".join(found) or "no check was run"
 
 
 def nothing_was_checked(report: Report) -> bool:
-    """Whether every check was skipped or could not be made."""
+    """Whether every check was skipped or could not run."""
     return not any(report.summary[status] for status in (Status.PASS, Status.WARN, Status.FAIL))
 
 
-def verdict(report: Report) -> str:
+def verdict(report: Report) -> Verdict:
     """The outcome of the run in one sentence."""
-    summary = report.summary
+    summary, missing = report.summary, unmet(report.results, report.required)
     if len(report.diagnosis) == 1:
-        return title(report.diagnosis[0].cause)
+        return Verdict(Status.FAIL, title(report.diagnosis[0].cause))
     if report.diagnosis:
-        return f"{len(report.diagnosis)} causes were found, to be mended in this order"
-    if unmet(report.results, report.required):
-        return "Not everything that is required could be checked"
+        return Verdict(Status.FAIL, f"{counted(len(report.diagnosis), 'problem')} found; fix them in this order")
+    failed = _failed_last(report)
+    also = f", and {failed}" if failed else ""
+    if missing:
+        families = ", ".join(f"{family.value} ({', '.join(names) or 'nothing'})" for family, names in missing.items())
+        return Verdict(Status.FAIL, "Not everything that is required could be checked", (families,))
+    if summary[Status.FAIL]:
+        return Verdict(Status.FAIL, f"{counted(summary[Status.FAIL], 'check')} failed")
     if summary[Status.UNKNOWN]:
-        return f"Nothing failed, but {counted(summary[Status.UNKNOWN], 'check')} could not be made"
+        left = f"{counted(summary[Status.UNKNOWN], 'check')} could not run"
+        if nothing_was_checked(report):
+            return Verdict(Status.UNKNOWN, f"Nothing could be checked: {left}")
+        return Verdict(Status.UNKNOWN, f"Nothing failed, but {left}{also}")
     if nothing_was_checked(report):
-        return "Nothing was checked"
-    if summary[Status.WARN]:
-        return f"Nothing failed; {counted(summary[Status.WARN], 'check')} deserve{'s' * (summary[Status.WARN] == 1)} attention"
-    left = summary[Status.SKIP]
-    skipped = f"; {counted(left, 'check')} {'was' if left == 1 else 'were'} skipped" if left else ""
-    return f"Everything that was checked is as it should be{skipped}"
+        return Verdict(Status.UNKNOWN, "Nothing was checked")
+    if report.notices:
+        return Verdict(Status.UNKNOWN, f"Nothing failed, but not all checks could be loaded{also}")
+    if failed:
+        return Verdict(Status.WARN, f"No problem found now, but {failed}")
+    return _nothing_is_wrong(report)
+
+
+def _nothing_is_wrong(report: Report) -> Verdict:
+    summary, last = report.summary, _succeeded_last(report)
+    warned = [result.check.name for result in report.results if result.status is Status.WARN]
+    found = [f"{counted(summary[Status.PASS], 'check')} passed"]
+    if warned:
+        found.append(number(len(warned), Status.WARN) + (f" ({', '.join(warned)})" if len(warned) < _FEW else ""))
+    found += [number(summary[Status.SKIP], Status.SKIP)] if summary[Status.SKIP] else []
+    status = Status.WARN if warned else Status.PASS
+    more: tuple[str, ...] = (", ".join(found),)
+    if last:
+        at = clock(last.ended_at or last.started_at, report)
+        speakers = "" if last.speakers is None else counted(last.speakers, "speaker")
+        more = (*more, "last diarization " + (", ".join(filter(None, (at, speakers))) or "succeeded"))
+    if warned and report.fail_on == "warn":
+        return Verdict(Status.FAIL, "Warnings count as failures", more)
+    if last and last.speakers == 1 and not _ONE_ALLOWED.search(last.settings):
+        return Verdict(Status.WARN, "The last diarization found only one speaker", more)
+    if report.deployment is None and report.log is not None:
+        return Verdict(status, "The log shows no problem", more)
+    if warned:
+        return Verdict(status, "Nothing failed", more)
+    if last:
+        return Verdict(status, "Everything works", more)
+    return Verdict(status, "No problem found", more) if summary[Status.SKIP] else Verdict(status, "All checks passed")
+
+
+def _failed_last(report: Report) -> str:
+    """What to add where the newest diarization failed, and no failure is left."""
+    newest = report.log.newest_ended if report.log else None
+    if newest is None or newest.outcome is not Outcome.FAILED:
+        return ""
+    at = since(newest.ended_at or newest.started_at, report)
+    return f"the last diarization failed{f' ({at})' if at else ''}"
+
+
+def _succeeded_last(report: Report) -> Attempt | None:
+    newest = report.log.newest_ended if report.log else None
+    return newest if newest and newest.outcome in (Outcome.SUCCEEDED, Outcome.RECOVERED) else None
+
+
+def clock(at: datetime | None, report: Report) -> str:
+    """``15:50 UTC``, with the date where that is not the report's."""
+    if at is None:
+        return ""
+    at, today = at.astimezone(timezone.utc), (report.recorded_at or report.started_at).astimezone(timezone.utc)
+    return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def since(at: datetime | None, report: Report) -> str:
+    """``15:50 UTC, 3 minutes ago``; for recorded evidence the time that had gone by when it was recorded."""
+    if at is None:
+        return ""
+    seconds = ((report.recorded_at or report.started_at) - at).total_seconds()
+    if seconds < 0:  # another machine's clock
+        return clock(at, report)
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
+    gone = counted(int(seconds // size), unit)
+    return f"{clock(at, report)}, {gone} {'before it was recorded' if report.recorded_at else 'ago'}"
 
 
 def moment(at: datetime | None) -> str:
@@ -85,7 +177,7 @@ def sureness(root: RootCause) -> str:
     return "" if root.confidence is Confidence.CERTAIN else root.confidence.value
 
 
-def relation(root: RootCause, relations: Relations, *, granted: bool = False) -> str:
+def relation(root: RootCause, relations: Relations, report: Report, *, granted: bool = False) -> str:
     """What the cause has to do with the last failure; empty where there is none to speak of.
 
     ``granted``: who reads it takes for granted that the cause explains the failure.
@@ -94,11 +186,11 @@ def relation(root: RootCause, relations: Relations, *, granted: bool = False) ->
     if not relations.any_failure or kind is None:
         return ""
     if kind is Relation.EXPLAINS:
-        at = f" ({moment(relations.failed_at)})" if relations.failed_at else ""
+        at = f" ({since(relations.failed_at, report)})" if relations.failed_at else ""
         return "" if granted or root.cause is Cause.UNRECOGNISED else f"It explains the last failure{at}."
     if kind is Relation.WOULD_BREAK:
-        return "The last failure did not come from it; it would break the next run too."
-    return "It has nothing to do with the last failure."
+        return "It would break the next run."
+    return "It is unrelated to the last failure."
 
 
 def is_the_failure(root: RootCause) -> bool:
@@ -117,6 +209,17 @@ def shared(report: Report, status: Status) -> list[Shared]:
         if name not in names:
             names.append(name)
     return [Shared(reason, tuple(names)) for reason, names in sorted(groups, key=lambda group: -len(group[1]))]
+
+
+def not_known(report: Report) -> list[Shared]:
+    """Why checks could not run: each reason once, and reasons with one cause and one remedy once."""
+    groups: dict[object, Shared] = {}
+    for number, one in enumerate(shared(report, Status.UNKNOWN)):
+        key = (one.finding.cause, one.finding.remedy) if one.finding.cause and one.finding.remedy else number
+        first = groups.get(key)
+        checks = tuple(dict.fromkeys([*(first.checks if first else ()), *one.checks]))
+        groups[key] = Shared(first.finding if first else one.finding, checks)
+    return sorted(groups.values(), key=lambda one: -len(one.checks))
 
 
 def was_made(result: Result) -> bool:
@@ -144,6 +247,11 @@ def worst(result: Result) -> Finding | None:
 def roots_of(result: Result, report: Report) -> list[RootCause]:
     """The root causes that account for the check's failures."""
     return [root for root in report.diagnosis if result.check.name in root.explains]
+
+
+def leads(result: Result, root: RootCause) -> bool:
+    """Whether the check is the one that a format shows for the root cause, where it shows one check for each fault."""
+    return bool(root.explains) and root.explains[0] == result.check.name
 
 
 def is_one_of(finding: Finding, roots: Sequence[RootCause]) -> bool:
@@ -197,6 +305,19 @@ def place(report: Report) -> list[str]:
         found = [source.name for source in (report.log.sources if report.log else ())]
     found += [f"recorded {moment(report.recorded_at)}"] if report.recorded_at else []
     return found + [worker.name for worker in (report.workers.diarizers if report.workers else ())]
+
+
+def how(report: Report) -> str:
+    """The heading of the plan."""
+    return "How to fix it, on the machine that was recorded" if report.recorded_at else "How to fix it"
+
+
+def names_account(report: Report) -> str:
+    """A sentence for those who pass the report on; empty where it names no account, or only a stand-in."""
+    account = report.hub.identity.account if report.hub and report.hub.identity else ""
+    if not account or _STAND_IN.fullmatch(account):
+        return ""
+    return f"This report names the Hugging Face account '{account}'; --redact strict hides it."
 
 
 def hidden_names(report: Report) -> str:

@@ -17,6 +17,7 @@ from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
+from ot_doctor.report.advice import plan
 from ot_doctor.report.formats.html import render, render_error
 from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import UsageError, exit_code
@@ -50,7 +51,7 @@ def skeleton(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def texts(element: Element) -> list[str]:
-    return [text for e in element.iter() if tag(e) != "style" for text in (e.text or "", e.tail or "")]
+    return [text for e in element.iter() if tag(e) not in ("style", "script") for text in (e.text or "", e.tail or "")]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -100,12 +101,16 @@ def test_the_page_needs_nothing_but_itself(name: str) -> None:
     text = render(ALL[name]())
     root = parsed(text)
     for element in root.iter():
-        assert tag(element) not in ("script", "link", "img", "iframe", "object", "embed", "base", "form", "image", "use", "input")
+        assert tag(element) not in ("link", "img", "iframe", "object", "embed", "base", "form", "image", "use", "input")
     style = next(e.text or "" for e in root.iter() if tag(e) == "style")
     assert "url(" not in style and "@import" not in style and "@font-face" not in style
     policy = next(e.attrib["content"] for e in root.iter() if e.attrib.get("http-equiv") == "Content-Security-Policy")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert policy.split("; ")[:2] == ["default-src 'none'", f"style-src 'sha256-{digest}'"]
+    (script,) = (e for e in root.iter() if tag(e) == "script")
+    assert not script.attrib and not re.search(r"https?:|fetch|XMLHttp|import|innerHTML|eval", script.text or "")
+    digests = [b64encode(hashlib.sha256((own or "").encode()).digest()).decode() for own in (style, script.text)]
+    assert policy.split("; ")[:3] == [
+        "default-src 'none'", f"style-src 'sha256-{digests[0]}'", f"script-src 'sha256-{digests[1]}'",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -127,9 +132,9 @@ def test_the_cause_comes_first_and_its_commands_are_whole() -> None:
     made = REPORTS["three-causes"]()
     root = parsed(render(made))
     main = next(e for e in root.iter() if tag(e) == "main")
-    assert [e.attrib.get("aria-labelledby") for e in main] == ["diagnosis", "attempts", "checks", "versions"]
+    assert [e.attrib.get("aria-labelledby") for e in main] == ["diagnosis", "how", "attempts", "checks", "versions"]
     commands = ["".join(e.itertext()) for e in root.iter() if e.attrib.get("class") == "command"]
-    assert commands == [step.command for cause in made.diagnosis for step in cause.remedy if step.command]
+    assert commands == [planned.step.command for planned in plan(made.diagnosis) if planned.step.command]
     assert ".command { margin-top: .45rem; user-select: all;" in render(made)
 
 

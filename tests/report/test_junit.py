@@ -9,6 +9,7 @@ import pytest
 import xmlschema
 
 from ot_doctor.check import Cause, Check, Family, Seen, Status, Step, failed, passed, unknown, warned
+from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import junit
 from ot_doctor.report.model import UsageError, exit_code
 from ot_doctor.run.runner import Result
@@ -83,16 +84,24 @@ def test_a_failure_tells_everything_that_a_reader_needs() -> None:
     assert failure is not None and failure.get("type") == "env-shadowed"
     assert (failure.get("message") or "").startswith("line 9 of /srv/ot/.env")
     for line in (
-        "Expected: one line with the token", "Seen in /srv/ot/.env:9: HUGGINGFACE_TOKEN is empty", "To mend it:",
-        "1. Delete line 9 of /srv/ot/.env.", "   sed -i '9d' /srv/ot/.env",
+        "Expected: one line with the token", "Seen in /srv/ot/.env:9: HUGGINGFACE_TOKEN is empty", "How to fix it:",
+        "1. Delete line 9 of /srv/ot/.env. (changes this file)", "   sed -i '9d' /srv/ot/.env",
     ):  # fmt: skip
         assert line in (failure.text or "").splitlines()
 
 
 def test_a_consequence_names_its_root_instead_of_its_own_remedy() -> None:
     root = document(junit.render(REPORTS["one-root-cause"]()))
-    text = root.findtext(".//testcase[@name='token-present']/failure") or ""
+    text = root.findtext(".//testcase[@name='token-present']/skipped") or ""
+    assert text.startswith("This follows from env-shadowed (see env-shadowed).\n")
     assert "This follows from env-shadowed: line 9" in text and "Write a token." not in text
+
+
+@pytest.mark.parametrize(("name", "faults"), [("one-root-cause", 1), ("three-causes", 3)])
+def test_one_fault_is_one_failure(name: str, faults: int) -> None:
+    root = document(junit.render(REPORTS[name]()))
+    assert root.get("failures") == str(faults)
+    assert {failure.get("type") for failure in root.iter("failure")} == {r.cause.value for r in REPORTS[name]().diagnosis}
 
 
 def test_several_findings_of_a_check_are_one_case() -> None:
@@ -122,7 +131,7 @@ def test_much_evidence_is_cut_and_that_is_said() -> None:
     many = [Seen("cache", f"/srv/ot/models/{n}", "x" * 5000) for n in range(60)]
     root = document(junit.render(report({"env-lines": (failed(Cause.MODEL_CORRUPT, "m", evidence=many, remedy=[Step("s")]),)})))
     text = root.findtext(".//failure") or ""
-    assert "and 10 more" in text and "x…\n" in text and len(text) < 150_000 and text.endswith("1. s")
+    assert "and 10 more" in text and "x…\n" in text and len(text) < 150_000 and text.endswith(f"1. s\n2. {TRY.text}")
 
 
 def test_hostile_text_stays_text() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Finding, Seen, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.diagnosis.causes import title
 from ot_doctor.report.formats import sarif
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.run.discovery import discover
@@ -81,6 +82,8 @@ def test_code_scanning_would_take_it(made: Report) -> None:
         assert not path.startswith(("/", "~", "file:")) and ".." not in path.split("/") and line >= 1
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["level"] in ("error", "warning") and result["message"]["text"]
+    names = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(set(names)) == len(names), "a check and a cause may have one name"
     fingerprints = [result["partialFingerprints"]["primaryLocationLineHash"] for result in run["results"]]
     assert len(set(fingerprints)) == len(fingerprints)
 
@@ -100,10 +103,26 @@ def test_a_warning_with_a_file_is_one_too() -> None:
     assert (result["level"], place(result["locations"][0])) == ("warning", (".env", 1))
 
 
+def test_a_fault_is_one_result_with_its_cause_as_the_rule() -> None:
+    run = run_of(sarif.render(REPORTS["three-causes"]()))
+    assert [result["ruleId"] for result in run["results"]] == ["cache-permission", "gated-not-accepted", "speakers-config"]
+    assert run["invocations"][0]["toolExecutionNotifications"] == []
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert rules["gated-not-accepted"]["shortDescription"]["text"] == title(Cause.GATED_NOT_ACCEPTED)
+    assert len(rules["gated-not-accepted"]["help"]["text"]) > 80
+
+
+def test_a_cause_without_a_file_is_put_to_the_settings_of_the_installation() -> None:
+    agreement = results(REPORTS["three-causes"]())[1]
+    assert [place(location) for location in agreement["locations"]] == [(".env", 1)]
+    assert "2. Log in at huggingface.co" in agreement["message"]["text"], "with its number in the plan for all causes"
+
+
 def test_what_has_no_file_is_told_as_a_notification() -> None:
-    told = {n["associatedRule"]["id"]: n for n in notifications(REPORTS["three-causes"]())}
-    assert told.keys() == {"model-access", "last-attempt", "speaker-limits"}
-    assert told["model-access"]["message"]["text"].startswith("model-access failed: the account 'ana'")
+    made = replace(REPORTS["three-causes"](), deployment=None)
+    told = {n["associatedRule"]["id"]: n for n in notifications(made)}
+    assert results(made) == [] and told.keys() == {"cache-permission", "gated-not-accepted", "speakers-config"}
+    assert told["gated-not-accepted"]["message"]["text"].startswith("gated-not-accepted: the account 'ana'")
     # An error there would mean that the run itself failed.
     assert {notification["level"] for notification in told.values()} == {"warning"}
 
@@ -148,7 +167,9 @@ def test_places_in_the_installation(where: str, expected: tuple[str, int]) -> No
 )  # fmt: skip
 def test_what_is_no_place_in_the_installation(where: str) -> None:
     made = report({"env-lines": (broken(where),)})
-    assert results(made) == [] and len(notifications(made)) == 1
+    assert [place(result["locations"][0]) for result in results(made)] == [(".env", 1)], "the installation's own file"
+    odd = report({"env-lines": (warned("odd", evidence=[Seen(".env", where, "seen")]),)})
+    assert results(odd) == [] and len(notifications(odd)) == 1
 
 
 def test_a_home_folder_that_is_not_shown_is_still_the_same_place() -> None:
@@ -200,8 +221,13 @@ def test_fingerprints_stay_when_the_line_moves_and_tell_findings_apart() -> None
     assert before == fingerprints(replace(broken("/srv/ot/.env:50", subject="A"), message="said in other words"))
     assert before != fingerprints(broken("/srv/ot/.env:5", subject="B"))
     assert before != fingerprints(broken("/srv/ot/.env.local:5", subject="A"))
-    twice = fingerprints(broken("/srv/ot/.env:5", subject="A"), broken("/srv/ot/.env:6", subject="A"))
-    assert twice == [before[0], before[0].removesuffix(":1") + ":2"]
+    assert fingerprints(broken("/srv/ot/.env:5", subject="A"), broken("/srv/ot/.env:6", subject="A")) == before, "one fault"
+
+    def odd(line: int) -> Finding:
+        return warned("odd", subject="A", evidence=[Seen(".env", f"/srv/ot/.env:{line}", "seen")])
+
+    first, second = fingerprints(odd(5), odd(6))
+    assert first.endswith(":1") and second == first.removesuffix(":1") + ":2"
 
 
 def test_no_link_can_be_written_into_a_message() -> None:

@@ -25,7 +25,7 @@ def files() -> dict[str, str]:
     """The documents by their paths below reference/."""
     report = _report()
     made = {f"examples/report{endings[0] if endings else f'.{name}'}": render(report, name) for name, endings in FORMATS.items()}
-    diagnosis, _, _ = made["examples/report.txt"].partition("\nenv\n")
+    diagnosis, _, _ = made["examples/report.txt"].partition("\nChecks: ")
     return {"examples/diagnosis.txt": diagnosis, **made}
 
 

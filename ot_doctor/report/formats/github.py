@@ -1,13 +1,13 @@
 """The ``github`` format: workflow commands that annotate a run of GitHub Actions, and the job summary.
 
-The checklist stands in a folded group of the log. Below it come the annotations: an error for each root cause, the one to mend
-first in front, then warnings. GitHub shows the first ten of each.
+The report is in a folded group of the log. Below it come the verdict and the annotations: an error for each root cause, the one
+to fix first in front, then warnings. GitHub shows the first ten of each.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ot_doctor.check import Finding, Status
@@ -15,14 +15,15 @@ from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report import summary
+from ot_doctor.report.advice import Planned, of_cause, plan
 from ot_doctor.report.file_locations import Place, installation, places, workspace
-from ot_doctor.report.formats.text import Style
+from ot_doctor.report.formats.text import Style, verdict_line
 from ot_doctor.report.formats.text import render as render_text
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.plain import details, one_line, shortened, writable
 from ot_doctor.run.requirements import CHECK as REQUIRED
 
-_LOG = Style(width=120)
+_LOG = Style(width=120, height=10**9, verbose=True)
 _LONGEST = 4000  # characters of a message: the runner cuts at 4096
 _LARGEST_SUMMARY = 1024 * 1024  # bytes of a step's summary: GitHub takes no larger one
 # The runner trims what stands before "::", and its comparisons overlook characters that have no width.
@@ -31,9 +32,10 @@ _OLD_COMMAND = re.compile(r"(#[^ -~]*#)(?=[^ -~]*\[)")
 
 
 def render(report: Report) -> str:
-    """What is to be printed in a step: the folded checklist, the line that sums it up, and the annotations."""
-    *checklist, summary = _harmless(render_text(report, _LOG)).splitlines()
-    lines = ["::group::ot-doctor: the whole checklist", *checklist, "::endgroup::", summary, *_annotations(report)]
+    """What is to be printed in a step: the folded report, its verdict, and the annotations."""
+    whole = _harmless(render_text(report, _LOG)).splitlines()
+    verdict = _harmless(verdict_line(report))
+    lines = ["::group::ot-doctor: the whole report", *whole, "::endgroup::", verdict, *_annotations(report)]
     return writable("\n".join(lines)) + "\n"
 
 
@@ -65,24 +67,25 @@ def _annotations(report: Report) -> Iterator[str]:
     def place(told: Finding | RootCause) -> Place | None:
         return next(iter(places(told, folders)), None)
 
-    for root in report.diagnosis:
+    steps = plan(report.diagnosis)
+    for number, root in enumerate(report.diagnosis):
         what = f"{title(root.cause)} ({root.cause.value})"
-        said = summary.relation(root, relations, granted=summary.is_the_failure(root))
-        yield _command("error", what, _message(root, said), place(root))
+        said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
+        yield _command("error", what, _message(root, said, of_cause(steps, number)), place(root))
     warning = "error" if report.fail_on == "warn" else "warning"
     for alike in summary.shared(report, Status.WARN):
         yield _command(warning, alike.who, _message(alike.finding), place(alike.finding))
-    for alike in summary.shared(report, Status.UNKNOWN):
+    for alike in summary.not_known(report):
         level = "error" if REQUIRED.name in alike.checks else "warning"
-        yield _command(level, f"Could not be checked: {alike.who}", _message(alike.finding), place(alike.finding))
+        yield _command(level, f"Could not run: {alike.who}", _message(alike.finding), place(alike.finding))
     for notice in report.notices:
         yield _command("warning", "ot-doctor", notice)
     if summary.nothing_was_checked(report) and not report.summary[Status.UNKNOWN]:
         yield _command("warning", "ot-doctor", "Nothing was checked: every check was skipped.")
 
 
-def _message(told: Finding | RootCause, said: str = "") -> str:
-    text = details(told, said=said, pieces=4, characters=400)
+def _message(told: Finding | RootCause, said: str = "", steps: Sequence[Planned] = ()) -> str:
+    text = details(told, said=said, steps=steps, pieces=4, characters=400)
     if isinstance(told, RootCause) and len(told.explains) > 1:
         text = f"{text}\nChecks that fail because of it: {', '.join(told.explains)}"
     return shortened(text, _LONGEST)

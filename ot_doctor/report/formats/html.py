@@ -9,20 +9,20 @@ from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from ot_doctor.check import Family, Finding, Risk, Seen, Status, Step
+from ot_doctor.check import Family, Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
+from ot_doctor.report.advice import plan, risk
 from ot_doctor.report.formats.html_elements import Child, document, element
 from ot_doctor.report.formats.timeline import timelines
-from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.model import Report, UsageError, counts_as
 from ot_doctor.report.versions import versions
 from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
-_RISKS = {Risk.RESTARTS: "restarts containers", Risk.CHANGES_FILES: "changes files"}
 _FAMILIES = {
     Family.ENV: "Settings", Family.TOKEN: "Token", Family.ACCESS: "Access to the models", Family.CACHE: "Model cache",
     Family.WORKER: "Worker", Family.LOGS: "Log", Family.SPEAKERS: "Speakers", Family.HOST: "This machine",
@@ -31,24 +31,26 @@ _FAMILIES = {
 
 def render(report: Report) -> str:
     """The whole page."""
-    worst = max((result.status for result in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
-    pills = [element("li", f"{count} {summary.WORDS[s]}", class_=s.value) for s, count in report.summary.items() if count]
-    about = [*summary.place(report), summary.moment(report.started_at), f"exit code {exit_code(report)}"]
+    verdict = summary.verdict(report)
+    pills = [element("li", summary.number(count, s), class_=s.value) for s, count in report.summary.items() if count]
+    last = [part for part in verdict.more[1:] if part]
+    about = [*summary.place(report), summary.moment(report.started_at), *last]
     head = element(
-        "header", element("p", summary.tool(), class_="tool"), element("h1", summary.verdict(report)),
+        "header", element("p", summary.tool(), class_="tool"), element("h1", verdict.text),
         element("ul", *(element("li", part) for part in about), class_="about"),
-        element("ul", *pills, class_="counts") if pills else None, class_=worst.value,
+        element("ul", *pills, class_="counts") if pills else None, class_=verdict.status.value,
     )  # fmt: skip
     main = element(
-        "main", _diagnosis(report), _not_known(report), *(element("p", notice, class_="notice") for notice in report.notices),
+        "main", *_diagnosis(report), _not_known(report), *(element("p", notice, class_="notice") for notice in report.notices),
         _warnings(report), _attempts(report), _checks(report), _versions(report),
     )  # fmt: skip
-    return _page(summary.verdict(report), head, main, element("footer", element("p", summary.hidden(report))))
+    notes = [element("p", note) for note in (summary.names_account(report), summary.hidden(report)) if note]
+    return _page(verdict.text, head, main, element("footer", *notes))
 
 
 def render_error(error: UsageError) -> str:
     """The page for exit codes 2 and 4: what was wrong."""
-    about = [summary.moment(error.started_at), f"exit code {error.exit_code}"]
+    about = [summary.moment(error.started_at)]
     head = element(
         "header", element("p", summary.tool(), class_="tool"), element("h1", error.title),
         element("ul", *(element("li", part) for part in about), class_="about"), class_=Status.FAIL.value,
@@ -58,34 +60,50 @@ def render_error(error: UsageError) -> str:
 
 
 def _page(name: str, *body: Element) -> str:
-    style = files("ot_doctor.report.formats").joinpath("html_style.css").read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    style, script = _own("html_style.css"), _own("html_copy.js")
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    )
     head = element(
         "head", element("meta", charset="utf-8"), element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"), element("meta", name="referrer", content="no-referrer"),
         element("title", f"{name} – ot-doctor"), element("style", style),
     )  # fmt: skip
-    return document(element("html", head, element("body", *body), lang="en"))
+    return document(element("html", head, element("body", *body, element("script", script)), lang="en"))
+
+
+def _own(name: str) -> str:
+    """A file of this package."""
+    return files("ot_doctor.report.formats").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """The only style, or script, that the page's policy lets in."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _section(heading: str, *children: Child, name: str) -> Element:
     return element("section", element("h2", heading, id=name), *children, aria_labelledby=name)
 
 
-def _diagnosis(report: Report) -> Element | None:
+def _diagnosis(report: Report) -> list[Element]:
+    """The causes, and the one plan for all of them."""
     if not report.diagnosis:
-        return None
-    relations, alone = Relations(report), len(report.diagnosis) == 1
-    roots = (_root(root, number, len(report.diagnosis), relations) for number, root in enumerate(report.diagnosis, 1))
-    return _section("Root cause" if alone else "Root causes", *roots, name="diagnosis")
+        return []
+    relations, count = Relations(report), len(report.diagnosis)
+    roots = (_root(root, number, count, relations, report) for number, root in enumerate(report.diagnosis, 1))
+    steps = element("article", _steps([planned.step for planned in plan(report.diagnosis)]), class_="plan")
+    return [
+        _section("Root cause" if count == 1 else "Root causes", *roots, name="diagnosis"),
+        _section(summary.how(report), steps, name="how"),
+    ]
 
 
-def _root(root: RootCause, number: int, of: int, relations: Relations) -> Element:
-    order = f"{'Mend first' if number == 1 else 'Then'} · {number} of {of}"
+def _root(root: RootCause, number: int, of: int, relations: Relations, report: Report) -> Element:
+    order = f"{'Fix first' if number == 1 else 'Then fix'} ({number} of {of})"
     heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
-    said = summary.relation(root, relations, granted=summary.is_the_failure(root))
+    said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     names = [element("code", root.cause.value)]
     names += [element("span", summary.sureness(root))] if summary.sureness(root) else []
     names += [element("code", root.subject)] if root.subject else []
@@ -93,20 +111,19 @@ def _root(root: RootCause, number: int, of: int, relations: Relations) -> Elemen
         "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
         element("p", root.message, class_="message"), element("p", said, class_="relation") if said else None,
         _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=number == 1) if root.evidence else None,
-        element("h4" if heading else "h3", "To mend it", class_="how"), _steps(root.remedy),
         class_="first" if number == 1 else "then",
     )  # fmt: skip
 
 
 def _not_known(report: Report) -> Element | None:
-    reasons = [_article(reason.finding, reason.who) for reason in summary.shared(report, Status.UNKNOWN)]
-    return _section("Could not be checked", *reasons, name="not-known") if reasons else None
+    reasons = [_article(reason.finding, reason.who) for reason in summary.not_known(report)]
+    return _section("Could not run", *reasons, name="not-known") if reasons else None
 
 
 def _warnings(report: Report) -> Element | None:
     found = [(finding, result) for result in report.results for finding in result.findings if finding.status is Status.WARN]
     warnings = [_article(finding, result.check.name) for finding, result in found]
-    return _section("Deserves attention", *warnings, name="warnings") if warnings else None
+    return _section("Warnings", *warnings, name="warnings") if warnings else None
 
 
 def _article(finding: Finding, head: str) -> Element:
@@ -172,7 +189,7 @@ def _check(result: Result, report: Report) -> Element:
     findings = element("ul", *(_finding(f, summary.follows_from(result, f, report)) for f in result.findings), class_="findings")
     said = summary.worst(result)
     name = element("p", element("code", result.check.name), class_="names")
-    return _row(result.status, result.check.title, said.message if said else "", name, findings)
+    return _row(counts_as(result), result.check.title, said.message if said else "", name, findings)
 
 
 def _finding(finding: Finding, root: RootCause | None) -> Element:
@@ -199,9 +216,9 @@ def _steps(steps: Sequence[Step]) -> Element:
 
 
 def _step(step: Step) -> Element:
-    risk = _RISKS.get(step.risk)
+    does = risk(step)
     return element(
-        "li", element("p", step.text, *((" ", element("span", risk, class_="risk")) if risk else ())),
+        "li", element("p", step.text, *((" ", element("span", does, class_="risk")) if does else ())),
         element("pre", element("code", step.command), class_="command") if step.command else None,
         element("p", _link(step.url)) if step.url else None,
     )  # fmt: skip

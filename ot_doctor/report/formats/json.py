@@ -13,7 +13,7 @@ from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.secret import redact
-from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.run.runner import Result
 
 SCHEMA = "ot-doctor/report/1"
@@ -127,7 +127,7 @@ def _check(result: Result, relations: Relations) -> dict[str, Any]:
         "name": result.check.name,
         "family": result.check.family.value,
         "title": result.check.title,
-        "status": result.status.value,
+        "status": counts_as(result).value,
         "duration_ms": round(result.duration * 1000),
         "findings": [_finding(finding, relations) for finding in result.findings],
     }

@@ -9,10 +9,11 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from ot_doctor.check import Status
-from ot_doctor.report.model import Report, UsageError
+from ot_doctor.check import Finding, Status
+from ot_doctor.report.advice import of_cause, plan
+from ot_doctor.report.model import Report, UsageError, counts_as
 from ot_doctor.report.plain import details, one_line, writable
-from ot_doctor.report.summary import follows_from
+from ot_doctor.report.summary import follows_from, is_one_of, leads, roots_of
 from ot_doctor.run.runner import Result
 
 _TOOL = "ot-doctor"
@@ -21,7 +22,10 @@ _Case = ElementTree.Element
 
 
 def render(report: Report) -> str:
-    """The whole document. A warning is a failure where warnings lead to exit code 1; what is unknown is an error."""
+    """The whole document. A warning is a failure where warnings lead to exit code 1; what is unknown is an error.
+
+    One fault is one failure: what only follows from a root cause, or tells of it once more, is skipped.
+    """
     families: dict[str, list[_Case]] = {}
     for result in report.results:
         families.setdefault(result.check.family.value, []).append(_case(result, report))
@@ -39,15 +43,19 @@ def render_error(error: UsageError) -> str:
 
 
 def _case(result: Result, report: Report) -> _Case:
-    status = result.status
-    telling = [finding for finding in result.findings if finding.status is status]
+    status, worst = counts_as(result), result.status
+    telling = [finding for finding in result.findings if finding.status is worst]
     more = f" (and {len(telling) - 1} more)" if len(telling) > 1 else ""
     message = f"{telling[0].message}{more}"
     kind = telling[0].cause.value if telling[0].cause else status.value
     bad = [f for f in result.findings if f.status in (Status.FAIL, Status.WARN, Status.UNKNOWN)]
-    text = "\n\n".join(details(finding, follows_from(result, finding, report)) for finding in bad)
+    text = "\n\n".join(_details(finding, result, report) for finding in bad)
     child: ElementTree.Element | None = None
-    if status is Status.FAIL or (status is Status.WARN and report.fail_on == "warn"):
+    roots = roots_of(result, report) if status is Status.FAIL else []
+    if roots and not any(leads(result, root) for root in roots):
+        said = f"This follows from {', '.join(dict.fromkeys(f'{r.cause.value} (see {r.explains[0]})' for r in roots))}."
+        child = _told("skipped", roots[0].cause.value, said, f"{said}\n{text}")
+    elif status is Status.FAIL or (status is Status.WARN and report.fail_on == "warn"):
         child = _told("failure", kind, message, text)
     elif status is Status.UNKNOWN:
         child = _told("error", kind, message, text)
@@ -56,6 +64,17 @@ def _case(result: Result, report: Report) -> _Case:
     elif status is Status.WARN:
         child = _element("system-out", f"Warning: {text}")
     return _new_case(f"{_TOOL}.{result.check.family.value}", result.check.name, result.duration, child)
+
+
+def _details(finding: Finding, result: Result, report: Report) -> str:
+    """The finding; where it is a root cause, with the steps that the plan has for it."""
+    root = follows_from(result, finding, report)
+    same = [n for n, one in enumerate(report.diagnosis) if finding.status is Status.FAIL and is_one_of(finding, [one])]
+    if not same:
+        return details(finding, root)
+    if not leads(result, report.diagnosis[same[0]]):
+        return details(finding, report.diagnosis[same[0]])
+    return details(finding, steps=of_cause(plan(report.diagnosis), same[0]))
 
 
 def _new_case(classname: str, name: str, seconds: float, child: ElementTree.Element | None) -> _Case:

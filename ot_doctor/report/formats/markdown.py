@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from ot_doctor.check import Finding, Risk, Seen, Status, Step
+from ot_doctor.check import Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
+from ot_doctor.report.advice import Planned, plan, risk
 from ot_doctor.report.formats.markdown_text import clip, code, fence, indented, inline, link
-from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.report.versions import versions
 from ot_doctor.run.runner import Result
 
 T = TypeVar("T")
 LIMIT = 60_000  # characters: GitHub takes 65,536, and who pastes the report adds words of their own
 # Characters as they are written, of each part; the details of the checks get what the others leave.
-_DIAGNOSIS, _IN_SHORT, _NOT_KNOWN, _LOG, _TABLE, _NOTICES, _ATTEMPTS, _VERSIONS = (
-    28_000, 2_000, 5_000, 5_500, 5_000, 1_500, 3_000, 2_500,
+_DIAGNOSIS, _IN_SHORT, _PLAN, _NOT_KNOWN, _LOG, _TABLE, _NOTICES, _ATTEMPTS, _VERSIONS = (
+    19_000, 2_000, 9_000, 5_000, 5_500, 5_000, 1_500, 3_000, 2_500,
 )  # fmt: skip
 _CHECK, _SIGNS, _NOT_MADE, _LONGEST_LOG, _SHORT = 8_000, 2_500, 2_000, 4_000, 600
 _SPARE = 500
 _MARKS = {Status.PASS: "✅", Status.WARN: "⚠️", Status.FAIL: "❌", Status.SKIP: "➖", Status.UNKNOWN: "❔"}
-_RISKS = {Risk.SAFE: "", Risk.RESTARTS: " *(restarts containers)*", Risk.CHANGES_FILES: " *(changes files)*"}
 _SHOWN = 5  # pieces of evidence that the diagnosis shows
 _LEFT_OUT = "left out for length: the JSON report has them."
 
@@ -35,12 +35,14 @@ def render(report: Report) -> str:
     """The whole report, of fewer than ``LIMIT`` characters."""
     page = [_head(report)]
     page += _diagnosis(report)
-    page += _fit(summary.shared(report, Status.UNKNOWN), _not_known, _NOT_KNOWN, "reason")
+    page += _plan(report)
+    page += _fit(summary.not_known(report), _not_known, _NOT_KNOWN, "reason")
     page += _log(report)
     page += _table(report)
     page += _fit(report.notices, lambda notice: f"> {inline(clip(notice, 300))}", _NOTICES, "notice")
     more = [*_folded("Attempts", _attempts(report)), *_folded("Versions", _versions(report))]
-    foot = f"---\n\n{inline(clip(summary.hidden(report), 300))}"
+    notes = [inline(clip(note, 300)) for note in (summary.names_account(report), summary.hidden(report)) if note]
+    foot = "\n\n".join(["---", *notes])
     room = LIMIT - _SPARE - sum(len(block) + 2 for block in (*page, *more, foot))
     checks = _folded(f"Details of {summary.counted(len(report.results), 'check')}", _checks(report, room))
     return _document([*page, *checks, *more, foot])
@@ -60,7 +62,9 @@ def _document(blocks: Sequence[str]) -> str:
 def _head(report: Report) -> str:
     about = [summary.tool(), summary.moment(report.started_at), f"exit code {exit_code(report)}"]
     about += [inline(clip(part, 120)) for part in summary.place(report)[:4]]
-    return f"## {summary.verdict(report)}\n\n{' · '.join(about)}"
+    verdict = summary.verdict(report)
+    said = [inline(" · ".join(verdict.more))] if verdict.more else []
+    return "\n\n".join([f"## {inline(verdict.text)}", *said, " · ".join(about)])
 
 
 def _diagnosis(report: Report) -> list[str]:
@@ -71,9 +75,9 @@ def _diagnosis(report: Report) -> list[str]:
     for number, root in enumerate(report.diagnosis, 1):
         block = ""
         if room > 0:
-            block = _root(root, relations, text=2_000, evidence=_SHOWN, steps=12)
+            block = _root(root, relations, report, text=2_000, evidence=_SHOWN)
         if len(block) > (room if number == count else room / 2):
-            block = _root(root, relations, text=200, evidence=0, steps=6)  # that of the first cause fits in any case
+            block = _root(root, relations, report, text=200, evidence=0)  # that of the first cause fits in any case
         if not block or len(block) > room:
             block, room = _in_short(root), 0
         heading = f"### {number}. {title(root.cause)}\n\n" if count > 1 else ""
@@ -82,18 +86,28 @@ def _diagnosis(report: Report) -> list[str]:
     return _fit(blocks, str, _DIAGNOSIS + _IN_SHORT, "cause")
 
 
-def _root(root: RootCause, relations: Relations, *, text: int, evidence: int, steps: int) -> str:
+def _root(root: RootCause, relations: Relations, report: Report, *, text: int, evidence: int) -> str:
     subject = f" · {code(clip(root.subject, 300))}" if root.subject else ""
     sureness = f", {summary.sureness(root)}" if summary.sureness(root) else ""
     parts = [f"{code(root.cause.value)}{sureness}{subject}", inline(clip(root.message, text))]
-    said = summary.relation(root, relations, granted=summary.is_the_failure(root))
+    said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     parts += [said] if said else []
     seen = [_seen(item, text // 3) for item in root.evidence[:evidence]]
     if len(root.evidence) > len(seen):
         seen.append(f"- {summary.counted(len(root.evidence) - len(seen), 'more sign')}: see the details of the checks")
     parts += ["**What was seen**", "\n".join(seen)] if seen else []
-    parts += ["**To mend it**", _steps(root.remedy, text, steps)]
     return "\n\n".join(parts)
+
+
+def _plan(report: Report) -> list[str]:
+    """The steps of all causes, in their order."""
+    steps = _fit(plan(report.diagnosis), _planned, _PLAN, "step", separator=1)
+    left_out = [steps.pop()] if steps and steps[-1].startswith("*") else []
+    return [f"### {summary.how(report)}", "\n".join(steps), *left_out] if steps else []
+
+
+def _planned(planned: Planned) -> str:
+    return _step(planned.number, planned.step, 2_000)
 
 
 def _in_short(root: RootCause) -> str:
@@ -104,7 +118,7 @@ def _in_short(root: RootCause) -> str:
 def _not_known(reason: summary.Shared) -> str:
     finding = reason.finding
     cause = f" ({code(finding.cause.value)})" if finding.cause else ""
-    parts = [f"**Could not be checked: {reason.who}**{cause}", inline(clip(finding.message, 600))]
+    parts = [f"**Could not run: {reason.who}**{cause}", inline(clip(finding.message, 600))]
     return "\n\n".join([*parts, _steps(finding.remedy, 600)] if finding.remedy else parts)
 
 
@@ -126,7 +140,7 @@ def _table(report: Report) -> list[str]:
     rows: dict[tuple[Status, str], list[str]] = {}  # checks of which the same is said share a row
     for result in sorted(report.results, key=lambda result: -result.status.rank):
         if result.status is not Status.PASS and summary.was_made(result):
-            rows.setdefault((result.status, _said(result, report)), []).append(result.check.name)
+            rows.setdefault((counts_as(result), _said(result, report)), []).append(result.check.name)
     for reason in summary.not_made(report):
         status = reason.finding.status
         said = summary.SEE_ABOVE if status is Status.UNKNOWN else inline(clip(reason.finding.message, 250))
@@ -211,13 +225,16 @@ def _seen(item: Seen, longest: int) -> str:
 
 
 def _steps(steps: Sequence[Step], longest: int, most: int = 12) -> str:
-    blocks = []
-    for number, step in enumerate(steps[:most], 1):
-        parts = [f"{number}. {inline(clip(step.text, longest))}{_RISKS[step.risk]}"]
-        parts += [indented(part, len(f"{number}. ")) for part in _means(step, longest)]
-        blocks.append("\n\n".join(parts))
+    blocks = [_step(number, step, longest) for number, step in enumerate(steps[:most], 1)]
     more = f"\n\n*{summary.counted(len(steps) - most, 'more step')} {_LEFT_OUT}*" if len(steps) > most else ""
     return "\n".join(blocks) + more
+
+
+def _step(number: int, step: Step, longest: int) -> str:
+    does = f" *({inline(clip(risk(step), 200))})*" if risk(step) else ""
+    parts = [f"{number}. {inline(clip(step.text, longest))}{does}"]
+    parts += [indented(part, len(f"{number}. ")) for part in _means(step, longest)]
+    return "\n\n".join(parts)
 
 
 def _means(step: Step, longest: int) -> Iterator[str]:

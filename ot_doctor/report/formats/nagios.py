@@ -7,7 +7,7 @@ from ot_doctor.redaction.secret import printable
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.model import exit_code as usual_exit_code
 from ot_doctor.report.plain import one_line, writable
-from ot_doctor.report.summary import counted
+from ot_doctor.report.summary import verdict
 
 _STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")  # by exit code
 _LONGEST = 1000  # bytes: an NRPE packet of version 2 holds 1024
@@ -41,10 +41,7 @@ def _message(report: Report) -> str:
         if found:
             name, first_finding = found[0]
             return f"{name}: {first_finding.message}{_and(list(dict.fromkeys(n for n, _ in found if n != name)))}"
-    if report.notices:
-        return report.notices[0]
-    passed = report.summary[Status.PASS]
-    return f"{counted(passed, 'check')} passed" if passed else "nothing was checked"
+    return report.notices[0] if report.notices else verdict(report).line
 
 
 def _and(others: list[str]) -> str:

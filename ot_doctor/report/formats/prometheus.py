@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ot_doctor import __version__
 from ot_doctor.evidence import Outcome
-from ot_doctor.report.model import Report, UsageError, exit_code
+from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.report.plain import one_line, shortened, writable
 
 _CAUSES = 20  # series of diagnosed causes
@@ -51,7 +51,7 @@ def _of_the_report(report: Report) -> Iterator[_Metric]:
     yield _Metric(
         "check_status",
         "1 for the status that the check has, 0 for each other one.",
-        tuple(({**labels, "status": s.value}, float(r.status is s)) for labels, r in of_checks for s in report.summary),
+        tuple(({**labels, "status": s.value}, float(counts_as(r) is s)) for labels, r in of_checks for s in report.summary),
     )
     durations = tuple((labels, r.duration) for labels, r in of_checks)
     yield _Metric("check_duration_seconds", "How long the check took, waiting for evidence included.", durations)

@@ -1,4 +1,7 @@
-"""The ``sarif`` format, version 2.1.0: findings that have a file are results, what has none is a notification.
+"""The ``sarif`` format, version 2.1.0: root causes, and warnings that have a file, are results; what has none is a notification.
+
+A fault is one result, with its cause as the rule; what follows from it is no result of its own. A cause that was seen in no file,
+such as a model's terms that are not accepted, is put to the ``.env`` of the installation.
 
 GitHub's code scanning refuses a whole file for one result without a physical location, and SARIF takes a run for failed where a
 notification is an error: so what has no file is told as a warning of the run.
@@ -15,14 +18,15 @@ from typing import Any
 from urllib.parse import quote
 
 from ot_doctor import __version__
-from ot_doctor.check import Check, Finding, Status
-from ot_doctor.diagnosis.ranking import Relation
+from ot_doctor.check import Cause, Check, Finding, Status
+from ot_doctor.diagnosis.causes import explanation, title
+from ot_doctor.diagnosis.ranking import Relation, RootCause
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.report.file_locations import Place, installation, places, workspace
+from ot_doctor.report.advice import of_cause, plan
+from ot_doctor.report.file_locations import Place, installation, place_of, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.plain import details, one_line, shortened
-from ot_doctor.report.summary import follows_from
-from ot_doctor.run.runner import Result
+from ot_doctor.report.summary import follows_from, roots_of
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to
@@ -41,40 +45,58 @@ def render(report: Report) -> str:
     relations, folders = Relations(report), (*workspace(), *installation(report))
     results: list[_Object] = []
     elsewhere: list[_Object] = []
+    checks = [result.check.name for result in report.results]
+    causes = list(dict.fromkeys(root.cause for root in report.diagnosis if root.cause.value not in checks))
+    names = [*checks, *(cause.value for cause in causes)]
+    steps = plan(report.diagnosis)
+    for number, root in enumerate(report.diagnosis):
+        where = place_of(root, report, folders)
+        text = details(root, steps=of_cause(steps, number))
+        rule = names.index(root.cause.value)
+        if where:
+            results.append(_result(root.cause.value, rule, "error", root, relations.of_root(root), where, text))
+        else:
+            elsewhere.append(_notification(root.cause.value, rule, Status.FAIL, root.cause, text))
     for rule, result in enumerate(report.results):
         for finding in result.findings:
+            if finding.status is Status.FAIL and roots_of(result, report):
+                continue
             where = places(finding, folders)
             text = details(finding, follows_from(result, finding, report))
             if finding.status in _LEVELS and where:
-                results.append(_result(result, rule, finding, relations.of(finding), where, text))
+                level = _LEVELS[finding.status]
+                results.append(_result(result.check.name, rule, level, finding, relations.of(finding), where, text))
             elif finding.status in (*_LEVELS, Status.UNKNOWN):
-                elsewhere.append(_notification(result, rule, finding, text))
+                elsewhere.append(_notification(result.check.name, rule, finding.status, finding.cause, text))
     _make_unique(results)
     invocation = {
         **_invocation(exit_code(report), report.started_at, report.duration),
         "toolExecutionNotifications": elsewhere,
         "toolConfigurationNotifications": [{"level": "warning", "message": _message(notice)} for notice in report.notices],
     }
-    return _document([_rule(result.check) for result in report.results], invocation, results)
+    rules = [*(_rule(result.check) for result in report.results), *map(_cause_rule, causes)]
+    return _document(rules, invocation, results)
 
 
 def render_error(error: UsageError) -> str:
     """The document for exit codes 2 and 4: what was wrong, as a notification and as the one result.
 
-    Without a result, code scanning would close its alerts as mended; one without a file makes it leave them as they are.
+    Without a result, code scanning would close its alerts as fixed; one without a file makes it leave them as they are.
     """
     wrong = {"level": "error", "message": _message(error.message)}
     invocation = {**_invocation(error.exit_code, error.started_at, 0.0), "toolConfigurationNotifications": [wrong]}
     return _document([], invocation, [{"ruleId": error.kind, **wrong}])
 
 
-def _result(result: Result, rule: int, finding: Finding, relation: Relation | None, where: list[Place], text: str) -> _Object:
-    cause = finding.cause.value if finding.cause else ""
-    identity = "\0".join((result.check.name, cause, finding.subject or "", where[0].path))
+def _result(
+    name: str, rule: int, level: str, told: Finding | RootCause, relation: Relation | None, where: list[Place], text: str
+) -> _Object:
+    cause = told.cause.value if told.cause else ""
+    identity = "\0".join((name, cause, told.subject or "", where[0].path))
     return {
-        "ruleId": result.check.name,
+        "ruleId": name,
         "ruleIndex": rule,
-        "level": _LEVELS[finding.status],
+        "level": level,
         "message": _message(text),
         "locations": [_location(where[0])],
         "relatedLocations": [{"id": number, **_location(place)} for number, place in enumerate(where[1:], 1)],
@@ -82,8 +104,8 @@ def _result(result: Result, rule: int, finding: Finding, relation: Relation | No
         "partialFingerprints": {"primaryLocationLineHash": hashlib.sha256(_bytes(identity)).hexdigest()[:16]},
         "properties": {
             "cause": cause or None,
-            "subject": finding.subject,
-            "confidence": finding.confidence.value,
+            "subject": told.subject,
+            "confidence": told.confidence.value,
             "relation": relation.value if relation else None,
         },
     }
@@ -109,13 +131,24 @@ def _location(place: Place) -> _Object:
     }
 
 
-def _notification(result: Result, rule: int, finding: Finding, text: str) -> _Object:
-    done = {Status.FAIL: "failed", Status.WARN: "warned", Status.UNKNOWN: "could not be run"}[finding.status]
+def _notification(name: str, rule: int, status: Status, cause: Cause | None, text: str) -> _Object:
+    done = {Status.FAIL: "failed", Status.WARN: "warned", Status.UNKNOWN: "could not be run"}[status]
     return {
         "level": "warning",
-        "message": _message(f"{result.check.name} {done}: {text}"),
-        "associatedRule": {"id": result.check.name, "index": rule},
-        "properties": {"status": finding.status.value, "cause": finding.cause.value if finding.cause else None},
+        "message": _message(f"{name} {done}: {text}" if cause is None or name != cause.value else f"{name}: {text}"),
+        "associatedRule": {"id": name, "index": rule},
+        "properties": {"status": status.value, "cause": cause.value if cause else None},
+    }
+
+
+def _cause_rule(cause: Cause) -> _Object:
+    told = one_line(explanation(cause))
+    return {
+        "id": cause.value,
+        "shortDescription": _message(title(cause)),
+        "fullDescription": _message(shortened(told, _LONGEST_DESCRIPTION)),
+        "help": _message(told),
+        "properties": {"tags": ["cause"]},
     }
 
 

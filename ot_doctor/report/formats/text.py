@@ -1,38 +1,50 @@
-"""The ``text`` format: the diagnosis on top, then the checklist by family, then one line of summary."""
+"""The ``text`` format, made for a terminal: the verdict, each cause with what was seen, one plan of steps, then the checklist.
+
+In short the checklist has a line for each family; ``-v`` shows every check with its evidence.
+"""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.check import Cause, Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report import summary
-from ot_doctor.report.model import Report
+from ot_doctor.report.advice import plan, risk
+from ot_doctor.report.model import Report, counts_as
+from ot_doctor.run.requirements import CHECK as REQUIRED
 from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}
 _COLOURS = {Status.PASS: "32", Status.WARN: "33", Status.FAIL: "31", Status.SKIP: "2", Status.UNKNOWN: "35"}
-_SHOWN = 4  # pieces of evidence that the diagnosis shows without -v
-_LONG = 400  # characters of one piece of evidence without -v
+_SHOWN = 2  # pieces of evidence that the only cause shows without -v; one of several shows one
+_LONG, _LONGER = 150, 400  # characters of one piece without -v; the longer where the log's own words are all that is known
+_REASONS = 4  # lines that tell why checks were skipped
+_SPARE = 20  # columns that a line may lose so as not to be cut within a word
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _Entry = tuple[str, Status, str, tuple[str, ...]]  # a row: the check's name, status and text, and the lines below it
 _PLAIN = str.maketrans({"…": "...", "—": "-", "–": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "·": "-", "≤": "<=", "→": "->"})
 
 
 @dataclass(frozen=True)
 class Style:
-    """How the text is to look. ``width`` is in columns; commands and links are never broken."""
+    """How the text is to look. ``width`` is in columns, ``height`` in lines; commands and links are never broken."""
 
     colour: bool = False
     ascii: bool = False
     width: int = 80
     verbose: bool = False
-    quiet: bool = False  # only what is not a pass
+    quiet: bool = False  # only what is a problem
+    height: int = 24  # where the report is longer, its verdict is its last line too
+    receipt: bool = False  # what was hidden is told without verbose, too
 
     def paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -41,10 +53,24 @@ class Style:
         return (_ASCII_MARKS if self.ascii else _MARKS)[status]
 
 
-def render(report: Report, style: Style = Style()) -> str:
+def render(report: Report, style: Style = Style(receipt=True)) -> str:
     """The whole report, ending with a line end."""
-    text = redact("\n".join(_lines(report, style))) + "\n"
+    blocks = [block for block in map(list, _blocks(report, style)) if block]
+    lines = [line for block in blocks for line in (*block, "")][:-1]
+    if sum(_rows(line, style) for line in lines) >= style.height:  # the shell's prompt takes a line, too
+        lines += ["", *_verdict(report, style)]
+    text = redact("\n".join(lines)) + "\n"
     return as_ascii(text) if style.ascii else text
+
+
+def _rows(line: str, style: Style) -> int:
+    """How many lines of the terminal it takes: a long command goes on in the next ones."""
+    return max(1, -(-len(_ESCAPE.sub("", line)) // style.width))
+
+
+def verdict_line(report: Report) -> str:
+    """The verdict on one line, whatever its length."""
+    return " ".join(redact(f"{_MARKS[summary.verdict(report).status]} {summary.verdict(report).line}").split())
 
 
 def as_ascii(text: str) -> str:
@@ -52,24 +78,22 @@ def as_ascii(text: str) -> str:
     return text.translate(_PLAIN).encode("ascii", "backslashreplace").decode()
 
 
-def _lines(report: Report, style: Style) -> Iterator[str]:
-    yield from _head(report, style)
-    yield from _diagnosis(report, style)
-    yield from _not_known(report, style)
-    rows = [r for r in report.results if not (style.quiet and r.status is Status.PASS)]
-    told: dict[str, str] = {}
-    for family, results in groupby(rows, key=lambda result: result.check.family):
-        yield style.paint(family.value, "1")
-        entries = [entry for result in results for entry in _entries(result, report, told, style)]
-        for (status, text, details), alike in groupby(entries, key=lambda entry: entry[1:]):
-            yield from _row(status, ", ".join(dict.fromkeys(name for name, *_ in alike)), text, style)
-            yield from details
-        yield ""
-    for notice in report.notices:
-        yield from _wrap(notice, style, hanging=2, head=style.mark(Status.UNKNOWN), code=_COLOURS[Status.UNKNOWN])
-    if report.hidden and not style.quiet:
-        yield from _wrap(summary.hidden_names(report), style, hanging=2, head="Hidden:", code="2")
-    yield _summary(report, style)
+def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
+    """The parts that an empty line separates."""
+    if style.quiet and summary.verdict(report).status is Status.PASS:
+        yield _verdict(report, style)
+        return
+    yield _head(report, style)
+    alone = len(report.diagnosis) == 1
+    if not alone:
+        yield from (_cause(root, number, report, style) for number, root in enumerate(report.diagnosis, 1))
+    yield _plan(report, style)
+    yield from (_not_known(reason, style) for reason in summary.not_known(report))
+    yield _warnings(report, style)
+    yield (line for notice in report.notices for line in _item(Status.UNKNOWN, notice, style))
+    if not style.quiet:
+        yield from _every_check(report, style) if style.verbose else [_families(report, style)]
+        yield _foot(report, style)
 
 
 def _head(report: Report, style: Style) -> Iterator[str]:
@@ -85,44 +109,108 @@ def _head(report: Report, style: Style) -> Iterator[str]:
     if report.recorded_at:
         parts.append(f"recorded {summary.moment(report.recorded_at)}")
     yield from _wrap(" · ".join(parts), style, hanging=2)
-    yield ""
+    yield from _verdict(report, style)
+    if len(report.diagnosis) == 1:
+        yield from _said(report.diagnosis[0], report, style)
 
 
-def _diagnosis(report: Report, style: Style) -> Iterator[str]:
-    count = len(report.diagnosis)
-    relations = Relations(report)
-    for number, root in enumerate(report.diagnosis, 1):
-        first = "Root cause" if count == 1 else f"Mend first (1 of {count})"
-        label = first if number == 1 else f"Then ({number} of {count})"
-        names = ", ".join(filter(None, (root.cause.value, summary.sureness(root))))
-        yield from _wrap(f"{title(root.cause)} ({names})", style, hanging=2, head=f"{label}:", code="1;31")
-        yield from _wrap(root.message, style, indent=2)
-        yield from _wrap(summary.relation(root, relations, granted=count == 1 and not style.verbose), style, indent=2)
-        yield from _seen(root.evidence if style.verbose else root.evidence[:_SHOWN], style, indent=2)
-        if not style.verbose and len(root.evidence) > _SHOWN:
-            yield f"    and {len(root.evidence) - _SHOWN} more: -v shows all"
-        yield "  To mend it:"
-        yield from _steps(root.remedy, style, indent=4, numbered=True)
-        yield ""
+def _verdict(report: Report, style: Style) -> list[str]:
+    """The verdict, with the last diarization on a line of its own where it does not fit beside it."""
+    verdict = summary.verdict(report)
+    mark, code = style.mark(verdict.status), f"1;{_COLOURS[verdict.status]}"
+    if len(report.diagnosis) == 1:
+        return _titled(mark, verdict.text, _names(report.diagnosis[0]), style, code)
+    text = verdict.line
+    if verdict.more and len(mark) + 1 + len(text) > style.width:
+        text, _, rest = text.partition(" · ")
+        more = _wrap(rest, style, indent=len(mark) + 1) if rest else []
+    else:
+        more = []
+    return [*_wrap("", style, hanging=len(mark) + 1, head=f"{mark} {text}", code=code), *more]
 
 
-def _not_known(report: Report, style: Style) -> Iterator[str]:
-    """What could not be checked: each reason once, with what would make it known."""
-    for reason in summary.shared(report, Status.UNKNOWN):
-        finding = reason.finding
-        who = f"{reason.who} ({finding.cause.value})" if finding.cause else reason.who
-        yield from _wrap(who, style, hanging=2, head="Could not be checked:", code=f"1;{_COLOURS[Status.UNKNOWN]}")
-        yield from _wrap(finding.message, style, indent=2)
-        if style.verbose:
-            yield from _seen(finding.evidence, style, indent=2)
-        yield from _steps(finding.remedy, style, indent=2)
-        yield ""
+def _titled(mark: str, text: str, names: str, style: Style, code: str) -> list[str]:
+    """A cause's title with its name at the right; behind it where there is no room."""
+    text = as_ascii(text) if style.ascii else text
+    gap = style.width - len(mark) - 1 - len(text) - len(names)
+    if gap < 2:
+        return _wrap(f"({names})", style, hanging=len(mark) + 1, head=f"{mark} {text}", code=code)
+    return [style.paint(f"{mark} {text}", code) + " " * gap + style.paint(names, "2")]
 
 
-def _seen(evidence: Iterable[Seen], style: Style, indent: int) -> Iterator[str]:
-    for item in evidence:
-        text = item.text if style.verbose or len(item.text) <= _LONG else f"{item.text[:_LONG]} … (-v shows all)"
-        yield from _wrap(f"Seen in {item.where}: {text}", style, indent=indent, hanging=indent + 2)
+def _names(root: RootCause) -> str:
+    return ", ".join(filter(None, (root.cause.value, summary.sureness(root))))
+
+
+def _cause(root: RootCause, number: int, report: Report, style: Style) -> Iterator[str]:
+    yield from _titled(str(number), title(root.cause), _names(root), style, "1;31")
+    yield from _said(root, report, style)
+
+
+def _said(root: RootCause, report: Report, style: Style) -> Iterator[str]:
+    """What was seen of a cause, and what it has to do with the last failure."""
+    yield from _wrap(root.message, style, indent=2)
+    granted = len(report.diagnosis) == 1 and not style.verbose
+    yield from _wrap(summary.relation(root, Relations(report), report, granted=granted), style, indent=2)
+    telling = [item for item in root.evidence if style.verbose or item.text not in root.message]
+    shown = telling if style.verbose else telling[: _SHOWN if len(report.diagnosis) == 1 else _SHOWN - 1]
+    more = f"{len(telling) - len(shown)} more with -v" if len(telling) > len(shown) else ""
+    yield from _seen(shown, style, indent=2, longest=_LONGER if root.cause is Cause.UNRECOGNISED else _LONG, more=more)
+
+
+def _plan(report: Report, style: Style) -> Iterator[str]:
+    if report.diagnosis:
+        yield style.paint(f"{summary.how(report)}:", "1")
+        yield from _steps([planned.step for planned in plan(report.diagnosis)], style, indent=2, numbered=True)
+
+
+def _not_known(reason: summary.Shared, style: Style) -> Iterator[str]:
+    """Why checks could not run, with what would make it known."""
+    finding = reason.finding
+    names = ", ".join(filter(None, (finding.cause.value if finding.cause else "", reason.who)))
+    status = Status.FAIL if REQUIRED.name in reason.checks else Status.UNKNOWN
+    yield from _item(status, f"{finding.message} ({names})", style)
+    if style.verbose:
+        yield from _seen(finding.evidence, style, indent=4)
+    yield from _steps(finding.remedy, style, indent=4)
+
+
+def _warnings(report: Report, style: Style) -> Iterator[str]:
+    """Warnings with their steps, and what several advise last; beside a root cause, which comes first, a line for each check."""
+    if style.verbose:  # the checklist has them
+        return
+    found = summary.shared(report, Status.WARN)
+    if report.diagnosis:
+        for who, said in {reason.who: reason.finding.message for reason in reversed(found)}.items():
+            yield from _line(Status.WARN, f"{who}: {said}", style)
+        return
+    for number, reason in enumerate(found):
+        yield from _item(Status.WARN, f"{reason.who}: {reason.finding.message}", style)
+        later = {step for other in found[number + 1 :] for step in other.finding.remedy}
+        yield from _steps([step for step in reason.finding.remedy if step not in later], style, indent=4)
+
+
+def _item(status: Status, text: str, style: Style) -> list[str]:
+    return _wrap(text, style, hanging=2, head=style.mark(status), code=f"1;{_COLOURS[status]}")
+
+
+def _line(status: Status, text: str, style: Style, indent: int = 0) -> list[str]:
+    """The beginning of a text, as much as one line holds."""
+    room = max(style.width, 40) - indent - len(style.mark(status)) - 1
+    plain = " ".join((as_ascii(text) if style.ascii else text).split())
+    if len(plain) > room:
+        ellipsis = "..." if style.ascii else "…"
+        cut = plain[: room - len(ellipsis)]
+        words = cut.rsplit(" ", 1)[0].rstrip(" ,;:.(")
+        plain = (words if len(words) > room - _SPARE else cut) + ellipsis
+    return [f"{' ' * indent}{style.paint(style.mark(status), _COLOURS[status])} {plain}"]
+
+
+def _seen(evidence: Sequence[Seen], style: Style, indent: int, longest: int = _LONG, more: str = "") -> Iterator[str]:
+    for number, item in enumerate(evidence, 1):
+        text = item.text if style.verbose or len(item.text) <= longest else f"{item.text[:longest]}…"
+        left = f" ({more})" if more and number == len(evidence) else ""
+        yield from _wrap(f"Seen in {item.where}: {text}{left}", style, indent=indent, hanging=indent + 2)
 
 
 def _steps(steps: Sequence[Step], style: Style, indent: int, *, numbered: bool = False) -> Iterator[str]:
@@ -130,18 +218,86 @@ def _steps(steps: Sequence[Step], style: Style, indent: int, *, numbered: bool =
     for number, step in enumerate(steps, 1):
         mark = f"{number}." if numbered or len(steps) > 1 else "→"
         within = " " * (indent + len(mark) + 1)
-        yield from _wrap(f"{mark} {step.text}", style, indent=indent, hanging=len(within))
+        does = f" ({risk(step)})" if risk(step) else ""
+        yield from _wrap(f"{mark} {step.text}{does}", style, indent=indent, hanging=len(within))
         if step.command:
             yield within + style.paint(step.command, "1")
         if step.url:
             yield within + style.paint(step.url, "4")
 
 
+def _families(report: Report, style: Style) -> Iterator[str]:
+    """A line for each family, with the names of what did not pass, then why checks were skipped."""
+    if not summary.verdict(report).more:
+        yield from _counts(report, style)
+    families = list(dict.fromkeys(result.check.family for result in report.results))
+    wide = max((len(family.value) for family in families), default=0)
+    for family in families:
+        own = [result for result in report.results if result.check.family is family]
+        statuses = [counts_as(result) for result in own]
+        worst = max((s for s in statuses if s is not Status.SKIP), key=lambda status: status.rank, default=Status.SKIP)
+        head, room = f"{style.mark(worst)} {family.value:{wide}}", max(style.width, 40) - wide - 6
+        said = _members(own, Status.SKIP)
+        if len(said) > room:  # the reasons below name them, or -v
+            said = _members(own)
+        hanging = 2 + len(head) + 2
+        lines = _wrap(said, style, hanging=hanging, indent=hanging)
+        yield f"  {style.paint(head, _COLOURS[worst])}  {lines[0].lstrip()}"
+        yield from lines[1:]
+    skips = summary.shared(report, Status.SKIP)
+    shown = skips if len(skips) <= _REASONS else skips[: _REASONS - 1]
+    if report.diagnosis:  # reasons of single checks matter less now
+        shown = [reason for reason in skips if len(reason.checks) > 1][:2]
+    for reason in shown:
+        yield from _line(Status.SKIP, f"{reason.who}: {reason.finding.message}", style, indent=2)
+    if left := {name for reason in skips[len(shown) :] for name in reason.checks}:
+        yield from _line(Status.SKIP, f"{summary.counted(len(left), 'more check')}: -v tells why", style, indent=2)
+
+
+def _members(results: Sequence[Result], *also: Status) -> str:
+    """How many checks of a family have each status, with the names of those that did not pass, and of the statuses ``also``."""
+    said = []
+    statuses = {counts_as(result) for result in results}
+    for status in sorted(statuses, key=lambda status: (status is not Status.PASS, -status.rank)):
+        names = [result.check.name for result in results if counts_as(result) is status]
+        told = status in (Status.FAIL, Status.WARN, Status.UNKNOWN, *also)
+        said.append(summary.number(len(names), status) + (f" ({', '.join(names)})" if told else ""))
+    return ", ".join(said)
+
+
+def _counts(report: Report, style: Style) -> list[str]:
+    return _wrap(f"{summary.counts(report)} in {report.duration:.1f} s", style, hanging=2, head="Checks:", code="1")
+
+
+def _foot(report: Report, style: Style) -> Iterator[str]:
+    if report.hidden and (style.verbose or style.receipt):
+        yield from _wrap(summary.hidden_names(report), style, hanging=2, head="Redacted:", code="2")
+    if account := summary.names_account(report) if style.verbose or style.receipt else "":
+        yield from _wrap(account, style)
+    more = [] if style.verbose or report.recorded_at else ["ot-doctor -v"]
+    bad = [r.check.name for s in (Status.UNKNOWN, Status.WARN) for r in report.results if r.status is s]
+    about = [report.diagnosis[0].cause.value] if report.diagnosis else bad[:1]
+    more += [f"ot-doctor explain {name}" for name in about]
+    more += ["ot-doctor collect"] if about and report.deployment and not report.recorded_at else []
+    if more:
+        yield from _wrap(" · ".join(more), style, hanging=2, head="More:", code="2")
+
+
+def _every_check(report: Report, style: Style) -> Iterator[Iterable[str]]:
+    yield _counts(report, style)
+    told: dict[str, str] = {}
+    for family, results in groupby(report.results, key=lambda result: result.check.family):
+        lines = [style.paint(family.value, "1")]
+        entries = [entry for result in results for entry in _entries(result, report, told, style)]
+        for (status, text, details), alike in groupby(entries, key=lambda entry: entry[1:]):
+            lines += _row(status, ", ".join(dict.fromkeys(name for name, *_ in alike)), text, style)
+            lines += details
+        yield lines
+
+
 def _entries(result: Result, report: Report, told: dict[str, str], style: Style) -> Iterator[_Entry]:
-    """A check's rows. What stands above already, and a reason that was given for another check, is not told again."""
+    """A check's rows. What is above already, and a reason that was given for another check, is not told again."""
     name, findings = result.check.name, result.findings
-    if len(findings) > 1 and not style.verbose:
-        findings = tuple(f for f in findings if f.status is not Status.PASS)
     if not findings:
         yield name, Status.PASS, result.check.title, ()
     for finding in findings:
@@ -155,8 +311,7 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
         elif finding.status is Status.FAIL:
             yield name, finding.status, *_failure(result, finding, report, style)
         else:
-            shown = style.verbose or finding.status is Status.WARN
-            seen = _seen(finding.evidence, style, indent=6) if shown else ()
+            seen = _seen(finding.evidence, style, indent=6)
             yield name, finding.status, finding.message, (*seen, *_steps(finding.remedy, style, indent=6))
 
 
@@ -173,13 +328,6 @@ def _failure(result: Result, finding: Finding, report: Report, style: Style) -> 
 
 def _row(status: Status, names: str, text: str, style: Style) -> list[str]:
     return _wrap(text, style, indent=2, hanging=4, head=f"{style.mark(status)} {names}:", code=_COLOURS[status])
-
-
-def _summary(report: Report, style: Style) -> str:
-    nothing = "nothing was checked: " if summary.nothing_was_checked(report) else ""
-    text = f"{nothing}{summary.counts(report)} in {report.duration:.1f} s"
-    worst = max((r.status for r in report.results), key=lambda status: status.rank, default=Status.UNKNOWN)
-    return style.paint(text, _COLOURS[worst])
 
 
 def _wrap(text: str, style: Style, *, indent: int = 0, hanging: int = 0, head: str = "", code: str = "") -> list[str]:
