@@ -250,6 +250,24 @@ class Check:
         return list(self.function(*evidence, **named))
 
 
+@dataclass(frozen=True)
+class Result:
+    """One check's findings, at least one."""
+
+    check: Check
+    findings: tuple[Finding, ...]
+    duration: float  # seconds, waiting for evidence included
+
+    @property
+    def status(self) -> Status:
+        return max((f.status for f in self.findings), key=lambda status: status.rank)
+
+    @property
+    def ok(self) -> bool:
+        """Whether checks that come after this one make sense."""
+        return self.status in (Status.PASS, Status.WARN)
+
+
 def check(
     name: str,
     *,

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step
+from ot_doctor.check import Cause, Confidence, Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import BREAKS_NO_JOB, explains
-from ot_doctor.run.runner import Result
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ot_doctor.check import Family, Status
+from ot_doctor.check import Family, Result, Status
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.run.requirements import unmet
-from ot_doctor.run.runner import Result
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Seen, Step
 from ot_doctor.cli.configuration import Config
 from ot_doctor.core import supervisor
 from ot_doctor.diagnosis.ranking import diagnose
@@ -27,7 +27,7 @@ from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.report.model import Report
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import Catalogue, discover
-from ot_doctor.run.runner import Result, needs, run
+from ot_doctor.run.runner import needs, run
 from ot_doctor.sources.store import Store
 
 E = TypeVar("E")

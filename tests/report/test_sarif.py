@@ -10,11 +10,10 @@ import jsonschema
 import pytest
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Finding, Seen, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Finding, Result, Seen, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.report.formats import sarif
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.run.discovery import discover
-from ot_doctor.run.runner import Result
 from tests.checks.evidence import deployment
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, forty_attempts, report

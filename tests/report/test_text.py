@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Seen, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Result, Seen, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.report.formats.text import Style, as_ascii, render
 from ot_doctor.report.model import Report, exit_code
-from ot_doctor.run.runner import Result
 from tests.report.golden_files import agrees
 from tests.report.reports import REPORTS, STARTED, report
 

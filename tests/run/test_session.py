@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Finding, Seen, Status, Step, failed, passed
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Seen, Status, Step, failed, passed
 from ot_doctor.evidence import Deployment, Host, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.report.model import Report, exit_code
 from ot_doctor.run.discovery import Catalogue, Found
-from ot_doctor.run.runner import Result
 from ot_doctor.run.session import Plan, WrongUsage, catalogue_of, chosen, examine, no_such, prepare
 from ot_doctor.sources.store import SOURCES, Store
 from tests.checks.evidence import HOME, deployment, hub, worker_log, workers

@@ -9,11 +9,10 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from ot_doctor.check import Status
+from ot_doctor.check import Result, Status
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.plain import details, one_line, writable
 from ot_doctor.report.summary import follows_from
-from ot_doctor.run.runner import Result
 
 _TOOL = "ot-doctor"
 _NOT_OF_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -15,14 +15,13 @@ from typing import Any
 from urllib.parse import quote
 
 from ot_doctor import __version__
-from ot_doctor.check import Check, Finding, Status
+from ot_doctor.check import Check, Finding, Result, Status
 from ot_doctor.diagnosis.ranking import Relation
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report.file_locations import Place, installation, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.plain import details, one_line, shortened
 from ot_doctor.report.summary import follows_from
-from ot_doctor.run.runner import Result
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"  # the name that code scanning's own tools give to the folder that paths are relative to

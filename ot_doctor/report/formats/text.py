@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report import summary
 from ot_doctor.report.model import Report
-from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}
