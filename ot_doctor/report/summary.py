@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Confidence, Finding, Result, Status
 from ot_doctor.diagnosis.causes import title
-from ot_doctor.diagnosis.ranking import Relation, RootCause
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
 from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet

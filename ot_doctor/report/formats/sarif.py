@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from ot_doctor import __version__
 from ot_doctor.check import Check, Finding, Result, Status
-from ot_doctor.diagnosis.ranking import Relation
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.report.file_locations import Place, installation, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.plain import details, one_line, shortened
