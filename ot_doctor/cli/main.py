@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ot_doctor import __version__
+from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ot_doctor.report.model import Report
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
 
 
 _BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
@@ -109,8 +110,9 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
     something could not be checked; 4 ot-doctor itself failed.
     """
-    from ot_doctor.run.retry import until_passed, why_not
-    from ot_doctor.run.session import WrongUsage
+    from ot_doctor.report.model import why_not
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.retry import until_passed
 
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
@@ -124,7 +126,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     finally:
         if options["wait"]:
             tell_of_waiting("")
-    said = plan.config.overlooked(report.deployment.directory if report.deployment else None)
+    said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)
     if said:
         complain(said)
     ctx.exit(show(report, options))
@@ -132,6 +134,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
 def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
+    from ot_doctor.report.build import report_of
     from ot_doctor.run.retry import LONGEST_PAUSE
     from ot_doctor.run.session import examine, prepare
 
@@ -141,7 +144,7 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
     supervisor.keep(b"")
     checks, store, notices = prepare(plan)
     with Progress(store):
-        report = examine(plan, checks, store, notices, interim=interim)
+        report = report_of(examine(plan, checks, store, notices, interim=lambda found: interim(report_of(found))))
     if limit != float("inf"):
         supervisor.expect(LONGEST_PAUSE)  # --wait
     return report
@@ -189,7 +192,8 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
     """Show every check: name, family, title, where it comes from."""
     from tabulate import tabulate
 
-    from ot_doctor.run.session import WrongUsage, catalogue_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import catalogue_of
 
     try:
         catalogue = catalogue_of(checks_dir)
@@ -209,7 +213,8 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
     """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
     from ot_doctor.run.explain import explanation_of
-    from ot_doctor.run.session import WrongUsage, catalogue_of, signatures_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import catalogue_of, signatures_of
 
     try:
         _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures))), ascii)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ot_doctor.cli.durations import Duration
 from ot_doctor.cli.last_resort import remember
 from ot_doctor.cli.output import not_to_be_written
 from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
-from ot_doctor.run.retry import Duration
 
 if TYPE_CHECKING:
     from ot_doctor.report.formats.text import Style
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SETTINGS = {"auto_envvar_prefix": "OT_DOCTOR", "help_option_names": ["-h", "--help"]}
@@ -182,7 +182,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     from ot_doctor.check import Family
     from ot_doctor.cli import configuration
     from ot_doctor.evidence import Request
-    from ot_doctor.run.session import Plan, whose
+    from ot_doctor.run.plan import Plan, whose
 
     def one(path: Path | None) -> Path | None:
         return Path(os.path.abspath(path)) if path else None
@@ -201,6 +201,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         environ=environ,
     )
     home, user = whose(environ)
+    config = configuration.of(ctx)
     plan = Plan(
         request,
         select=options.get("select", ()),
@@ -208,7 +209,8 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         checks_dirs=options.get("checks_dir", ()),
         fail_on=ctx.meta.get(_FAIL_ON, "fail"),
         required=tuple(Family(name) for name in options.get("require", ())),
-        config=configuration.of(ctx),
+        named=config.named,
+        suppressions=config.suppressions,
         redact=options.get("redact", "default"),
         home=home,
         user=user,

@@ -13,7 +13,7 @@ from ot_doctor.evidence import Request
 from ot_doctor.logs.signatures import Signature
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import Catalogue, Found
-from ot_doctor.run.session import WrongUsage, no_such
+from ot_doctor.run.plan import WrongUsage, no_such
 from ot_doctor.sources.store import SOURCES, parameters
 
 _KINDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
+from ot_doctor.logs.faults.fault import Fault, Verdict
 from ot_doctor.logs.faults.harmless import Harmless, entry_for
-from ot_doctor.logs.faults.model import Fault, Verdict
 from ot_doctor.logs.faults.rule import Rule, rules
 
 _FIRST = frozenset({
