@@ -24,9 +24,9 @@ from ot_doctor.cli.options import (
     plan_of,
     redact_level,
     report_options,
-    style_of,
 )
 from ot_doctor.cli.output import Progress, complain, not_to_be_written, tell, write, write_files
+from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
@@ -148,7 +148,6 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.reading import read_bundle
-    from ot_doctor.cli.main import show, tell_of_faults
     from ot_doctor.run.plan import WrongUsage
 
     tell_of_faults(options["verbose"])

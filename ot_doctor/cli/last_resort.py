@@ -84,8 +84,8 @@ def last_word(stopped: supervisor.Stopped) -> int:
     import json
 
     from ot_doctor.cli.failure import format_wanted
-    from ot_doctor.cli.options import style_of
     from ot_doctor.cli.output import complain
+    from ot_doctor.cli.show import style_of
     from ot_doctor.redaction.secret import meet_environment
 
     meet_environment(os.environ)

@@ -19,7 +19,7 @@ from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
-from ot_doctor.cli.failure import BrokeOff, summarise, tell
+from ot_doctor.cli.failure import BrokeOff, tell
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
 from ot_doctor.cli.options import (
@@ -33,22 +33,18 @@ from ot_doctor.cli.options import (
     plan_of,
     report_options,
     signatures,
-    style_of,
     wait,
 )
 from ot_doctor.cli.output import (
-    CouldNotWrite,
     Progress,
-    checked,
     complain,
     keep_stdout_for_the_report,
     tell_of_waiting,
     write,
-    write_files,
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
+from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
-from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -148,41 +144,6 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
     if limit != float("inf"):
         supervisor.expect(LONGEST_PAUSE)  # --wait
     return report
-
-
-def show(report: Report, options: dict[str, Any]) -> int:
-    """Write the report into the ``--output`` files and to standard output. The exit code.
-
-    The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
-    """
-    from ot_doctor.report.model import exit_code
-
-    documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
-    shown = render(report, options["format"], style_of(options))
-    checked(shown)  # before anything is written
-    machine = options["format"] != "text"
-    try:
-        write_files(documents)
-    except CouldNotWrite:
-        if not machine:  # text tells no exit code: it stands beside the complaint
-            write(shown)
-        raise
-    write(shown, machine=machine)
-    if options["format"] == "github":
-        summarise(lambda: render(report, "markdown"))
-    if options["format"] == "nagios":  # monitoring plug-ins have exit codes of their own
-        from ot_doctor.report.formats import nagios
-
-        return nagios.exit_code(report)
-    return exit_code(report)
-
-
-def tell_of_faults(verbose: int) -> None:
-    """With ``-vv``, what checks and sources raised is shown on standard error."""
-    if verbose > 1:
-        from ot_doctor.core.debug_log import show_faults
-
-        show_faults()
 
 
 @cli.command("list", cls=Command, context_settings=SETTINGS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +18,6 @@ from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
     from ot_doctor.run.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -217,32 +215,3 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     )
     remember(ctx.info_name or "run", options, plan)
     return plan
-
-
-def style_of(options: dict[str, Any]) -> Style:
-    """How the ``text`` format is to look on the present standard output."""
-    from shutil import get_terminal_size
-
-    from ot_doctor.report.formats.text import Style
-
-    terminal = sys.stdout.isatty()
-    colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
-    width = min(get_terminal_size((80, 24)).columns, 100) if terminal else 80
-    return Style(colour, options["ascii"] or not _can_show("✓✗…"), width, options["verbose"] > 0, options["quiet"])
-
-
-def _wants_colour(terminal: bool, environ: Mapping[str, str]) -> bool:
-    """What the variables that many programs heed say: ``NO_COLOR`` wins over those that force colours."""
-    if environ.get("NO_COLOR"):
-        return False
-    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
-        return True
-    return terminal and environ.get("TERM") != "dumb"
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ot_doctor.check import Check, Family
 from ot_doctor.evidence import Request
-from ot_doctor.run.discovery import Catalogue
+from ot_doctor.run.discovery import CheckCatalogue
 from ot_doctor.run.suppressions import Suppression
 
 
@@ -53,7 +53,7 @@ def no_such(name: str, known: Iterable[str], what: str) -> str:
     return f"There is no {what} '{name}'. {hint}"
 
 
-def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -> dict[str, Check]:
+def chosen(catalogue: CheckCatalogue, select: Iterable[str], ignore: Iterable[str]) -> dict[str, Check]:
     """The checks that are to be run. Raises ``WrongUsage`` for a name that is no check and no family."""
     families = {family.value for family in Family}
     for name in (*select, *ignore):

@@ -20,7 +20,7 @@ from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.redaction import secret
 from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.run import requirements, suppressions
-from ot_doctor.run.discovery import Catalogue, discover
+from ot_doctor.run.discovery import CheckCatalogue, discover
 from ot_doctor.run.plan import Plan, WrongUsage, chosen, wrong_name
 from ot_doctor.run.runner import needs, run
 from ot_doctor.sources.store import Store
@@ -49,7 +49,7 @@ class Examined:
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
 
 
-def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> Catalogue:
+def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> CheckCatalogue:
     """All checks; plug-ins have ``seconds`` to load. Raises ``WrongUsage`` when two checks have one name."""
     catalogue = discover(folders, seconds)
     if catalogue.duplicates:

@@ -11,7 +11,7 @@ from ot_doctor.check import Cause, Check, Family, Finding, Result, Seen, Status,
 from ot_doctor.evidence import Deployment, Host, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.report.build import report_of as built
 from ot_doctor.report.model import Report, exit_code
-from ot_doctor.run.discovery import Catalogue, Found
+from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
 from ot_doctor.run.plan import Plan, WrongUsage, chosen, no_such
 from ot_doctor.run.session import catalogue_of, examine, prepare
 from ot_doctor.sources.store import SOURCES, Store
@@ -20,10 +20,10 @@ from tests.checks.evidence import HOME, deployment, hub, worker_log, workers
 STATUSES = (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)
 
 
-def catalogue(*names: tuple[str, Family]) -> Catalogue:
-    found = Catalogue()
+def catalogue(*names: tuple[str, Family]) -> CheckCatalogue:
+    found = CheckCatalogue()
     for name, family in names:
-        found.add(Found(made(lambda: [passed("x")], name, family), "test"))
+        found.add(FoundCheck(made(lambda: [passed("x")], name, family), "test"))
     return found
 
 
