@@ -301,7 +301,7 @@ def test_a_socket_that_the_user_may_not_use(tmp_path: Path, let_others_in: Calla
         pytest.skip("needs root, to become another user")
     # The interpreter's own folders need not be open to that user, so it forks first and gives up its rights afterwards.
     script = (
-        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources import engine\n"
+        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.sources.docker import engine\n"
         "import docker, docker.tls, requests\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: engine.connect(Request(environ={'DOCKER_HOST': sys.argv[1]}))\n"
