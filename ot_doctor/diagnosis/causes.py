@@ -41,7 +41,8 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
     else:  # pragma: no cover
         import tomli as tomllib
 
-    texts: Mapping[str, Mapping[str, str]] = tomllib.loads(files("ot_doctor.diagnosis").joinpath("causes.toml").read_text(encoding="utf-8"))
+    text = files("ot_doctor.diagnosis").joinpath("causes.toml").read_text(encoding="utf-8")
+    texts: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
     return texts
 
 
