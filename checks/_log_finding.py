@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step, failed, warned
-from ot_doctor.evidence import Attempt, Record
+from ot_doctor.evidence import Attempt, Location, Record
 
 from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
 from ._log_verdict import ACCESS, NETWORK, Verdict, judge, judge_unnamed
@@ -115,7 +115,9 @@ def seen_record(worker: str, record: Record) -> Seen:
     first, last = record.lines
     lines = f"line {first}" if first == last else f"lines {first}-{last}"
     at = f", {moment(record.at)}" if record.at else ""
-    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text))
+    name = {"path": worker} if worker.startswith("/") else {"container": worker}
+    place = Location(**name, line=first, last_line=last, at=record.at)
+    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text), place)
 
 
 def moment(at: datetime | None) -> str:

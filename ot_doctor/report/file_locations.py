@@ -10,7 +10,6 @@ from ot_doctor.check import Finding, Seen
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.model import Report
 
-_WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)
 _LINE = re.compile(r"\bline (\d{1,9})\b")
 
 
@@ -44,11 +43,11 @@ def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
 
 
 def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
-    match = _WHERE.fullmatch(seen.where)
-    if match is None:
+    location = seen.location
+    if location is None or location.path is None:
         return None
     for folder in folders:
-        path = match["path"].removeprefix(f"{folder}/")
-        if path != match["path"] and path and not {"", ".", ".."} & set(path.split("/")):
-            return Place(path, int(match["line"]) if match["line"] else None)
+        path = location.path.removeprefix(f"{folder}/")
+        if path != location.path and path and not {"", ".", ".."} & set(path.split("/")):
+            return Place(path, location.line)
     return None

@@ -195,9 +195,17 @@ def _clean_finding(finding: Finding) -> Finding:
         message=_text(finding.message),
         subject=_text(finding.subject) if finding.subject else finding.subject,
         expected=_text(finding.expected) if finding.expected else finding.expected,
-        evidence=tuple(Seen(_text(s.source), _text(s.where), _text(s.text)) for s in finding.evidence),
+        evidence=tuple(_clean_seen(seen) for seen in finding.evidence),
         remedy=tuple(_clean_step(step) for step in finding.remedy),
     )
+
+
+def _clean_seen(seen: Seen) -> Seen:
+    location = seen.location
+    if location is not None:
+        path, container = location.path, location.container
+        location = replace(location, path=path and _text(path), container=container and _text(container))
+    return Seen(_text(seen.source), _text(seen.where), _text(seen.text), location)
 
 
 def _clean_step(step: Step) -> Step:

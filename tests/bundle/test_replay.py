@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
     ModelCache,
     OddLine,
     Outcome,
+    Reader,
     ReaderDifference,
     ReleaseLine,
     Request,
@@ -122,7 +123,7 @@ WORLDS: dict[str, dict[str, object]] = {
     "odd lines": {
         "EnvFile": e.env_file(
             odd_lines=(OddLine(1, "HUGGINGFACE_TOKEN", "U+200B ZERO WIDTH SPACE", True),),
-            differences=(ReaderDifference(1, "HUGGINGFACE_TOKEN", "bash (opentr.sh)", "keeps the carriage return at its end"),),
+            differences=(ReaderDifference(1, "HUGGINGFACE_TOKEN", Reader.BASH, "keeps the carriage return at its end", True),),
         )
     },
     "unreadable": {"EnvFile": EnvFile(e.ENV_PATH, EnvProblem.REFUSED, "line 3: unexpected character", 3)},
