@@ -99,7 +99,7 @@ def test_docker_context_wins_over_the_current_one(tmp_path: Path) -> None:
     write_context(tmp_path, "home", "unix:///home.sock")
     (tmp_path / "config.json").write_text('{"currentContext": "home"}')
     found = contexts.find(request(DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
-    assert (found.url, found.found_by) == ("unix:///work.sock", "the Docker context 'work'")
+    assert (found.url, found.found_by, found.context) == ("unix:///work.sock", "the Docker context 'work'", "work")
 
 
 def test_the_current_context_is_read_from_the_home_folder(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Endpoint:
     certificates: Path | None = None  # a folder with ca.pem, cert.pem and key.pem
     tls: bool = False
     verify: bool = True
+    context: str = ""  # the Docker context's name, where one led to it
 
     def __str__(self) -> str:
         return f"{self.url} ({self.found_by})"
@@ -113,7 +114,9 @@ def _context(config: Path, name: str, found_by: str) -> Endpoint:
     certificates = config / "contexts" / "tls" / identity / "docker"
     skip = settings.get("SkipTLSVerify") is True
     tls = not url.startswith("unix://") and (certificates.is_dir() or (skip and url.startswith("https://")))
-    return Endpoint(url, f"the Docker context '{name}'", certificates=certificates if tls else None, tls=tls, verify=not skip)
+    return Endpoint(
+        url, f"the Docker context '{name}'", certificates=certificates if tls else None, tls=tls, verify=not skip, context=name
+    )
 
 
 def _local(request: Request) -> Endpoint:

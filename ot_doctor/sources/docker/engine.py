@@ -128,6 +128,7 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
     return Engine(
         endpoint=endpoint.url,
         found_by=endpoint.found_by,
+        context=endpoint.context,
         version=printable(str(info.get("ServerVersion") or "")),
         operating_system=printable(str(info.get("OperatingSystem") or "")),
         rootless="name=rootless" in options,
