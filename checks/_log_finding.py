@@ -115,9 +115,15 @@ def seen_record(worker: str, record: Record) -> Seen:
     first, last = record.lines
     lines = f"line {first}" if first == last else f"lines {first}-{last}"
     at = f", {moment(record.at)}" if record.at else ""
-    name = {"path": worker} if worker.startswith("/") else {"container": worker}
-    place = Location(**name, line=first, last_line=last, at=record.at)
-    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text), place)
+    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text), location(worker, record))
+
+
+def location(worker: str, record: Record) -> Location:
+    """Where a record stands: in a file that was given, or in a container's log."""
+    first, last = record.lines
+    if worker.startswith("/"):
+        return Location(path=worker, line=first, last_line=last, at=record.at)
+    return Location(container=worker, line=first, last_line=last, at=record.at)
 
 
 def moment(at: datetime | None) -> str:
