@@ -6,9 +6,8 @@ import enum
 from pathlib import PurePosixPath
 
 from ot_doctor.check import Cause, Seen
-from ot_doctor.evidence import CachedModel, FileState, Host, ModelCache, Space, Unavailable, Worker, Workers
+from ot_doctor.evidence import CachedModel, FileState, Host, ModelCache, Purpose, Space, Unavailable, Worker, Workers
 
-MODEL_CACHE = "the model cache"
 NEEDED = 64_000_000  # bytes; the diarization models are about 40 MB
 
 
@@ -98,7 +97,7 @@ def what_ran_out(space: Space) -> str:
 
 def has_room(host: Host) -> bool:
     """Whether a model fits where the cache is; ``False`` where that is not known."""
-    spaces = [space for space in host.spaces if space.purpose == MODEL_CACHE]
+    spaces = [space for space in host.spaces if space.purpose is Purpose.MODEL_CACHE]
     return bool(spaces) and not any(what_ran_out(space) for space in spaces)
 
 

@@ -62,7 +62,7 @@ def drifts_of(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable
         elif entry is not None:
             if entry.value is None:
                 continue
-            now, where = entry.value, env.where(entry.line)
+            now, where = entry.value, str(env.where(entry.line))
         elif key in worker.image_env_names or not reads_env:
             continue
         else:
@@ -91,7 +91,7 @@ def moved_cache(worker: Worker, env: EnvFile, deployment: Deployment | Unavailab
     cache = posixpath.join(worker.home, ".cache") + "/"
     sources = [m.source for m in worker.mounts if m.kind == "bind" and m.destination.startswith(cache)]
     if sources and not any(source == folder or source.startswith(folder + "/") for source in sources):
-        yield Drift(CACHE_DIR, worker, folder, f"mounted from {posixpath.commonpath(sources)}", env.where(entry.line))
+        yield Drift(CACHE_DIR, worker, folder, f"mounted from {posixpath.commonpath(sources)}", str(env.where(entry.line)))
 
 
 def edited_since(env: EnvFile, worker: Worker) -> bool:

@@ -41,7 +41,7 @@ def _token_entry(
     value = env.shell_wins.get(TOKEN_NAME, entry.value) if setting.value is None else setting.value
     if not usable(entry.value) or value == entry.value:
         return
-    place = f"{setting.path}:{setting.line}"
+    place = setting.where
     seen = [
         Seen("compose", place, f"{TOKEN_NAME} of {setting.service} is {value or 'empty'}{_through(setting)}"),
         Seen(".env", env.where(entry.line), f"{TOKEN_NAME} is {entry.value}"),
@@ -78,7 +78,7 @@ def _remove(setting: ComposeSetting, compose: ComposeConfig) -> Step:
 
 
 def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting) -> Finding:
-    place = f"{setting.path}:{setting.line}"
+    place = setting.where
     return warned(
         f"{setting.key} is {entry.value or 'empty'} in {env.path}, and the environment: entry at {place} makes it "
         f"{setting.value or 'empty'}",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step, failed, warned
-from ot_doctor.evidence import Attempt, Record
+from ot_doctor.evidence import Attempt, Location, Record
 
 from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
 from ._log_verdict import ACCESS, NETWORK, Verdict, judge, judge_unnamed
@@ -115,7 +115,15 @@ def seen_record(worker: str, record: Record) -> Seen:
     first, last = record.lines
     lines = f"line {first}" if first == last else f"lines {first}-{last}"
     at = f", {moment(record.at)}" if record.at else ""
-    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text))
+    return Seen("log", f"{worker} {lines}{at}", _shortened(record.text), location(worker, record))
+
+
+def location(worker: str, record: Record) -> Location:
+    """Where a record stands: in a file that was given, or in a container's log."""
+    first, last = record.lines
+    if worker.startswith("/"):
+        return Location(path=worker, line=first, last_line=last, at=record.at)
+    return Location(container=worker, line=first, last_line=last, at=record.at)
 
 
 def moment(at: datetime | None) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, Hub, ModelCache, Unavailable, WorkerToken
+from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, Hub, ModelCache, Purpose, Unavailable, WorkerToken
 
-from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
+from ._cache_state import download_needed, failing_cause, has_room
 from ._present import Present
 
 TOKEN = frozenset({Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID})
@@ -87,7 +87,7 @@ def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Ver
         return replace(storing, confirmed=False)
     if isinstance(now.cache, ModelCache) and isinstance(now.host, Host) and download_needed(now.cache):
         disk = _disk(Verdict(Cause.DISK_FULL, None), now)
-        if not disk.mended and any(space.purpose == MODEL_CACHE for space in now.host.spaces):
+        if not disk.mended and any(space.purpose is Purpose.MODEL_CACHE for space in now.host.spaces):
             return replace(disk, inferred=True)
     repos = [hit.subject for hit in attempt.hits if hit.generic and hit.subject]
     named = next((repo for repo in reversed(repos) if any(a.repo == repo for a in now.answers(repo))), None)
@@ -142,7 +142,7 @@ def _disk(verdict: Verdict, now: Present) -> Verdict:
         return verdict
     if has_room(now.host):
         return replace(verdict, mended="There is room for the models now.")
-    place = next((space.path for space in now.host.spaces if space.purpose == MODEL_CACHE), verdict.subject)
+    place = next((space.path for space in now.host.spaces if space.purpose is Purpose.MODEL_CACHE), verdict.subject)
     return replace(verdict, subject=place)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from shlex import quote
 
 from ot_doctor.check import Risk, Step
-from ot_doctor.evidence import CacheAccess, Deployment, EnvFile, Unavailable, Worker, Workers, WorkerToken
+from ot_doctor.evidence import TOKEN_NAME, CacheAccess, Deployment, EnvFile, Unavailable, Worker, Workers, WorkerToken
 
 TOKEN_SETTINGS = "https://huggingface.co/settings/tokens"
 
@@ -75,10 +75,9 @@ def new_token(extra: str = "") -> Step:
     return Step(f"Create a token of type Read{extra}.", url=TOKEN_SETTINGS)
 
 
-def put_token(line: str | None, env_path: str) -> Step:
+def put_token(line: int | None, env_path: str) -> Step:
     """Write the token to its line of the ``.env``."""
-    path, _, number = (line or "").rpartition(":")
-    where = f"on line {number} of {path}" if line else f"to {env_path}"
+    where = f"on line {line} of {env_path}" if line else f"to {env_path}"
     text = f"Write it {where} as HUGGINGFACE_TOKEN=hf_… without spaces, quotes or a comment behind it."
     return Step(text, risk=Risk.CHANGES_FILES)
 
@@ -91,8 +90,10 @@ def replace_token(
     extra: str = "",
 ) -> tuple[Step, ...]:
     """A new token, in its place, and a worker that has it."""
-    path = ".env in the OpenTranscribe folder" if isinstance(env, Unavailable) else str(env.path)
-    return new_token(extra), put_token(token.env_line, path), recreate(deployment, workers)
+    if isinstance(env, Unavailable):
+        return new_token(extra), put_token(None, ".env in the OpenTranscribe folder"), recreate(deployment, workers)
+    entry = env.entry(TOKEN_NAME)
+    return new_token(extra), put_token(entry.line if entry else None, str(env.path)), recreate(deployment, workers)
 
 
 def run_again() -> Step:

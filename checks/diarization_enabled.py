@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import Outcome, Unavailable, WorkerLog, Workers
 
+from ._log_finding import location
 from ._remedies import run_again
 
 
@@ -32,7 +33,10 @@ def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Itera
             cause=Cause.DIARIZATION_DISABLED,
             subject=newest.worker,
             expected="a job with diarization",
-            evidence=[Seen("log", f"{newest.worker} line {record.lines[0]}", record.text) for record in newest.decisive],
+            evidence=[
+                Seen("log", f"{newest.worker} line {record.lines[0]}", record.text, location(newest.worker, record))
+                for record in newest.decisive
+            ],
             remedy=[
                 Step(
                     "In the app settings, section Transcription, set 'Speaker Diarization' to anything but 'Disabled', "

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, unknown, warned
-from ot_doctor.evidence import Host, ModelCache, Space, Unavailable
+from ot_doctor.evidence import Host, ModelCache, Purpose, Space, Unavailable
 
-from ._cache_state import MODEL_CACHE, NEEDED, download_needed, size_text, what_ran_out
+from ._cache_state import NEEDED, download_needed, size_text, what_ran_out
 from ._remedies import run_again
 
 _COMFORTABLE = 2_000_000_000
@@ -39,7 +39,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
     needed = isinstance(cache, ModelCache) and download_needed(cache)
     for space in host.spaces:
         full = what_ran_out(space)
-        if full and needed and space.purpose == MODEL_CACHE:
+        if full and needed and space.purpose is Purpose.MODEL_CACHE:
             yield failed(
                 Cause.DISK_FULL,
                 f"A model must be downloaded, and there is no room for {space.purpose}: {full} at {space.path}",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import EnvFile
+from ot_doctor.evidence import EnvFile, Reader
 
 SHOWN = 12  # lines a finding lists; a template saved with the wrong line ends has hundreds
 
@@ -46,23 +46,23 @@ def _odd(env: EnvFile) -> Iterator[Finding]:
 
 def _differences(env: EnvFile) -> Iterator[Finding]:
     """One finding for each reader and difference, however many lines it concerns."""
-    groups: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    groups: dict[tuple[Reader, str, bool], list[tuple[int, str]]] = {}
     for difference in env.differences:
-        groups.setdefault((difference.reader, difference.what), []).append((difference.line, difference.key))
-    for (reader, what), lines in groups.items():
+        group = groups.setdefault((difference.reader, difference.what, difference.carriage_return), [])
+        group.append((difference.line, difference.key))
+    for (reader, what, line_end), lines in groups.items():
         numbers = ", ".join(str(line) for line, _ in lines[:SHOWN]) + (", …" if len(lines) > SHOWN else "")
-        message = (
-            f"{reader} {what} ({'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}); Compose reads it differently"
-        )
-        seen = [Seen(".env", env.where(line), f"{key}: {reader} {what}") for line, key in lines[:SHOWN]]
-        if "bash" not in reader:
+        place = f"{'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}"
+        message = f"{reader.value} {what} ({place}); Compose reads it differently"
+        seen = [Seen(".env", env.where(line), f"{key}: {reader.value} {what}") for line, key in lines[:SHOWN]]
+        if reader is not Reader.BASH:
             yield passed(message, evidence=seen)
             continue
-        yield warned(message, subject=reader, evidence=seen, remedy=[_tidy(env, what, numbers)])
+        yield warned(message, subject=reader.value, evidence=seen, remedy=[_tidy(env, line_end, numbers)])
 
 
-def _tidy(env: EnvFile, what: str, numbers: str) -> Step:
-    if "carriage return" in what:
+def _tidy(env: EnvFile, line_end: bool, numbers: str) -> Step:
+    if line_end:
         command, text = f"sed -i 's/\\r$//' {quote(str(env.path))}", "Give the file Unix line ends, if you use opentr.sh."
         return Step(text, command=command, risk=Risk.CHANGES_FILES)
     text = f"Write line {numbers} as KEY=value with nothing around it, if you start OpenTranscribe with opentr.sh."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, EnvProblem, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, EnvProblem, Refusal, Unavailable, Workers, WorkerToken
 
 from ._remedies import recreate
 
@@ -97,12 +97,12 @@ def _remedy(env: EnvFile) -> tuple[Step, ...]:
 
 def _mend_line(env: EnvFile, file: str) -> Step:
     """What to do about the line that Compose does not accept."""
-    place, words = f"line {env.problem_line} of {env.path}" if env.problem_line else str(env.path), env.problem_text.lower()
-    if "\\x00" in words or "nul" in words.split():
+    place = f"line {env.problem_line} of {env.path}" if env.problem_line else str(env.path)
+    if env.refusal is Refusal.NUL:
         return Step("Delete the NUL bytes.", command=f"sed -i 's/\\x00//g' {file}", risk=Risk.CHANGES_FILES)
-    if "unterminated" in words or "quote" in words:
+    if env.refusal is Refusal.QUOTE:
         return Step(f"Close the quote on {place}, or delete it: values need none.", risk=Risk.CHANGES_FILES)
-    if "space" in words and env.problem_line:
+    if env.refusal is Refusal.SPACE and env.problem_line:
         command = f"sed -i -E '{env.problem_line}s/^ *set +//' {file}"
         text = f"Write {place} as KEY=value: a name has no space in it, so a leading 'set' must go."
         return Step(text, command=command, risk=Risk.CHANGES_FILES)

@@ -55,7 +55,7 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
             remedy=[
                 Step("Take the file out of git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
                 Step("Add it to .gitignore and commit. If it was ever pushed, delete the token.", url=TOKEN_SETTINGS),
-                new_token(), put_token(env.where(entry.line) if entry else None, path), recreate(deployment, workers),
+                new_token(), put_token(entry.line if entry else None, path), recreate(deployment, workers),
             ],
         )  # fmt: skip
     elif env.tracked_by_git is None:
@@ -91,8 +91,7 @@ def _browser_side(
     if not isinstance(compose, Unavailable):
         for setting in compose.environment:
             if _shown_to_browsers(setting.key, setting.value):
-                where = f"{setting.path}:{setting.line}"
-                seen.setdefault(setting.key, []).append(Seen("compose", where, f"{setting.key} is {setting.value}"))
+                seen.setdefault(setting.key, []).append(Seen("compose", setting.where, f"{setting.key} is {setting.value}"))
     for worker in () if isinstance(workers, Unavailable) else workers.containers:
         for name, value in worker.env.items():
             if _shown_to_browsers(name, value):

@@ -102,12 +102,12 @@ def _fault(shape: Shape) -> str:
 
 def _repair(token: WorkerToken, env: EnvFile | Unavailable, shape: Shape) -> tuple[Step, ...]:
     """Keep nothing but the token on its line; nothing when no whole token can be seen in the value, or it has several lines."""
-    if token.env_line is None or isinstance(env, Unavailable) or any(odd.code_point == "U+000A" for odd in shape.odd):
+    if isinstance(env, Unavailable) or any(odd.code_point == "U+000A" for odd in shape.odd):
         return ()
-    line = int(token.env_line.rpartition(":")[2])
     entry = env.entry(TOKEN_NAME)
-    if entry is None or entry.line != line or entry.value != token.value:
+    if entry is None or entry.value != token.value:
         return ()
+    line = entry.line
     ends = [0, *(odd.position for odd in shape.odd), shape.length + 1]
     runs = {after - before - 1 for before, after in pairwise(ends)}
     if LENGTH not in runs and not (shape.repeated and 2 * LENGTH in runs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, WorkerLog, Workers
@@ -44,7 +45,7 @@ def _one(
     sign = _configured(worker, compose)
     device = _logged_device(worker, log)
     granted = worker.gpu.requested
-    seen = [Seen("container", f"{worker.name} HostConfig", _grant(worker)), *([sign] if sign else [])]
+    seen = [Seen("container", f"{worker.name} HostConfig", _grant(worker)), *([sign.seen] if sign else [])]
     if device:
         seen.append(Seen("log", worker.name, f"the diarizer runs on {device}"))
     remedy = [
@@ -67,23 +68,30 @@ def _one(
     if sign is None:
         return skipped("No GPU is configured; diarization runs on the CPU, slowly.", subject=worker.name, evidence=seen)
     message = f"A GPU is configured, and {worker.name} was given none."
-    if sign.text.startswith("USE_GPU"):  # the worker takes the CPU where it finds no GPU
+    if not sign.demanded:  # the worker takes the CPU where it finds no GPU
         return warned(message, cause=Cause.GPU_UNAVAILABLE, subject=worker.name, evidence=seen, remedy=remedy)
     return failed(
         Cause.GPU_UNAVAILABLE, message, subject=worker.name, expected="a container with the GPU", evidence=seen, remedy=remedy
     )
 
 
-def _configured(worker: Worker, compose: ComposeConfig | Unavailable) -> Seen | None:
+@dataclass(frozen=True)
+class _Sign:
     """Where a GPU is asked for."""
+
+    seen: Seen
+    demanded: bool = True  # the worker does not do without
+
+
+def _configured(worker: Worker, compose: ComposeConfig | Unavailable) -> _Sign | None:
     service = None if isinstance(compose, Unavailable) else compose.services.get(worker.compose.service)
     if service is not None and service.gpu:
-        return Seen("compose", f"{service.path}:{service.line}", f"the service {service.name} asks for a GPU")
+        return _Sign(Seen("compose", service.where, f"the service {service.name} asks for a GPU"))
     device = worker.setting("TORCH_DEVICE") or ""
     if device.lower().startswith("cuda"):
-        return Seen("container", worker.where, f"TORCH_DEVICE={device}")
+        return _Sign(Seen("container", worker.where, f"TORCH_DEVICE={device}"))
     use = worker.setting("USE_GPU") or ""
-    return Seen("container", worker.where, f"USE_GPU={use}") if use.lower() in _ON else None
+    return _Sign(Seen("container", worker.where, f"USE_GPU={use}"), demanded=False) if use.lower() in _ON else None
 
 
 def _cpu_wanted(worker: Worker) -> bool:

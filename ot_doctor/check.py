@@ -18,7 +18,9 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ot_doctor.evidence.base import Location
 
 
 class Status(enum.Enum):
@@ -140,16 +142,35 @@ class Step:
         _texts(self, self.text, self.command or "", self.url or "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Seen:
-    """One thing that was seen: ``Seen(".env", "/srv/ot/.env:5", "HUGGINGFACE_TOKEN is empty")``."""
+    """One thing that was seen: ``Seen(".env", Location("/srv/ot/.env", line=5), "HUGGINGFACE_TOKEN is empty")``.
+
+    ``where`` may be a text as well; one that is a path, or a path with ``:LINE`` behind it, gives the location too. Where a
+    report shall say more than the location does, a text and a ``location`` are given.
+    """
 
     source: str  # ".env", "container", "hub", "cache", "log", "host", "compose"
-    where: str
+    where: str  # as reports show it
     text: str
+    location: Location | None = field(default=None, compare=False)  # what ``where`` says, for programs
 
-    def __post_init__(self) -> None:
-        _texts(self, self.source, self.where, self.text)
+    def __init__(self, source: str, where: str | Location, text: str, location: Location | None = None) -> None:
+        if isinstance(where, Location):
+            location = where
+            where = str(location)
+        _texts(self, source, where, text)
+        location = location or _location_in(where)
+        self.__dict__.update(source=source, where=where, text=text, location=location)
+
+
+def _location_in(where: str) -> Location | None:
+    if not where.startswith(("/", "~/")):
+        return None
+    path, _, line = where.rpartition(":")
+    if path and line.isascii() and line.isdigit() and len(line) < 10 and int(line):
+        return Location(path, line=int(line))
+    return Location(where)
 
 
 @dataclass(frozen=True)
@@ -248,6 +269,24 @@ class Check:
     def __call__(self, *evidence: object, **named: object) -> list[Finding]:
         """Run the check on evidence built by hand, as its tests do."""
         return list(self.function(*evidence, **named))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's findings, at least one."""
+
+    check: Check
+    findings: tuple[Finding, ...]
+    duration: float  # seconds, waiting for evidence included
+
+    @property
+    def status(self) -> Status:
+        return max((f.status for f in self.findings), key=lambda status: status.rank)
+
+    @property
+    def ok(self) -> bool:
+        """Whether checks that come after this one make sense."""
+        return self.status in (Status.PASS, Status.WARN)
 
 
 def check(

@@ -52,7 +52,7 @@ def room_of(module: str) -> str | None:
     if module == CHECKS or module.startswith(f"{CHECKS}."):
         return "checks"
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 else None
+    return {"conformance": "testing"}.get(parts[1], parts[1]) if len(parts) > 1 else None  # its old name
 
 
 def imports(module: str) -> Iterator[tuple[str, int]]:

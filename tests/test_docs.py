@@ -19,11 +19,13 @@ import pytest
 from ot_doctor.check import Cause
 from ot_doctor.cli.configuration import load
 from ot_doctor.cli.main import cli
+from ot_doctor.evidence import Request
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.logs.signatures import read, verify
 from ot_doctor.report.formats import FORMATS
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.explain import OF_THE_RUN
+from ot_doctor.run.plan import Plan, wrong_name
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -228,7 +230,8 @@ def test_python_is_shown_from_files_that_the_tests_run(path: Path) -> None:
 
 def test_the_configuration_that_is_shown_is_read() -> None:
     config = load(cli.commands["run"], DOCS / "examples" / "ot-doctor.toml", None)
-    assert config.defaults and config.suppressions and config.wrong_name(discover().checks) is None
+    plan = Plan(Request(), named=config.named, suppressions=config.suppressions)
+    assert config.defaults and config.suppressions and wrong_name(plan, discover().checks) is None
 
 
 def test_the_signature_that_is_shown_is_read() -> None:

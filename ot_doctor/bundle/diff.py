@@ -22,7 +22,7 @@ _FINGERPRINT = re.compile(r"(…\(\d+):[0-9a-f]{4}\)")  # it means nothing besid
 
 
 @dataclass(frozen=True)
-class Source:
+class ComparedReport:
     """One of the two files."""
 
     file: str
@@ -70,8 +70,8 @@ class NewAttempt:
 
 @dataclass(frozen=True)
 class Changes:
-    a: Source
-    b: Source
+    a: ComparedReport
+    b: ComparedReport
     notes: tuple[str, ...]  # what to bear in mind: B is older, other versions of ot-doctor, ...
     causes_gone: tuple[CauseChange, ...]
     causes_new: tuple[CauseChange, ...]
@@ -121,9 +121,9 @@ def _plain(text: str) -> str:
     return text if len(text) <= _LONG else f"{text[:_LONG]} …"
 
 
-def _source(side: Side) -> Source:
+def _source(side: Side) -> ComparedReport:
     kind = "bundle" if side.recording else "report"
-    return Source(_plain(side.name), kind, side.at, _plain(side.report.tool.version))
+    return ComparedReport(_plain(side.name), kind, side.at, _plain(side.report.tool.version))
 
 
 def _notes(a: Side, b: Side) -> Iterable[str]:

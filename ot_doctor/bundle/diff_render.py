@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from ot_doctor.bundle.codec import dump, encode
-from ot_doctor.bundle.diff import CauseChange, Changes, CheckChange, NewAttempt, Source, ValueChange
+from ot_doctor.bundle.diff import CauseChange, Changes, CheckChange, ComparedReport, NewAttempt, ValueChange
 
 SCHEMA = "ot-doctor/diff/1"
 _WIDTH = 80
@@ -51,7 +51,7 @@ def _verdict(changes: Changes) -> str:
     return "Nothing changed." if changes.nothing else "Nothing got worse."
 
 
-def _source(source: Source) -> str:
+def _source(source: ComparedReport) -> str:
     return f"{source.file}: {source.at:%Y-%m-%d %H:%M:%S} UTC, {source.kind}, ot-doctor {source.version}"
 
 

@@ -24,16 +24,17 @@ from ot_doctor.cli.options import (
     plan_of,
     redact_level,
     report_options,
-    style_of,
 )
 from ot_doctor.cli.output import Progress, complain, not_to_be_written, tell, write, write_files
+from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from ot_doctor.bundle.reading import Recording
     from ot_doctor.bundle.writing import Bundle
     from ot_doctor.report.model import Report
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
+    from ot_doctor.run.session import Examined
 
 _ANY_FILE = click.Path(path_type=Path)
 
@@ -78,7 +79,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
     from ot_doctor.redaction.secret import printable, redact
-    from ot_doctor.run.session import WrongUsage
+    from ot_doctor.run.plan import WrongUsage
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -86,7 +87,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     try:
         plan = plan_of(options, ctx)
         # Whoever gets the bundle is to see what was suppressed here.
-        bundle = _gathered(replace(plan, config=replace(plan.config, suppressions=())))
+        bundle = _gathered(replace(plan, suppressions=()))
         data = bundle.archive(_ending(path) or ".zip")
     except (WrongUsage, Refused) as error:
         raise click.UsageError(str(error), ctx) from None
@@ -101,15 +102,16 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 def _gathered(plan: Plan) -> Bundle:
     """Everything that there is to know, and the report on it."""
     from ot_doctor.bundle.writing import make_bundle
+    from ot_doctor.report.build import redactor_of, report_of
     from ot_doctor.report.formats import render
-    from ot_doctor.run.session import examine, prepare, redactor_of
+    from ot_doctor.run.session import examine, prepare
     from ot_doctor.sources.store import SOURCES
 
     checks, store, notices = prepare(plan)
     store.start(SOURCES)  # also what no check of today asks for
     with Progress(store):
         redactor = redactor_of(plan)
-        report = examine(plan, checks, store, notices, redactor=redactor)
+        report = report_of(examine(plan, checks, store, notices), redactor)
         evidence = store.given()
     return make_bundle(
         evidence,
@@ -146,8 +148,7 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.reading import read_bundle
-    from ot_doctor.cli.main import show, tell_of_faults
-    from ot_doctor.run.session import WrongUsage
+    from ot_doctor.run.plan import WrongUsage
 
     tell_of_faults(options["verbose"])
     try:
@@ -162,16 +163,17 @@ def diagnose(ctx: click.Context, /, **options: Any) -> None:
 
 def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], None]) -> Report:
     from ot_doctor.redaction.redactor import BUNDLE_HOME
+    from ot_doctor.report.build import report_of
     from ot_doctor.run.session import checks_of, examine
 
     plan = replace(plan, home=BUNDLE_HOME, user="")  # theirs, and not those of whoever reads the bundle
     checks, notices = checks_of(plan)
 
-    def of_then(report: Report) -> Report:
-        return replace(report, recorded_at=recording.manifest.created)
+    def of_then(found: Examined) -> Report:
+        return replace(report_of(found), recorded_at=recording.manifest.created)
 
     store = recording.store(plan.request.timeout)
-    return of_then(examine(plan, checks, store, notices, interim=lambda report: interim(of_then(report))))
+    return of_then(examine(plan, checks, store, notices, interim=lambda found: interim(of_then(found))))
 
 
 @click.command(cls=Command, context_settings=SETTINGS)

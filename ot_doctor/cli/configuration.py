@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,18 +44,10 @@ class Config:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # by parameter, as click's ``default_map`` has them
     suppressions: tuple[Suppression, ...] = ()
 
-    def wrong_name(self, checks: Collection[str]) -> str | None:
-        """A sentence about the first name of a check (or family) that there is not; ``None`` when all are known."""
-        from ot_doctor.check import Family
-
-        both = [*checks, *(family.value for family in Family)]
-        named = [(f"{self.file}: {key}", name, both) for key in ("select", "ignore") for name in self.defaults.get(key, ())]
-        named += [(s.where, s.check, list(checks)) for s in self.suppressions]
-        for where, name, known in named:
-            if name not in known:
-                what = "check or family" if known is both else "check"
-                return f"{where}: there is no {what} '{name}'. {_meant(name, known, 'ot-doctor list shows what there is.')}"
-        return None
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """The checks and families that are to be run, or are not, each with where the file names it."""
+        return tuple((f"{self.file}: {key}", name) for key in ("select", "ignore") for name in self.defaults.get(key, ()))
 
     def overlooked(self, folder: Path | None) -> str | None:
         """A sentence about a file beside an installation that only Docker knew of, and so could not be read in time."""
@@ -211,6 +202,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 
 def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, found_by_itself: bool) -> Config:
+    from ot_doctor.run.plan import meant
     from ot_doctor.run.suppressions import read
 
     parameters = {_key(param): param for param in command.params if isinstance(param, click.Option)}
@@ -222,7 +214,7 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
             raise ValueError(f"{path}: {key} loads code, and is taken from the command line or OT_DOCTOR_CHECKS_DIR only.")
         if key not in parameters or key in _NOT_OF_A_FILE:
             known = [name for name in (*parameters, "suppress") if name not in _NOT_OF_A_FILE]
-            raise ValueError(f"{path}: there is no option '{key}'. {_meant(key, known, 'ot-doctor run --help shows them.')}")
+            raise ValueError(f"{path}: there is no option '{key}'. {meant(key, known, 'ot-doctor run --help shows them.')}")
         param = parameters[key]
         if not _fits(param, value):
             raise ValueError(f"{path}: {key} is to be {_wanted(param)}.")
@@ -283,7 +275,3 @@ def _paths(value: str | list[str], file: Path, key: str, found_by_itself: bool) 
         )
     return path
 
-
-def _meant(name: str, known: Collection[str], otherwise: str) -> str:
-    close = get_close_matches(name, known, n=2)
-    return f"Did you mean {' or '.join(close)}?" if close else otherwise

@@ -12,7 +12,7 @@ from ot_doctor.core import supervisor
 if TYPE_CHECKING:
     from ot_doctor.report.formats.text import Style
     from ot_doctor.report.model import Report
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
 
 _WHY = "OT-DOCTOR-WAS-GIVEN-UP"  # stands in a document that is kept for the words that are known only afterwards
 _LOOK = ("format", "verbose", "quiet", "color", "ascii")
@@ -75,7 +75,7 @@ def get_ready() -> None:
     """Import what ``last_word`` needs, while there is time."""
     import importlib
 
-    for name in ("ot_doctor.run.session", "ot_doctor.report.formats.json", "ot_doctor.report.formats.text"):
+    for name in ("ot_doctor.report.build", "ot_doctor.report.formats.json", "ot_doctor.report.formats.text"):
         importlib.import_module(name)
 
 
@@ -84,8 +84,8 @@ def last_word(stopped: supervisor.Stopped) -> int:
     import json
 
     from ot_doctor.cli.failure import format_wanted
-    from ot_doctor.cli.options import style_of
     from ot_doctor.cli.output import complain
+    from ot_doctor.cli.show import style_of
     from ot_doctor.redaction.secret import meet_environment
 
     meet_environment(os.environ)
@@ -124,7 +124,7 @@ def _report(sentence: str, options: dict[str, Any]) -> Report:
 
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.model import Report
-    from ot_doctor.run.session import whose
+    from ot_doctor.run.plan import whose
 
     report = Report(
         started_at=datetime.now(timezone.utc), duration=0.0, results=(), diagnosis=(), notices=(sentence,),

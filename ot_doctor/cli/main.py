@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ot_doctor import __version__
+from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
-from ot_doctor.cli.failure import BrokeOff, summarise, tell
+from ot_doctor.cli.failure import BrokeOff, tell
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
 from ot_doctor.cli.options import (
@@ -32,28 +33,24 @@ from ot_doctor.cli.options import (
     plan_of,
     report_options,
     signatures,
-    style_of,
     wait,
 )
 from ot_doctor.cli.output import (
-    CouldNotWrite,
     Progress,
-    checked,
     complain,
     keep_stdout_for_the_report,
     tell_of_waiting,
     write,
-    write_files,
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
+from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
-from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ot_doctor.report.model import Report
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
 
 
 _BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
@@ -109,8 +106,9 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
     something could not be checked; 4 ot-doctor itself failed.
     """
-    from ot_doctor.run.retry import until_passed, why_not
-    from ot_doctor.run.session import WrongUsage
+    from ot_doctor.report.model import why_not
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.retry import until_passed
 
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
@@ -124,7 +122,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     finally:
         if options["wait"]:
             tell_of_waiting("")
-    said = plan.config.overlooked(report.deployment.directory if report.deployment else None)
+    said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)
     if said:
         complain(said)
     ctx.exit(show(report, options))
@@ -132,6 +130,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
 
 def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
     """One run, of ``limit`` seconds at most."""
+    from ot_doctor.report.build import report_of
     from ot_doctor.run.retry import LONGEST_PAUSE
     from ot_doctor.run.session import examine, prepare
 
@@ -141,45 +140,10 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
     supervisor.keep(b"")
     checks, store, notices = prepare(plan)
     with Progress(store):
-        report = examine(plan, checks, store, notices, interim=interim)
+        report = report_of(examine(plan, checks, store, notices, interim=lambda found: interim(report_of(found))))
     if limit != float("inf"):
         supervisor.expect(LONGEST_PAUSE)  # --wait
     return report
-
-
-def show(report: Report, options: dict[str, Any]) -> int:
-    """Write the report into the ``--output`` files and to standard output. The exit code.
-
-    The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
-    """
-    from ot_doctor.report.model import exit_code
-
-    documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
-    shown = render(report, options["format"], style_of(options))
-    checked(shown)  # before anything is written
-    machine = options["format"] != "text"
-    try:
-        write_files(documents)
-    except CouldNotWrite:
-        if not machine:  # text tells no exit code: it stands beside the complaint
-            write(shown)
-        raise
-    write(shown, machine=machine)
-    if options["format"] == "github":
-        summarise(lambda: render(report, "markdown"))
-    if options["format"] == "nagios":  # monitoring plug-ins have exit codes of their own
-        from ot_doctor.report.formats import nagios
-
-        return nagios.exit_code(report)
-    return exit_code(report)
-
-
-def tell_of_faults(verbose: int) -> None:
-    """With ``-vv``, what checks and sources raised is shown on standard error."""
-    if verbose > 1:
-        from ot_doctor.core.debug_log import show_faults
-
-        show_faults()
 
 
 @cli.command("list", cls=Command, context_settings=SETTINGS)
@@ -189,7 +153,8 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
     """Show every check: name, family, title, where it comes from."""
     from tabulate import tabulate
 
-    from ot_doctor.run.session import WrongUsage, catalogue_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import catalogue_of
 
     try:
         catalogue = catalogue_of(checks_dir)
@@ -209,7 +174,8 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
     """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
     from ot_doctor.run.explain import explanation_of
-    from ot_doctor.run.session import WrongUsage, catalogue_of, signatures_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import catalogue_of, signatures_of
 
     try:
         _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures))), ascii)

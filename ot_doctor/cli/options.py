@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from ot_doctor.cli.durations import Duration
 from ot_doctor.cli.last_resort import remember
 from ot_doctor.cli.output import not_to_be_written
 from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
-from ot_doctor.run.retry import Duration
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
-    from ot_doctor.run.session import Plan
+    from ot_doctor.run.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SETTINGS = {"auto_envvar_prefix": "OT_DOCTOR", "help_option_names": ["-h", "--help"]}
@@ -182,7 +180,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     from ot_doctor.check import Family
     from ot_doctor.cli import configuration
     from ot_doctor.evidence import Request
-    from ot_doctor.run.session import Plan, whose
+    from ot_doctor.run.plan import Plan, whose
 
     def one(path: Path | None) -> Path | None:
         return Path(os.path.abspath(path)) if path else None
@@ -201,6 +199,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         environ=environ,
     )
     home, user = whose(environ)
+    config = configuration.of(ctx)
     plan = Plan(
         request,
         select=options.get("select", ()),
@@ -208,40 +207,11 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         checks_dirs=options.get("checks_dir", ()),
         fail_on=ctx.meta.get(_FAIL_ON, "fail"),
         required=tuple(Family(name) for name in options.get("require", ())),
-        config=configuration.of(ctx),
+        named=config.named,
+        suppressions=config.suppressions,
         redact=options.get("redact", "default"),
         home=home,
         user=user,
     )
     remember(ctx.info_name or "run", options, plan)
     return plan
-
-
-def style_of(options: dict[str, Any]) -> Style:
-    """How the ``text`` format is to look on the present standard output."""
-    from shutil import get_terminal_size
-
-    from ot_doctor.report.formats.text import Style
-
-    terminal = sys.stdout.isatty()
-    colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
-    columns, lines = get_terminal_size((80, 24)) if terminal else (80, 24)
-    ascii = options["ascii"] or not _can_show("✓✗…")
-    return Style(colour, ascii, min(columns, 100), options["verbose"] > 0, options["quiet"], height=lines)
-
-
-def _wants_colour(terminal: bool, environ: Mapping[str, str]) -> bool:
-    """What the variables that many programs heed say: ``NO_COLOR`` wins over those that force colours."""
-    if environ.get("NO_COLOR"):
-        return False
-    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
-        return True
-    return terminal and environ.get("TERM") != "dumb"
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

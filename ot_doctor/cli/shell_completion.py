@@ -58,7 +58,8 @@ def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     """For ``explain``: checks, causes, log signatures."""
     from ot_doctor.check import Cause
     from ot_doctor.diagnosis.causes import title
-    from ot_doctor.run.session import WrongUsage, signatures_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import signatures_of
 
     names = {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}
     with contextlib.suppress(WrongUsage):
@@ -67,7 +68,8 @@ def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 
 def _checks(ctx: click.Context) -> dict[str, str]:
-    from ot_doctor.run.session import WrongUsage, catalogue_of
+    from ot_doctor.run.plan import WrongUsage
+    from ot_doctor.run.session import catalogue_of
 
     try:
         catalogue = catalogue_of(ctx.params.get("checks_dir") or ())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ot_doctor.check import Cause
-from ot_doctor.diagnosis.cause_texts import MEANINGS
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,27 @@ class Link:
 
 def title(cause: Cause) -> str:
     """One short sentence, as the diagnosis shows it."""
-    return MEANINGS[cause].title
+    return _texts()[cause.value]["title"]
 
 
 def explanation(cause: Cause) -> str:
     """What it means, why it breaks diarization, how it is found out and how to mend it; wrapped for 80 columns."""
-    return textwrap.fill(" ".join(MEANINGS[cause].explanation.split()), 79)
+    return textwrap.fill(" ".join(_texts()[cause.value]["explanation"].split()), 79)
+
+
+@functools.cache
+def _texts() -> Mapping[str, Mapping[str, str]]:
+    """The texts of ``causes.toml``, read when the first one is shown."""
+    from importlib.resources import files
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # pragma: no cover
+        import tomli as tomllib
+
+    text = files("ot_doctor.diagnosis").joinpath("causes.toml").read_text(encoding="utf-8")
+    texts: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
+    return texts
 
 
 def explains(cause: Cause, other: Cause, subject: str | None = None, other_subject: str | None = None) -> bool:

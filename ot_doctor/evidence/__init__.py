@@ -3,7 +3,7 @@
 Checks import the types from here. Importing this package imports neither ``docker`` nor ``huggingface_hub``.
 """
 
-from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
+from ot_doctor.evidence.base import Location, NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.deployment import (
     COMMUNITY_1,
     DIARIZATION_3_1,
@@ -24,9 +24,11 @@ from ot_doctor.evidence.env_file import (
     EnvFile,
     EnvProblem,
     OddLine,
+    Reader,
     ReaderDifference,
+    Refusal,
 )
-from ot_doctor.evidence.host import Host, Space
+from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.model_cache import (
@@ -75,6 +77,7 @@ __all__ = [
     "Hub",
     "Identity",
     "Installation",
+    "Location",
     "LogSource",
     "Model",
     "ModelCache",
@@ -82,8 +85,11 @@ __all__ = [
     "NoSuchWorker",
     "OddLine",
     "Outcome",
+    "Purpose",
+    "Reader",
     "ReaderDifference",
     "Record",
+    "Refusal",
     "ReleaseLine",
     "Request",
     "Role",

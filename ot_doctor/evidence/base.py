@@ -5,9 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 LOG_ALONE = "Only a log was given (--logs): nothing else was looked at."
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where something was seen: in a file or a folder, or in a container (or its log); as exactly as is known."""
+
+    path: str | None = None  # absolute, or below "~"
+    container: str | None = None
+    line: int | None = None  # from 1
+    last_line: int | None = None  # of several lines
+    at: datetime | None = None  # aware: when it was written
+
+    def __str__(self) -> str:
+        name = self.path or self.container or ""
+        return f"{name}:{self.line}" if self.line else name
 
 
 @dataclass(eq=False)  # not frozen: an exception's traceback is set while it travels

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ot_doctor.evidence.base import Location
 from ot_doctor.redaction.secret import Secret
 
 
@@ -18,6 +19,22 @@ class EnvProblem(enum.Enum):
     UTF16 = "UTF-16"
     REFUSED = "refused by Compose"
     TOO_LARGE = "too large"
+
+
+class Refusal(enum.Enum):
+    """What Compose does not accept in a ``.env``."""
+
+    NUL = "a NUL byte"
+    QUOTE = "a quote that is not closed"
+    SPACE = "a space in a name"
+    OTHER = "another fault"
+
+
+class Reader(enum.Enum):
+    """A program beside Compose that reads the ``.env``."""
+
+    BASH = "bash (opentr.sh)"
+    PYTHON = "python-dotenv"
 
 
 @dataclass(frozen=True)
@@ -45,8 +62,9 @@ class ReaderDifference:
 
     line: int
     key: str
-    reader: str  # "bash (opentr.sh)", "python-dotenv"
+    reader: Reader
     what: str  # "keeps the carriage return at its end", "does not see the line", ...
+    carriage_return: bool = False  # it is about the carriage return of a Windows line end
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,7 @@ class EnvFile:
     problem: EnvProblem | None = None
     problem_text: str = ""  # Compose's or the system's own words, made printable and redacted
     problem_line: int | None = None
+    refusal: Refusal | None = None  # with ``EnvProblem.REFUSED``
     template: str = ""  # the .env.example beside it, where there is one
     entries: tuple[EnvEntry, ...] = ()
     odd_lines: tuple[OddLine, ...] = ()
@@ -86,8 +105,8 @@ class EnvFile:
     def all(self, key: str) -> tuple[EnvEntry, ...]:
         return tuple(e for e in self.entries if e.key == key)
 
-    def where(self, line: int) -> str:
-        return f"{self.path}:{line}"
+    def where(self, line: int) -> Location:
+        return Location(str(self.path), line=line)
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,10 @@ class ComposeSetting:
     references: tuple[str, ...] = ()  # names in ${…}
     block_line: int | None = None  # the line of ``environment:`` where this is its only entry: Compose refuses an empty block
 
+    @property
+    def where(self) -> Location:
+        return Location(str(self.path), line=self.line)
+
 
 @dataclass(frozen=True)
 class ComposeService:
@@ -122,6 +145,10 @@ class ComposeService:
     gpu: bool = False  # asks for a GPU: deploy.resources.reservations.devices, runtime, gpus
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> Location:
+        return Location(str(self.path), line=self.line)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+
+class Purpose(enum.Enum):
+    """What a file system is wanted for."""
+
+    MODEL_CACHE = "the model cache"
+    ENGINE_DATA = "the Docker engine's data"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -11,7 +22,7 @@ class Space:
     """Free space of the file system that a path lies on."""
 
     path: str
-    purpose: str  # "the model cache", "the Docker engine's data"
+    purpose: Purpose
     total: int  # bytes
     free: int  # bytes, for unprivileged users
     inodes_total: int  # 0: the file system does not count them

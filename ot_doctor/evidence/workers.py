@@ -21,6 +21,7 @@ class Engine:
 
     endpoint: str  # "unix:///var/run/docker.sock"
     found_by: str  # "DOCKER_HOST", "the Docker context 'x'", "the default socket", "the rootless socket"
+    context: str = ""  # the Docker context's name, where one led to it
     version: str = ""
     operating_system: str = ""  # "Docker Desktop", "Ubuntu 24.04 LTS"
     rootless: bool = False

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ot_doctor.core.debug_log import note
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
-from ot_doctor.logs.open_attempt import LOUD, MAX_KEPT, Draft, same_child
+from ot_doctor.logs.open_attempt import LOUD, MAX_KEPT, OpenAttempt, same_child
 from ot_doctor.logs.proof import (
     evidence,
     result_failed,
@@ -20,7 +20,7 @@ from ot_doctor.logs.proof import (
     traceback_of,
     without_frames,
 )
-from ot_doctor.logs.signatures import Catalogue, Signature
+from ot_doctor.logs.signatures import Signature, SignatureCatalogue
 
 TASK_WORDS = (
     b"transcribe_audio[", b"gpu_transcribe[", b"diarize_gpu[", b"rediarize[", b"Warm shutdown (", b"Cold shutdown (",
@@ -50,17 +50,19 @@ _EARLY = timedelta(milliseconds=100)  # the delay counts from a moment before th
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
 
-class Cutter:
+class AttemptBuilder:
     """Takes the telling records of one log in their order."""
 
-    def __init__(self, signatures: Catalogue, worker: str, *, since: datetime | None = None, running: bool = True) -> None:
+    def __init__(
+        self, signatures: SignatureCatalogue, worker: str, *, since: datetime | None = None, running: bool = True
+    ) -> None:
         self._signatures = signatures
         self._worker = worker
         self._since = since  # what is older is history
         self._running = running
         self._present = since is None
         self._stopping = False  # the worker was told to stop
-        self._open: list[Draft] = []
+        self._open: list[OpenAttempt] = []
         self._closed: deque[tuple[Attempt, bool]] = deque(maxlen=MAX_KEPT)
         self._stray: deque[Hit] = deque(maxlen=MAX_KEPT)
         self._waiting: dict[str, None] = {}  # tasks that were received and have not ended
@@ -219,12 +221,12 @@ class Cutter:
         delay = _DELAY.match(task["rest"])
         draft.waits_until = record.at + timedelta(seconds=float(delay[1])) - _EARLY if record.at and delay else None
 
-    def _drop(self, draft: Draft | None) -> None:
+    def _drop(self, draft: OpenAttempt | None) -> None:
         """It was no attempt at diarization."""
         if draft is not None:
             self._open.remove(draft)
 
-    def _ended_by(self, task: str, record: Record, verdict: Outcome) -> Draft | None:
+    def _ended_by(self, task: str, record: Record, verdict: Outcome) -> OpenAttempt | None:
         """The open attempt that a task's last line belongs to.
 
         Its own; else one without a task whose end was seen and agrees, or that is the oldest; else one whose task was guessed.
@@ -237,7 +239,7 @@ class Cutter:
             others, key=lambda d: (bool(d.task), d.verdict is not verdict, d.verdict is None), default=None
         )  # the first of those that are alike is the oldest
 
-    def _disentangle(self, draft: Draft, verdict: Outcome) -> None:
+    def _disentangle(self, draft: OpenAttempt, verdict: Outcome) -> None:
         """A thread pool's lines name no task: what this task's last line disproves was another's."""
         others = [d for d in self._open if d is not draft and not d.task_ended and same_child(d.process, draft.process)]
         swapped = None
@@ -253,7 +255,7 @@ class Cutter:
         elif swapped is not None and not swapped.retried:
             swapped.pass_errors_to(draft)
 
-    def _belonging(self, record: Record) -> list[Draft]:
+    def _belonging(self, record: Record) -> list[OpenAttempt]:
         """The open attempts that a record may be about, the newest first."""
         if record.task:
             own = [d for d in self._open if d.task == record.task]
@@ -292,9 +294,9 @@ class Cutter:
 
     # -- their lives -----------------------------------------------------------------------------
 
-    def _new(self, record: Record, *, began: bool) -> Draft:
+    def _new(self, record: Record, *, began: bool) -> OpenAttempt:
         process = _process(record)
-        draft = Draft(record, record, began, self._present, task=record.task, task_named=bool(record.task), process=process)
+        draft = OpenAttempt(record, record, began, self._present, task=record.task, task_named=bool(record.task), process=process)
         taken = {d.task for d in self._open}
         free = [task for task in self._waiting if task not in taken]
         if not draft.task and len(free) == 1:
@@ -311,7 +313,7 @@ class Cutter:
             self._close(self._open[0])
         return draft
 
-    def _near(self, draft: Draft, record: Record) -> Iterable[Hit]:
+    def _near(self, draft: OpenAttempt, record: Record) -> Iterable[Hit]:
         return [
             hit
             for hit in self._stray
@@ -329,11 +331,11 @@ class Cutter:
             self._close(draft)
         self._stopping = False
 
-    def _close(self, draft: Draft) -> None:
+    def _close(self, draft: OpenAttempt) -> None:
         self._open.remove(draft)
         self._closed.append(self._finished(draft))
 
-    def _finished(self, draft: Draft, *, at_end: bool = False) -> tuple[Attempt, bool]:
+    def _finished(self, draft: OpenAttempt, *, at_end: bool = False) -> tuple[Attempt, bool]:
         draft.stopped = draft.stopped or self._stopping
         return draft.finished(self._worker, present=self._present, at_end=at_end, running=self._running), draft.began
 

@@ -24,7 +24,7 @@ _HUBS_WORDING = ("token-", "gated-", "repo-", "network-", "hub-", "rate-", "offl
 
 
 @dataclass
-class Draft:
+class OpenAttempt:
     """An attempt whose end is not known yet."""
 
     first: Record
@@ -68,13 +68,13 @@ class Draft:
         """Whether its task is not running then: Celery runs it again later."""
         return self.waits_until is not None and at is not None and at < self.waits_until
 
-    def swap_ends(self, other: Draft) -> None:
+    def swap_ends(self, other: OpenAttempt) -> None:
         """Give the other attempt what lines without a task's name said of this one's end, and take the other's."""
         self.verdict, other.verdict = other.verdict, self.verdict
         self.speakers, other.speakers = other.speakers, self.speakers
         self.done_at, other.done_at = other.done_at, self.done_at
 
-    def pass_errors_to(self, other: Draft) -> None:
+    def pass_errors_to(self, other: OpenAttempt) -> None:
         """Give the other attempt the errors that name no task: this one succeeded, and never said that it met one."""
         other.hits = [*(hit for hit in self.hits if hit.cause and not hit.record.task), *other.hits]
         other.loud.extend(record for record in self.loud if not record.task)
@@ -199,7 +199,7 @@ def same_child(process: str, record_process: str) -> bool:
     return not children or process == record_process
 
 
-def _decisive(draft: Draft, decided: Hit | None) -> tuple[Record, ...]:
+def _decisive(draft: OpenAttempt, decided: Hit | None) -> tuple[Record, ...]:
     """At most five records to show: the one that decided, else what was logged as an error and generic texts."""
     generic = [hit.record for hit in draft.hits if hit.generic]
     chosen = [decided.record] if decided else generic[:2] + list(draft.loud)

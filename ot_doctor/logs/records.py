@@ -21,23 +21,23 @@ _ALONE = re.compile(  # lines without a prefix that begin a record of their own
 _LEVEL_WORD = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:[:\s]|\])")
 
 
-def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Draft]:
+def drafts(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[PartialRecord]:
     """The records in some lines. A prefixed line begins one; so does an unprefixed one that cannot be a continuation."""
-    found: list[Draft] = []
+    found: list[PartialRecord] = []
     for line in lines:
         head = head_of(line.text)
         if head is not None:
-            found.append(Draft.headed(line, head))
+            found.append(PartialRecord.headed(line, head))
             continue
         last = found[-1] if found else None
         if last is None or line.service != last.first.service or last.refuses(line.text, begins):
-            found.append(Draft.alone(line))
+            found.append(PartialRecord.alone(line))
         else:
             last.add(line)
     return found
 
 
-class Draft:
+class PartialRecord:
     """A record that is being put together; ``lines`` is its text so far."""
 
     def __init__(self, line: Line, head: Head, *, prefixed: bool) -> None:
@@ -49,11 +49,11 @@ class Draft:
         self.in_traceback = head.text.startswith("Traceback (most recent call last):")
 
     @classmethod
-    def headed(cls, line: Line, head: Head) -> Draft:
+    def headed(cls, line: Line, head: Head) -> PartialRecord:
         return cls(line, head, prefixed=True)
 
     @classmethod
-    def alone(cls, line: Line) -> Draft:
+    def alone(cls, line: Line) -> PartialRecord:
         word = _LEVEL_WORD.match(line.text)
         level = word[1] if word else ""
         return cls(line, Head(line.text, None, level), prefixed=False)

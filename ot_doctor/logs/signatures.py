@@ -123,7 +123,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class SignatureCatalogue:
     """All signatures, a user's own first, and how a record is looked up in them."""
 
     signatures: tuple[Signature, ...]
@@ -179,7 +179,7 @@ def _encoded(signatures: Iterable[Signature]) -> tuple[bytes, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def catalogue(extra: tuple[Path, ...] = ()) -> Catalogue:
+def catalogue(extra: tuple[Path, ...] = ()) -> SignatureCatalogue:
     """The signatures of the files ``extra``, then the built-in ones. Raises ``ValueError`` when a file is wrong."""
     own = [signature for path in dict.fromkeys(extra) for signature in read(path)]
     taken = {signature.name for signature in own}
@@ -249,7 +249,7 @@ def _signature(table: Mapping[str, Any], file: str, number: int) -> Signature:
     return Signature(**values)
 
 
-def assemble(signatures: Iterable[Signature]) -> Catalogue:
+def assemble(signatures: Iterable[Signature]) -> SignatureCatalogue:
     """A catalogue of them. Raises ``ValueError`` for a name given twice, and for an unknown kind or mark."""
     found = tuple(signatures)
     names: set[str] = set()
@@ -266,7 +266,7 @@ def assemble(signatures: Iterable[Signature]) -> Catalogue:
             raise ValueError(f"{where}: engine {signature.engine!r} is none of {', '.join(filter(None, ENGINES))}")
         if signature.kind == "cause" and signature.cause is None:
             raise ValueError(f"{where}: cause missing, which a signature of the kind 'cause' must name")
-    return Catalogue(found)
+    return SignatureCatalogue(found)
 
 
 def verify(signature: Signature, causes: frozenset[str]) -> None:

@@ -95,8 +95,8 @@ class Places:
                 self._host(_host_of(text))
             elif name == "image" and (found := _IMAGE.match(text)):
                 self._host(found["host"])
-            elif name == "found_by" and (context := re.match(r"the Docker context '(.+)'$", text)):
-                self._remember("name", context[1])
+            elif name == "context":
+                self._remember("name", text)
             elif name in _PATHS and text.startswith("/"):
                 self._parts(text)
         known = sorted(self._kinds, key=len, reverse=True)

@@ -6,11 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 
-from ot_doctor.check import Finding
+from ot_doctor.check import Finding, Seen
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.model import Report
 
-_WHERE = re.compile(r"(?P<path>~?/.+?)(?:(?::|(?P<log> lines? ))(?P<line>[1-9]\d{0,8})(?(log)(?:-\d+)?(?:, .*)?))?", re.DOTALL)
 _LINE = re.compile(r"\bline (\d{1,9})\b")
 
 
@@ -38,7 +37,7 @@ def installation(report: Report) -> tuple[str, ...]:
 
 def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
     """Where in files of these folders something was seen: the lines that the message names first, files without a line last."""
-    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen.where, folders)))
+    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
     named = [int(line) for line in _LINE.findall(told.message)]
     return sorted(found, key=lambda place: (place.line is None, named.index(place.line) if place.line in named else len(named)))
 
@@ -46,15 +45,16 @@ def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
 def place_of(told: Finding | RootCause, report: Report, folders: tuple[str, ...]) -> list[Place]:
     """The same, and where nothing was seen in a file the installation's own: the ``.env``, else its Compose file."""
     own = [report.deployment.env_path, *report.deployment.compose_files] if report.deployment else []
-    return places(told, folders) or [place for path in own if (place := _place(str(path), folders))][:1]
+    of_the_installation = (Seen("file", str(path), "") for path in own)
+    return places(told, folders) or [place for seen in of_the_installation if (place := _place(seen, folders))][:1]
 
 
-def _place(where: str, folders: tuple[str, ...]) -> Place | None:
-    match = _WHERE.fullmatch(where)
-    if match is None:
+def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:
+    location = seen.location
+    if location is None or location.path is None:
         return None
     for folder in folders:
-        path = match["path"].removeprefix(f"{folder}/")
-        if path != match["path"] and path and not {"", ".", ".."} & set(path.split("/")):
-            return Place(path, int(match["line"]) if match["line"] else None)
+        path = location.path.removeprefix(f"{folder}/")
+        if path != location.path and path and not {"", ".", ".."} & set(path.split("/")):
+            return Place(path, location.line)
     return None

@@ -6,12 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ot_doctor.check import Family, Status
+from ot_doctor.check import Family, Result, Status
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.run.requirements import CHECK, unmet
-from ot_doctor.run.runner import Result
 
 
 @dataclass(frozen=True)
@@ -77,3 +76,15 @@ def exit_code(report: Report) -> int:
         return 1
     nothing = not (counts[Status.PASS] or counts[Status.WARN] or counts[Status.FAIL])
     return 3 if counts[Status.UNKNOWN] or missing or nothing or report.notices else 0
+
+
+def why_not(report: Report) -> str:
+    """Which check did not pass, in a few words; empty for a report with exit code 0."""
+    if exit_code(report) == 0:
+        return ""
+    words = {Status.FAIL: "failed", Status.UNKNOWN: "could not be checked", Status.WARN: "warned"}
+    worst = [(result.check.name, words[s]) for s in words for result in report.results if result.status is s]
+    if not worst:
+        return "not everything could be checked"
+    more = f" and {len(worst) - 1} more did not pass" if len(worst) > 1 else ""
+    return " ".join(worst[0]) + more

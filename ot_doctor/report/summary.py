@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Confidence, Finding, Status
+from ot_doctor.check import Cause, Confidence, Finding, Result, Status
 from ot_doctor.diagnosis.causes import title
-from ot_doctor.diagnosis.ranking import Relation, RootCause
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
 from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet
-from ot_doctor.run.runner import Result
 
 WORDS = {Status.PASS: "passed", Status.WARN: "warning", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
 SEE_ABOVE = "could not run, see above"  # of a check whose reason is given there

@@ -39,7 +39,7 @@ def _more_than(what: str, name: str) -> Finding:
 
 
 def _cut(finding: Finding) -> Finding:
-    evidence = tuple(Seen(_text(s.source), _text(s.where), _text(s.text)) for s in islice(finding.evidence, _PIECES))
+    evidence = tuple(Seen(_text(s.source), _text(s.where), _text(s.text), s.location) for s in islice(finding.evidence, _PIECES))
     left_out = len(finding.evidence) - len(evidence)
     if left_out:
         evidence += (Seen("ot-doctor", "", f"{left_out} more pieces of evidence are left out"),)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCheck:
     """A check and who provides it: ``ot-doctor 0.1.0 (ot_doctor_checks.token_format)``, ``/srv/checks/mine.py``."""
 
     check: Check
@@ -49,14 +49,14 @@ class Broken:
 
 
 @dataclass
-class Catalogue:
+class CheckCatalogue:
     """All checks in the order of their families and names."""
 
-    checks: dict[str, Found] = field(default_factory=dict)
+    checks: dict[str, FoundCheck] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)  # sentences that name both owners
 
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundCheck) -> None:
         name = found.check.name
         if name in self.checks:
             if self.checks[name].check.function is not found.check.function:
@@ -65,7 +65,7 @@ class Catalogue:
         self.checks[name] = found
 
 
-def discover(folders: Iterable[Path] = (), seconds: float = 30.0) -> Catalogue:
+def discover(folders: Iterable[Path] = (), seconds: float = 30.0) -> CheckCatalogue:
     """Load all checks. A broken plug-in is listed in ``broken``, and the others are there.
 
     The plug-ins have ``seconds`` together; those that there is no time left for are broken.
@@ -73,7 +73,7 @@ def discover(folders: Iterable[Path] = (), seconds: float = 30.0) -> Catalogue:
     return _Discovery(time.monotonic() + seconds).all(folders)
 
 
-def _order(found: Found) -> tuple[int, str]:
+def _order(found: FoundCheck) -> tuple[int, str]:
     return list(type(found.check.family)).index(found.check.family), found.check.name
 
 
@@ -82,9 +82,9 @@ class _Discovery:
 
     def __init__(self, until: float) -> None:
         self._until = until  # on the monotonic clock
-        self._catalogue = Catalogue()
+        self._catalogue = CheckCatalogue()
 
-    def all(self, folders: Iterable[Path]) -> Catalogue:
+    def all(self, folders: Iterable[Path]) -> CheckCatalogue:
         # The built-in checks first: what others do must not keep them away.
         for point in sorted(entry_points(group=GROUP), key=lambda p: (p.value != BUILT_IN, p.value, p.name)):
             package = f"{point.dist.name} {point.dist.version}" if point.dist else point.name
@@ -138,7 +138,7 @@ class _Discovery:
                 return None
             supervisor.doing("")
         for check in _checks_of(module):
-            self._catalogue.add(Found(check, owner))
+            self._catalogue.add(FoundCheck(check, owner))
         return module
 
     def _left(self) -> float:

@@ -12,8 +12,8 @@ from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
 from ot_doctor.evidence import Request
 from ot_doctor.logs.signatures import Signature
 from ot_doctor.run import requirements, suppressions
-from ot_doctor.run.discovery import Catalogue, Found
-from ot_doctor.run.session import WrongUsage, no_such
+from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
+from ot_doctor.run.plan import WrongUsage, no_such
 from ot_doctor.sources.store import SOURCES, parameters
 
 _KINDS = {
@@ -34,7 +34,7 @@ _WIDTH = 100
 
 # These judge the run and not the installation, and are in a report where they have something to say.
 OF_THE_RUN = tuple(
-    Found(replace(check, explanation=textwrap.fill(check.explanation, _WIDTH)), f"ot-doctor {__version__}")
+    FoundCheck(replace(check, explanation=textwrap.fill(check.explanation, _WIDTH)), f"ot-doctor {__version__}")
     for check in (requirements.CHECK, suppressions.CHECK)
 )
 
@@ -71,7 +71,7 @@ class Topic:
     samples: tuple[Samples, ...] = ()
 
 
-def explanation_of(name: str, catalogue: Catalogue, signatures: Mapping[str, Signature] | None = None) -> str:
+def explanation_of(name: str, catalogue: CheckCatalogue, signatures: Mapping[str, Signature] | None = None) -> str:
     """The text for a check, a cause, a log signature, or all that share the name. Raises ``WrongUsage`` for any other name."""
     causes = {cause.value: cause for cause in Cause}
     signatures = signatures or {}
@@ -88,7 +88,7 @@ def explanation_of(name: str, catalogue: Catalogue, signatures: Mapping[str, Sig
     return "\n\n\n".join(map(_text, topics))
 
 
-def about_check(found: Found) -> Topic:
+def about_check(found: FoundCheck) -> Topic:
     """What a check looks at and may report."""
     check = found.check
     facts = (
@@ -100,7 +100,7 @@ def about_check(found: Found) -> Topic:
     return Topic(check.name, f"a check of the family {check.family.value}", check.title, check.explanation, facts)
 
 
-def about_cause(cause: Cause, catalogue: Catalogue, signatures: Iterable[Signature] = ()) -> Topic:
+def about_cause(cause: Cause, catalogue: CheckCatalogue, signatures: Iterable[Signature] = ()) -> Topic:
     """What a cause means, which checks report it, and what it has to do with other causes."""
     checks = tuple(found.check.name for found in catalogue.checks.values() if cause in found.check.causes)
     effects = EXPLAINS.get(cause, frozenset()) - {Cause.UNRECOGNISED}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ot_doctor.check import Check, Family, Finding, Status, Step, passed, unknown
-from ot_doctor.run.runner import Result
+from ot_doctor.check import Check, Family, Finding, Result, Status, Step, passed, unknown
 
 _LOOKED_AT = (Status.PASS, Status.WARN, Status.FAIL)
 

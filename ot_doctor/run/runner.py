@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
-from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
+from ot_doctor.check import Check, Finding, Result, Status, Step, skipped, unknown
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import NoResources, TookTooLong, within
 from ot_doctor.core.debug_log import note, said
@@ -19,24 +18,6 @@ from ot_doctor.sources.store import SOURCES, Store, parameters
 _OWN = "ot_doctor_checks"  # the built-in checks' package
 # Evidence may come at the last moment: seconds that the checks have after the run's end, all together and each.
 _LATE, _LATE_EACH = 0.4, 0.2
-
-
-@dataclass(frozen=True)
-class Result:
-    """One check's findings, at least one."""
-
-    check: Check
-    findings: tuple[Finding, ...]
-    duration: float  # seconds, waiting for evidence included
-
-    @property
-    def status(self) -> Status:
-        return max((f.status for f in self.findings), key=lambda status: status.rank)
-
-    @property
-    def ok(self) -> bool:
-        """Whether checks that come after this one make sense."""
-        return self.status in (Status.PASS, Status.WARN)
 
 
 def needs(checks: Iterable[Check]) -> set[type]:

@@ -1,33 +1,28 @@
-"""One run: from options to a report."""
+"""One run: from a plan to what was found. It needs no command line."""
 
 from __future__ import annotations
 
-import os
-import pwd
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
-from ot_doctor.cli.configuration import Config
+from ot_doctor.check import Cause, Check, Finding, Result, Seen, Step
 from ot_doctor.core import supervisor
-from ot_doctor.diagnosis.ranking import diagnose
+from ot_doctor.diagnosis.ranking import RootCause, diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.redaction import secret
-from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.redaction.secret import meet_environment, printable, redact
-from ot_doctor.report.model import Report
 from ot_doctor.run import requirements, suppressions
-from ot_doctor.run.discovery import Catalogue, discover
-from ot_doctor.run.runner import Result, needs, run
+from ot_doctor.run.discovery import CheckCatalogue, discover
+from ot_doctor.run.plan import Plan, WrongUsage, chosen, wrong_name
+from ot_doctor.run.runner import needs, run
 from ot_doctor.sources.store import Store
 
 E = TypeVar("E")
@@ -38,37 +33,23 @@ _BOUNDED = (
 _LONGEST_TEXT = 50_000  # characters of one text of a finding: a log's record has fewer, a plug-in's may have any number
 
 
-class WrongUsage(Exception):
-    """The run cannot begin: exit code 2. The text is a sentence for the user."""
-
-
 @dataclass(frozen=True)
-class Plan:
-    """What is to be run."""
+class Examined:
+    """What a run found. ``ot_doctor.report.build`` makes a report of it."""
 
-    request: Request
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    checks_dirs: tuple[Path, ...] = ()
-    fail_on: str = "fail"
-    config: Config = field(default_factory=Config)  # what the file of options says
-    required: tuple[Family, ...] = ()  # families: what cannot be checked there is a failure
-    redact: str = "default"  # or "strict"
-    home: str = ""  # the folder that is shown as "~"
-    user: str = ""  # the name that is shown as "user"
-
-
-def whose(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The home folder and the name of whoever runs the doctor; empty where there is none."""
-    try:
-        entry = pwd.getpwuid(os.getuid())
-        home, user = entry.pw_dir, entry.pw_name
-    except KeyError:  # a user id without an entry, as in many containers
-        home, user = "", ""
-    return environ.get("HOME") or home, user or environ.get("USER", "")
+    plan: Plan
+    started_at: datetime  # aware, UTC
+    duration: float  # seconds
+    results: tuple[Result, ...]
+    diagnosis: tuple[RootCause, ...]
+    deployment: Deployment | None = None
+    workers: Workers | None = None
+    hub: Hub | None = None
+    log: WorkerLog | None = None
+    notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
 
 
-def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> Catalogue:
+def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> CheckCatalogue:
     """All checks; plug-ins have ``seconds`` to load. Raises ``WrongUsage`` when two checks have one name."""
     catalogue = discover(folders, seconds)
     if catalogue.duplicates:
@@ -91,28 +72,6 @@ def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
     return known.named
 
 
-def no_such(name: str, known: Iterable[str], what: str) -> str:
-    """The sentence for a name that nothing has, with what may have been meant."""
-    close = get_close_matches(name, list(known), n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "'ot-doctor list' shows what there is."
-    return f"There is no {what} '{name}'. {hint}"
-
-
-def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -> dict[str, Check]:
-    """The checks that are to be run. Raises ``WrongUsage`` for a name that is no check and no family."""
-    families = {family.value for family in Family}
-    for name in (*select, *ignore):
-        if name not in catalogue.checks and name not in families:
-            raise WrongUsage(no_such(name, [*catalogue.checks, *families], "check or family"))
-    wanted, unwanted = set(select), set(ignore)
-    checks = [found.check for found in catalogue.checks.values()]
-    return {
-        check.name: check
-        for check in checks
-        if (not wanted or wanted & {check.name, check.family.value}) and not unwanted & {check.name, check.family.value}
-    }
-
-
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
     meet_environment(plan.request.environ)
@@ -130,7 +89,7 @@ def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
     catalogue = catalogue_of(plan.checks_dirs, plan.request.remaining() / 2)
     if plan.request.signatures:
         signatures_of(plan.request.signatures)
-    if wrong := plan.config.wrong_name(catalogue.checks):
+    if wrong := wrong_name(plan, catalogue.checks):
         raise WrongUsage(wrong)
     checks = chosen(catalogue, plan.select, plan.ignore)
     if not checks:
@@ -155,40 +114,34 @@ def examine(
     store: Store,
     notices: tuple[str, ...],
     *,
-    redactor: Redactor | None = None,
-    interim: Callable[[Report], None] | None = None,
-) -> Report:
-    """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine.
+    interim: Callable[[Examined], None] | None = None,
+) -> Examined:
+    """Run the checks. Raises ``WrongUsage`` where there is no installation to examine.
 
-    A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
-    ``interim`` gets the report as it is when none of the checks of others ends, before they are run.
+    ``interim`` gets what is found when none of the checks of others ends, before they are run.
     """
     started, began = datetime.now(timezone.utc), time.monotonic()
 
-    def report_on(results: Iterable[Result], redactor: Redactor) -> Report:
+    def found(results: Iterable[Result]) -> Examined:
         cleaned = tuple(_clean(result) for result in results)
-        cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
+        cleaned = suppressions.apply(cleaned, plan.suppressions, date.today())
         cleaned = requirements.judged(cleaned, plan.required)
         told = (*notices, _BOUNDED) if secret.KNOWN.bounded else notices
-        report = redactor.report(_report(plan, store, told, cleaned, started, time.monotonic() - began))
-        return replace(report, hidden=redactor.receipt())
+        return _examined(plan, store, told, cleaned, started, time.monotonic() - began)
 
     store.start((Deployment,))
     _must_be_called_so(store)
     _must_be_installed(store)
     with redirect_stdout(sys.stderr):  # standard output is for the report alone
-        results = run(checks, store, (lambda so_far: interim(report_on(so_far, redactor_of(plan)))) if interim else None)
-    return report_on(results, redactor or redactor_of(plan))
+        results = run(checks, store, (lambda so_far: interim(found(so_far))) if interim else None)
+    return found(results)
 
 
-def redactor_of(plan: Plan) -> Redactor:
-    return Redactor(plan.redact, plan.home, plan.user)
-
-
-def _report(
+def _examined(
     plan: Plan, store: Store, notices: tuple[str, ...], results: tuple[Result, ...], started: datetime, duration: float
-) -> Report:
-    return Report(
+) -> Examined:
+    return Examined(
+        plan=plan,
         started_at=started,
         duration=duration,
         results=results,
@@ -198,8 +151,6 @@ def _report(
         hub=_had(store, Hub),
         log=_had(store, WorkerLog),
         notices=notices,
-        fail_on=plan.fail_on,
-        required=plan.required,
     )
 
 
@@ -244,9 +195,17 @@ def _clean_finding(finding: Finding) -> Finding:
         message=_text(finding.message),
         subject=_text(finding.subject) if finding.subject else finding.subject,
         expected=_text(finding.expected) if finding.expected else finding.expected,
-        evidence=tuple(Seen(_text(s.source), _text(s.where), _text(s.text)) for s in finding.evidence),
+        evidence=tuple(_clean_seen(seen) for seen in finding.evidence),
         remedy=tuple(_clean_step(step) for step in finding.remedy),
     )
+
+
+def _clean_seen(seen: Seen) -> Seen:
+    location = seen.location
+    if location is not None:
+        path, container = location.path, location.container
+        location = replace(location, path=path and _text(path), container=container and _text(container))
+    return Seen(_text(seen.source), _text(seen.where), _text(seen.text), location)
 
 
 def _clean_step(step: Step) -> Step:

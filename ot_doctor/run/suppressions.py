@@ -10,9 +10,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ot_doctor.check import Check, Family, Finding, Status, Step, passed, skipped, warned
+from ot_doctor.check import Check, Family, Finding, Result, Status, Step, passed, skipped, warned
 from ot_doctor.redaction.secret import printable
-from ot_doctor.run.runner import Result
 
 _KEYS = ("check", "subject", "reason", "until")
 _CAN_BE_SUPPRESSED = (Status.FAIL, Status.WARN, Status.UNKNOWN)

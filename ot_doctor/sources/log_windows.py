@@ -14,11 +14,11 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.env_file import ComposeConfig
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
-from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, Cutter
+from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, AttemptBuilder
 from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
-from ot_doctor.logs.signatures import Catalogue, catalogue
+from ot_doctor.logs.signatures import SignatureCatalogue, catalogue
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
@@ -87,7 +87,7 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _scan(known: Catalogue, on_record: Callable[[Record], object], *, timed: bool = False) -> RecordScan:
+def _scan(known: SignatureCatalogue, on_record: Callable[[Record], object], *, timed: bool = False) -> RecordScan:
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
@@ -110,8 +110,8 @@ def _bounded(record: Record) -> Record:
 def _read_file(request: Request, name: str, until: float) -> _Read:
     shown = "standard input" if name == "-" else str(request.cwd / name)
     known = catalogue(request.signatures)
-    cutter = Cutter(known, shown)
-    scan = _scan(known, cutter.add)
+    builder = AttemptBuilder(known, shown)
+    scan = _scan(known, builder.add)
     problem = ""
     try:
         for block in file_lines(name if name == "-" else str(request.cwd / name), until):
@@ -119,7 +119,7 @@ def _read_file(request: Request, name: str, until: float) -> _Read:
     except LogProblem as error:
         problem = str(error)
     scan.close()
-    read = _result(shown, scan.lines, scan.token_lines, cutter, whole=not problem, problem=problem)
+    read = _result(shown, scan.lines, scan.token_lines, builder, whole=not problem, problem=problem)
     return replace(read, source=replace(read.source, end_unread=bool(problem)))
 
 
@@ -127,7 +127,7 @@ def _result(
     name: str,
     lines: int,
     token_lines: list[int],
-    cutter: Cutter,
+    builder: AttemptBuilder,
     *,
     whole: bool,
     problem: str = "",
@@ -140,10 +140,10 @@ def _result(
         since=since,
         problem=problem,
         token_lines=tuple(token_lines),
-        release_signs=tuple(sorted(cutter.release_signs)),
-        device=cutter.device,
+        release_signs=tuple(sorted(builder.release_signs)),
+        device=builder.device,
     )
-    return _Read(source, tuple(attempt for attempt, _ in cutter.attempts()), cutter.stray())
+    return _Read(source, tuple(attempt for attempt, _ in builder.attempts()), builder.stray())
 
 
 # -- containers ----------------------------------------------------------------------------------
@@ -152,14 +152,14 @@ def _result(
 def _read_container(request: Request, worker: Worker, until: float) -> _Read:
     since = present_run(worker)
     known = catalogue(request.signatures)
-    cutter = _cutter(known, worker, since)
+    builder = _builder(known, worker, since)
     windows: list[_Window] = []  # in the order of the log
     problem = ""
     whole = cut_short = False
     for tail in _STEPS:
         without = bool(windows) and _tells_the_time(windows[-1], worker, since)
         entries_after = windows[0].entries if windows else 0
-        window = _Window(known, _cutter(known, worker, None if without else since), entries_after, stamped=not without)
+        window = _Window(known, _builder(known, worker, None if without else since), entries_after, stamped=not without)
         try:
             if windows and not windows[-1].first_stamp:
                 raise LogProblem("the engine's time stamps cannot be understood")
@@ -174,13 +174,13 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
             if not windows and window.scan.lines:  # what came counts; the newest lines come last
                 window.scan.close()
                 windows.append(window)
-                cutter = window.followed_by(())
+                builder = window.followed_by(())
                 cut_short = True
             break
         windows.insert(0, window)
-        cutter = window.followed_by(windows[1:])
+        builder = window.followed_by(windows[1:])
         whole = tail is None or window.entries < tail or (since is not None and window.began_before(since))
-        if whole or _newest_is_whole(cutter):
+        if whole or _newest_is_whole(builder):
             break
     read = _lines_in(windows)
     if problem and not windows:
@@ -190,12 +190,12 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
         longer = max(120, round(4 * request.timeout))
         problem = f"no attempt in the last {read:,} lines of {worker.name}; --timeout {longer} looks further back"
     tokens = [_lines_in(windows[:place]) + line for place, part in enumerate(windows) for line in part.scan.token_lines]
-    result = _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
+    result = _result(worker.name, read, tokens, builder, whole=whole, problem=problem, since=since)
     return replace(result, source=replace(result.source, end_unread=cut_short))
 
 
-def _cutter(known: Catalogue, worker: Worker, since: datetime | None) -> Cutter:
-    return Cutter(known, worker.name, since=since, running=worker.running)
+def _builder(known: SignatureCatalogue, worker: Worker, since: datetime | None) -> AttemptBuilder:
+    return AttemptBuilder(known, worker.name, since=since, running=worker.running)
 
 
 def present_run(worker: Worker) -> datetime | None:
@@ -232,20 +232,20 @@ def _lines(request: Request, worker: Worker, tail: int | None, until: float) -> 
 class _Window:
     """The lines between two places of a container's log."""
 
-    def __init__(self, known: Catalogue, cutter: Cutter, entries_after: int, *, stamped: bool = True) -> None:
+    def __init__(self, known: SignatureCatalogue, builder: AttemptBuilder, entries_after: int, *, stamped: bool = True) -> None:
         self.first_stamp = b""
         self.own_time_agrees = False
         self.head = b""  # of lines without stamps: what they begin with, where it stands nowhere else
         self.stamped = stamped
         self._after = entries_after
         self._bytes = 0
-        self._cutter = cutter
+        self._builder = builder
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=_KEPT_OF_A_WINDOW)
         self.scan = _scan(known, self._take, timed=not stamped)
 
     def _take(self, record: Record) -> None:
-        if self._cutter.add(record) or record.level == "ERROR":
+        if self._builder.add(record) or record.level == "ERROR":
             (self._first if len(self._first) < _KEPT_OF_A_WINDOW else self._last).append(record)
 
     def read(self, blocks: Iterator[bytes], *, before: bytes) -> None:
@@ -281,13 +281,13 @@ class _Window:
         self.scan.close()
         return found
 
-    def followed_by(self, newer: Sequence[_Window]) -> Cutter:
+    def followed_by(self, newer: Sequence[_Window]) -> AttemptBuilder:
         """What this window tells, together with the windows after it: no attempt begins in those."""
         for place, window in enumerate(newer):
             offset = _lines_in([self, *newer[:place]])
             for record in (*window._first, *window._last):
-                self._cutter.add(shifted(record, offset))
-        return self._cutter
+                self._builder.add(shifted(record, offset))
+        return self._builder
 
     @property
     def entries(self) -> int:
@@ -303,6 +303,6 @@ def _lines_in(windows: Iterable[_Window]) -> int:
     return sum(window.scan.lines for window in windows)
 
 
-def _newest_is_whole(cutter: Cutter) -> bool:
-    telling = [pair for pair in cutter.attempts() if pair[0].outcome is not Outcome.DISABLED]
+def _newest_is_whole(builder: AttemptBuilder) -> bool:
+    telling = [pair for pair in builder.attempts() if pair[0].outcome is not Outcome.DISABLED]
     return bool(telling) and telling[0][1]

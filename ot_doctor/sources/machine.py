@@ -9,14 +9,12 @@ from pathlib import PurePosixPath
 
 from ot_doctor.core.deadline import within
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.evidence.host import Host, Space
+from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.redaction.secret import Secret, printable, redact
 from ot_doctor.sources.docker.container_exec import run_in
 
-CACHE = "the model cache"
-ENGINE_DATA = "the Docker engine's data"
 _LONGEST = 5.0  # seconds for one file system
 _WITH_CREDENTIALS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_ENDPOINT")
 _NETWORK = (
@@ -67,7 +65,8 @@ def _masked(name: str, value: str) -> str:
 
 
 def _cache_space(request: Request, worker: Worker | None, cache: ModelCache) -> Space | None:
-    here = _measured(request, cache.root.path, CACHE, or_parent=True) if cache.root.path and cache.host_side else None
+    path = cache.root.path if cache.host_side else None
+    here = _measured(request, path, Purpose.MODEL_CACHE, or_parent=True) if path else None
     return here or (_asked(request, worker, cache.root.container_path) if worker else None)
 
 
@@ -75,10 +74,10 @@ def _engine_space(request: Request, engine: Engine) -> Space | None:
     """Not of an engine in a virtual machine or on another one: its folder is not on this machine."""
     if not engine.data_root or not engine.endpoint.startswith("unix://") or engine.in_vm:
         return None
-    return _measured(request, engine.data_root, ENGINE_DATA, or_parent=False)
+    return _measured(request, engine.data_root, Purpose.ENGINE_DATA, or_parent=False)
 
 
-def _measured(request: Request, path: str, purpose: str, *, or_parent: bool) -> Space | None:
+def _measured(request: Request, path: str, purpose: Purpose, *, or_parent: bool) -> Space | None:
     """``or_parent``: a folder that is not there yet is made in the nearest one that is."""
 
     def measure() -> Space | None:
@@ -115,4 +114,4 @@ def _asked(request: Request, worker: Worker, path: str) -> Space | None:
     if blocks is None or not int(blocks[1]):
         return None
     total, free = int(blocks[1]) * 1024, int(blocks[3]) * 1024
-    return Space(path, CACHE, total, free, int(inodes[1]) if inodes else 0, int(inodes[3]) if inodes else 0)
+    return Space(path, Purpose.MODEL_CACHE, total, free, int(inodes[1]) if inodes else 0, int(inodes[3]) if inodes else 0)

@@ -35,7 +35,7 @@ def gather(request: Request, workers: Workers | Unavailable, env_file: EnvFile |
 
 def _env_line(env_file: EnvFile | Unavailable) -> str | None:
     entry = None if isinstance(env_file, Unavailable) else env_file.entry(TOKEN_NAME)
-    return env_file.where(entry.line) if entry and isinstance(env_file, EnvFile) else None
+    return str(env_file.where(entry.line)) if entry and isinstance(env_file, EnvFile) else None
 
 
 def _other_name(env: Mapping[str, str | Secret]) -> str | None:

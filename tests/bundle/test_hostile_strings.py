@@ -17,8 +17,10 @@ from ot_doctor.bundle.codec import dump
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST
 from ot_doctor.bundle.reading import _recording
 from ot_doctor.check import Check
+from ot_doctor.report.build import report_of
 from ot_doctor.report.formats import FORMATS, render
-from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
+from ot_doctor.run.plan import Plan, chosen
+from ot_doctor.run.session import catalogue_of, examine
 from tests.bundle.recordings import bundle_of, healthy
 from tests.cli.test_commands import SCRIPT
 
@@ -80,7 +82,7 @@ def test_no_text_of_a_bundle_steers_a_terminal(member: str, checks: Mapping[str,
             continue
         read += 1
         store = recording.store()
-        report = examine(Plan(store.request), checks, store, ())
+        report = report_of(examine(Plan(store.request), checks, store, ()))
         for name in FORMATS:
             shown = render(report, name)
             assert not steers(name, shown), (way, name, steers(name, shown))

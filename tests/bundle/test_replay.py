@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
     ModelCache,
     OddLine,
     Outcome,
+    Reader,
     ReaderDifference,
     ReleaseLine,
     Request,
@@ -38,9 +39,11 @@ from ot_doctor.evidence import (
     models,
 )
 from ot_doctor.redaction.redactor import BUNDLE_HOME, Redactor
+from ot_doctor.report.build import report_of
 from ot_doctor.report.formats import json as json_format
 from ot_doctor.report.model import Report
-from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
+from ot_doctor.run.plan import Plan, chosen
+from ot_doctor.run.session import catalogue_of, examine
 from ot_doctor.sources.store import SOURCES, Store
 from tests.bundle.recordings import bundle_of, healthy
 from tests.checks import evidence as e
@@ -58,7 +61,7 @@ def replayed(
     path = tmp_path / "bundle.tar.gz"
     path.write_bytes(bundle_of(evidence, request=request, **bundle).archive(".tar.gz"))
     store = read_bundle(path).store()
-    return examine(Plan(store.request, home=BUNDLE_HOME), checks, store, ())
+    return report_of(examine(Plan(store.request, home=BUNDLE_HOME), checks, store, ()))
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -120,7 +123,7 @@ WORLDS: dict[str, dict[str, object]] = {
     "odd lines": {
         "EnvFile": e.env_file(
             odd_lines=(OddLine(1, "HUGGINGFACE_TOKEN", "U+200B ZERO WIDTH SPACE", True),),
-            differences=(ReaderDifference(1, "HUGGINGFACE_TOKEN", "bash (opentr.sh)", "keeps the carriage return at its end"),),
+            differences=(ReaderDifference(1, "HUGGINGFACE_TOKEN", Reader.BASH, "keeps the carriage return at its end", True),),
         )
     },
     "unreadable": {"EnvFile": EnvFile(e.ENV_PATH, EnvProblem.REFUSED, "line 3: unexpected character", 3)},
@@ -165,7 +168,7 @@ WORLDS: dict[str, dict[str, object]] = {
 def test_the_report_on_a_bundle_is_that_of_the_run(world: str, tmp_path: Path, checks: Mapping[str, Check]) -> None:
     evidence = healthy(**WORLDS[world])
     request = Request(directory=e.HOME)
-    live = examine(Plan(request), checks, Store(request, evidence), ())
+    live = report_of(examine(Plan(request), checks, Store(request, evidence), ()))
     assert_agree(live, replayed(evidence, request, tmp_path, checks))
 
 
@@ -194,7 +197,7 @@ def hidden(level: str, world: str, tmp_path: Path, checks: Mapping[str, Check]) 
     evidence = {kind: at_home(value) for kind, value in healthy(**WORLDS[world]).items()}
     request = Request(directory=Path("/home/ana/ot"))
     redactor = Redactor(level, "/home/ana", "ana")
-    live = redactor.report(examine(Plan(request), checks, Store(request, evidence), ()))
+    live = redactor.report(report_of(examine(Plan(request), checks, Store(request, evidence), ())))
     return live, replayed(evidence, request, tmp_path, checks, redactor=redactor, level=level)
 
 
@@ -204,7 +207,8 @@ def judged(report: Report) -> list[tuple[str, list[tuple[Status, Cause | None]]]
 
 def test_the_worlds_differ_from_each_other(checks: Mapping[str, Check]) -> None:
     request = Request(directory=e.HOME)
-    said = {repr(document(examine(Plan(request), checks, Store(request, healthy(**world)), ()))) for world in WORLDS.values()}
+    stores = [Store(request, healthy(**world)) for world in WORLDS.values()]
+    said = {repr(document(report_of(examine(Plan(request), checks, store, ())))) for store in stores}
     assert len(said) == len(WORLDS)
 
 
@@ -212,7 +216,7 @@ def test_the_worlds_differ_from_each_other(checks: Mapping[str, Check]) -> None:
 def test_a_log_alone_says_the_same_from_a_bundle(name: str, tmp_path: Path, checks: Mapping[str, Check]) -> None:
     request = Request(logs=(str(case_of(name).log),), log_alone=True, cwd=tmp_path)
     store = Store(request)
-    live = examine(Plan(request), checks, store, ())
+    live = report_of(examine(Plan(request), checks, store, ()))
     assert live.log is not None and live.log.sources
     assert_agree(live, replayed(store.given(), request, tmp_path, checks))
 
@@ -224,7 +228,7 @@ def test_the_age_of_a_bundle_changes_nothing(tmp_path: Path, checks: Mapping[str
     evidence = healthy(Workers=e.workers(old), WorkerLog=e.worker_log(attempt, source={"since": long_ago}))
     request = Request(directory=e.HOME)
     assert_agree(
-        examine(Plan(request), checks, Store(request, evidence), ()), replayed(evidence, request, tmp_path, checks)
+        report_of(examine(Plan(request), checks, Store(request, evidence), ())), replayed(evidence, request, tmp_path, checks)
     )
 
 

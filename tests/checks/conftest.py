@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ot_doctor.check import Check, Finding
-from ot_doctor.conformance import assert_findings_conform
+from ot_doctor.testing import assert_findings_conform
 
 
 @pytest.fixture(autouse=True)

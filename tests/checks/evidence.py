@@ -35,6 +35,7 @@ from ot_doctor.evidence import (
     ModelCache,
     Mount,
     Outcome,
+    Purpose,
     Record,
     ReleaseLine,
     Role,
@@ -193,8 +194,8 @@ def cache(
 
 
 def host(**changes: Any) -> Host:
-    plenty = Space(MODELS, "the model cache", 500 * GIGABYTE, 200 * GIGABYTE, 1_000_000, 900_000)
-    return replace(Host((plenty, replace(plenty, path="/var/lib/docker", purpose="the Docker engine's data"))), **changes)
+    plenty = Space(MODELS, Purpose.MODEL_CACHE, 500 * GIGABYTE, 200 * GIGABYTE, 1_000_000, 900_000)
+    return replace(Host((plenty, replace(plenty, path="/var/lib/docker", purpose=Purpose.ENGINE_DATA))), **changes)
 
 
 def record(text: str, *, line: int = 100, level: str = "ERROR", at: datetime | None = LATER) -> Record:

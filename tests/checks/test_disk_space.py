@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import Host, ModelCache, Space, Unavailable
+from ot_doctor.evidence import Host, ModelCache, Purpose, Space, Unavailable
 from ot_doctor_checks.disk_space import disk_space
 from tests.checks.evidence import GIGABYTE, MODELS, cache, everything_said, host, only, statuses
 
 
-def space(free: int, *, purpose: str = "the model cache", inodes_free: int = 1000, inodes_total: int = 1000) -> Space:
+def space(free: int, *, purpose: Purpose = Purpose.MODEL_CACHE, inodes_free: int = 1000, inodes_total: int = 1000) -> Space:
     return Space(MODELS, purpose, 100 * GIGABYTE, free, inodes_total, inodes_free)
 
 
@@ -55,7 +55,7 @@ def test_little_room_is_a_warning() -> None:
 
 
 def test_no_room_for_the_engines_data_is_a_warning() -> None:
-    assert only(disk_space, Host((space(0, purpose="the Docker engine's data"),)), cache(False)).status is Status.WARN
+    assert only(disk_space, Host((space(0, purpose=Purpose.ENGINE_DATA),)), cache(False)).status is Status.WARN
 
 
 def test_what_could_not_be_read_is_unknown() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import ComposeService, EnvProblem, Unavailable
+from ot_doctor.evidence import ComposeService, EnvProblem, Refusal, Unavailable
 from ot_doctor_checks.env_readable import env_readable
 from tests.checks.evidence import COMPOSE_PATH, compose, deployment, env_file, everything_said, only, token, worker, workers
 
@@ -46,16 +46,16 @@ def test_no_template_is_named_where_there_is_none(problem):
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, refusal, said",
     [
-        ("unterminated quoted value", "Close the quote on line 3"),
-        ("key cannot contain a space", "a leading 'set' must go"),
-        ('unexpected character "%" in variable name', "Write line 3"),
-        ("setenv: invalid argument (a NUL byte)", "Delete the NUL bytes"),
+        ("unterminated quoted value", Refusal.QUOTE, "Close the quote on line 3"),
+        ("key cannot contain a space", Refusal.SPACE, "a leading 'set' must go"),
+        ('unexpected character "%" in variable name', Refusal.OTHER, "Write line 3"),
+        ("setenv: invalid argument (a NUL byte)", Refusal.NUL, "Delete the NUL bytes"),
     ],
 )
-def test_refused_names_the_line_and_the_words(text, said):
-    finding = judge(broken(EnvProblem.REFUSED, text, 3))
+def test_refused_names_the_line_and_the_words(text, refusal, said):
+    finding = judge(broken(EnvProblem.REFUSED, text, 3, refusal=refusal))
     assert finding.status is Status.FAIL and text in finding.message
     assert "line 3" in finding.message and finding.evidence[0].where == "/srv/ot/.env:3"
     assert said in finding.remedy[0].text
@@ -74,14 +74,15 @@ def test_the_conversion_leaves_a_utf8_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("text, before, after", [
-    ("setenv: invalid argument (a NUL byte)", b"A=1\0\nB=2\n", b"A=1\nB=2\n"),
-    ("key cannot contain a space", b"set A=1\nB=2\n", b"A=1\nB=2\n"),
+@pytest.mark.parametrize("text, refusal, before, after", [
+    ("setenv: invalid argument (a NUL byte)", Refusal.NUL, b"A=1\0\nB=2\n", b"A=1\nB=2\n"),
+    ("key cannot contain a space", Refusal.SPACE, b"set A=1\nB=2\n", b"A=1\nB=2\n"),
 ])  # fmt: skip
-def test_the_commands_mend_the_line(tmp_path, text, before, after):
+def test_the_commands_mend_the_line(tmp_path, text, refusal, before, after):
     path = tmp_path / ".env"
     path.write_bytes(before)
-    subprocess.run(judge(broken(EnvProblem.REFUSED, text, 1, path=path)).remedy[0].command or "", shell=True, check=True)
+    finding = judge(broken(EnvProblem.REFUSED, text, 1, path=path, refusal=refusal))
+    subprocess.run(finding.remedy[0].command or "", shell=True, check=True)
     assert path.read_bytes() == after
 
 

@@ -15,7 +15,9 @@ import pytest
 from ot_doctor.cli import configuration
 from ot_doctor.cli.configuration import Config, ConfiguredCommand
 from ot_doctor.cli.main import cli, run
+from ot_doctor.evidence import Request
 from ot_doctor.run.discovery import discover
+from ot_doctor.run.plan import Plan, wrong_name
 from ot_doctor.run.suppressions import Suppression
 
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n"
@@ -292,7 +294,8 @@ def test_a_suppression_that_is_wrong_is_said_with_its_number(folder: Path, table
 )
 def test_names_of_checks_are_held_against_those_that_there_are(folder: Path, text: str, said: str | None) -> None:
     path = write(folder, text)
-    wrong = options()["config"].wrong_name(CHECKS)
+    config = options()["config"]
+    wrong = wrong_name(Plan(Request(), named=config.named, suppressions=config.suppressions), CHECKS)
     assert wrong is None if said is None else str(wrong).startswith(said.format(file=path))
 
 

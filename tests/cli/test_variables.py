@@ -10,7 +10,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.cli.main import cli
-from ot_doctor.cli.options import style_of
+from ot_doctor.cli.show import style_of
 from tests.cli.test_commands import Doctor, doctor, document, installed  # noqa: F401
 
 SIGNATURES = (Path(__file__).parents[2] / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")

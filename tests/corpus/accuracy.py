@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ot_doctor.evidence import Request
+from ot_doctor.report.build import report_of
 from ot_doctor.report.model import Report
-from ot_doctor.run.session import Plan, examine, prepare
+from ot_doctor.run.plan import Plan
+from ot_doctor.run.session import examine, prepare
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
@@ -66,7 +68,7 @@ def judge(case: Case) -> Verdict:
 def examined(case: Case) -> Report:
     plan = Plan(Request(logs=(str(case.log),), cwd=Path("/"), timeout=60))
     checks, store, notices = prepare(plan)
-    return examine(plan, checks, store, notices)
+    return report_of(examine(plan, checks, store, notices))
 
 
 def said(report: Report) -> str:

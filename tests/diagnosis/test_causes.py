@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 
 from ot_doctor.check import Cause
 from ot_doctor.diagnosis.causes import BREAKS_NO_JOB, EXPLAINS, LINKS, explains, explanation, title
+from tests.rooms import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -14,6 +21,18 @@ def test_every_cause_has_a_short_title_and_an_explanation(cause: Cause) -> None:
     assert not title(cause).endswith(".")
     assert len(explanation(cause).splitlines()) >= 2
     assert all(len(line) < 80 for line in explanation(cause).splitlines())
+
+
+def test_the_file_of_texts_has_each_cause_once_in_the_order_of_the_vocabulary_and_nothing_else() -> None:
+    found = tomllib.loads((ROOT / "ot_doctor/diagnosis/causes.toml").read_text(encoding="utf-8"))
+    assert list(found) == [cause.value for cause in Cause]
+    assert all(set(texts) == {"title", "explanation"} for texts in found.values())
+    assert not [name for name, texts in found.items() if "-\n" in texts["explanation"]], "a word that is broken at its hyphen"
+
+
+def test_the_build_takes_the_texts_along() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "diagnosis/*.toml" in project["tool"]["setuptools"]["package-data"]["ot_doctor"]
 
 
 def test_no_cause_explains_itself_and_none_explains_in_a_circle() -> None:

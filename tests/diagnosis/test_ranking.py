@@ -4,9 +4,22 @@ import itertools
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Confidence, Family, Finding, Seen, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import (
+    Cause,
+    Check,
+    Confidence,
+    Family,
+    Finding,
+    Result,
+    Seen,
+    Step,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
 from ot_doctor.diagnosis.ranking import RootCause, diagnose
-from ot_doctor.run.runner import Result
 
 STEP = Step("Mend it.")
 

@@ -8,8 +8,8 @@ import pytest
 
 from ot_doctor.check import Cause, Finding, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.causes import BREAKS_NO_JOB
-from ot_doctor.diagnosis.ranking import Relation, diagnose
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.ranking import diagnose
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, Attempt, Outcome, WorkerLog
 from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.report.formats.text import Style, render
@@ -153,3 +153,32 @@ def test_every_finding_of_a_real_report_has_a_relation_that_fits_its_status() ->
                 relation = relations.of(finding)
                 assert (relation is None) or finding.status in (Status.FAIL, Status.WARN)
                 assert finding.status is not Status.FAIL or relation is not None
+
+
+TOKENS = (Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID)
+CONTENT = (Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.OFFLINE_CACHE_MISSING)
+
+
+@pytest.mark.parametrize(
+    ("logged", "present"),
+    [
+        *((a, b) for a in TOKENS for b in (*TOKENS, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED)),
+        (Cause.REPO_NOT_FOUND, Cause.TOKEN_INVALID),
+        (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY),
+        *((a, b) for a in CONTENT for b in (*CONTENT, Cause.MODEL_CORRUPT, Cause.CACHE_PERMISSION)),
+    ],
+)
+def test_a_relation_does_not_depend_on_which_checks_were_run(logged: Cause, present: Cause) -> None:
+    """The log's words can mean more than they say; that is so with and without the check that judges the attempt."""
+    asked, limits = fails(present), fails(Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS")
+    log = worker_log(failure(logged.value))
+    alone = Relations(made(log, model_access=(asked, limits)))
+    beside = Relations(made(log, model_access=(asked, limits), last_attempt=(fails(present),)))
+    assert alone.of(asked) is beside.of(asked) is E
+    assert alone.of(limits) is beside.of(limits) is W
+
+
+def test_terms_that_were_asked_for_prove_that_there_was_a_token() -> None:
+    sure = failure("gated-not-accepted", COMMUNITY_1, certain=True)
+    assert related(fails(Cause.TOKEN_MISSING, TOKEN_NAME), sure) is W
+    assert related(fails(Cause.TOKEN_INVALID, TOKEN_NAME), sure) is E

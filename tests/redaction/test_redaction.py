@@ -20,7 +20,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from ot_doctor.check import Cause, Seen, Step, failed, passed
-from ot_doctor.evidence import Record
+from ot_doctor.evidence import Engine, Record
 from ot_doctor.logs.signatures import catalogue
 from ot_doctor.redaction import redactor, registry
 from ot_doctor.redaction.patterns import common_words
@@ -456,3 +456,10 @@ def test_stand_ins_are_stable_and_keep_what_belongs_together() -> None:
     assert strict.text("/data/abc/x1y and /data/abc/z2y") == "/data/name-1/name-2 and /data/name-1/name-3"
     assert strict.text("10.0.0.1 and 10.0.0.2, 10.0.0.1") == "ip-1 and ip-2, ip-1"
     assert Redactor("strict").text("10.0.0.2") == "ip-1"
+
+
+def test_strict_hides_the_name_of_the_docker_context_in_every_text() -> None:
+    strict = Redactor("strict")
+    engine = Engine("unix:///var/run/docker.sock", "the Docker context 'klinik-sued'", context="klinik-sued")
+    assert "klinik" not in repr(strict.evidence(engine))
+    assert "klinik" not in strict.text("The engine of klinik-sued does not answer.")

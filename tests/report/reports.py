@@ -13,6 +13,7 @@ from ot_doctor.check import (
     Confidence,
     Family,
     Finding,
+    Result,
     Risk,
     Seen,
     Step,
@@ -26,7 +27,6 @@ from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report.model import Report
-from ot_doctor.run.runner import Result
 from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, record, worker, worker_log, workers
 
 STARTED = datetime(2026, 11, 21, 1, 0, tzinfo=timezone.utc)

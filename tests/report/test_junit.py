@@ -8,11 +8,10 @@ from xml.etree import ElementTree
 import pytest
 import xmlschema
 
-from ot_doctor.check import Cause, Check, Family, Seen, Status, Step, failed, passed, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Result, Seen, Status, Step, failed, passed, unknown, warned
 from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import junit
 from ot_doctor.report.model import UsageError, exit_code
-from ot_doctor.run.runner import Result
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 

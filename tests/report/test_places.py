@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ot_doctor.check import Cause, Finding, Seen, Step, failed
+from ot_doctor.evidence import Location, Record
 from ot_doctor.report.file_locations import Place, places, workspace
+from ot_doctor_checks._log_finding import seen_record
 
 
 def found(message: str, *where: str) -> Finding:
@@ -28,3 +32,27 @@ def test_the_workspace_is_found_however_the_home_folder_is_written(monkeypatch: 
     ]  # fmt: skip
     monkeypatch.delenv("GITHUB_WORKSPACE")
     assert workspace() == ()
+
+
+def test_a_record_of_a_log_file_is_at_its_first_line_and_one_of_a_container_in_no_file() -> None:
+    file = seen_record("/o/worker.log", Record((12, 14), None, "ERROR", "CUDA error"))
+    container = seen_record("worker", Record((12, 14), None, "ERROR", "CUDA error"))
+    assert (file.where, container.where) == ("/o/worker.log lines 12-14", "worker lines 12-14")
+    told = failed(Cause.GPU_UNAVAILABLE, "m", evidence=[file, container], remedy=[Step("s")])
+    assert places(told, ("/o",)) == [Place("worker.log", 12)]
+    assert container.location == Location(container="worker", line=12, last_line=14)
+
+
+@pytest.mark.parametrize(
+    ("where", "location"),
+    [
+        ("/srv/ot/.env:5", Location("/srv/ot/.env", line=5)), ("~/ot/.env", Location("~/ot/.env")), ("worker Config.Env", None),
+        ("/srv/odd:0", Location("/srv/odd:0")), ("/srv/a:b:7", Location("/srv/a:b", line=7)),
+        ("/srv/x:" + "9" * 40, Location("/srv/x:" + "9" * 40)),
+        (Location("/srv/odd:5"), Location("/srv/odd:5")), (Location(container="worker"), Location(container="worker")),
+    ],
+)  # fmt: skip
+def test_where_something_was_seen_is_a_text_or_a_location(where: str | Location, location: Location | None) -> None:
+    seen = Seen("host", where, "t")
+    assert (seen.where, seen.location) == (str(where), location)
+    assert replace(seen, text="other").location == location

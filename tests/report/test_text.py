@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Risk, Seen, Status, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Result, Risk, Seen, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import Answer, Identity
 from ot_doctor.redaction.redactor import Hidden
@@ -15,7 +15,6 @@ from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import render as render_as
 from ot_doctor.report.formats.text import Style, as_ascii, render
 from ot_doctor.report.model import Report, exit_code
-from ot_doctor.run.runner import Result
 from tests.checks.evidence import hub
 from tests.report.golden_files import agrees
 from tests.report.reports import CHECKS, REPORTS, STARTED, report

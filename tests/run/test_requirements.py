@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Finding, Status, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.run.requirements import CHECK, judged, unmet
-from ot_doctor.run.runner import Result
 
 NO_ANSWER = unknown("the Hub did not answer")
 LEFT_OUT = skipped("the Hub was left out (--offline)")

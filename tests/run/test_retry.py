@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 import pytest
 
+from ot_doctor.cli.durations import Duration, seconds_of
+from ot_doctor.report.model import why_not
 from ot_doctor.run import retry
-from ot_doctor.run.retry import Duration, seconds_of, until_passed, why_not
+from ot_doctor.run.retry import until_passed
 from tests.parts.engine import Engine
 from tests.report import reports
 from tests.scenarios.scenario import DOCTOR, Scenario, hub_for

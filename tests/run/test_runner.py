@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Finding, Status, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import Host, Hub, Request, Unavailable, Workers
-from ot_doctor.run.runner import Result, in_order, needs, run
+from ot_doctor.run.runner import in_order, needs, run
 from ot_doctor.sources.store import Source, Store
 
 NO_ENGINE = Unavailable("no Docker engine answers", hint="Start Docker.", command="systemctl start docker")

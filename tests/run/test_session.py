@@ -7,22 +7,23 @@ from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Finding, Seen, Status, Step, failed, passed
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Seen, Status, Step, failed, passed
 from ot_doctor.evidence import Deployment, Host, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.report.build import report_of as built
 from ot_doctor.report.model import Report, exit_code
-from ot_doctor.run.discovery import Catalogue, Found
-from ot_doctor.run.runner import Result
-from ot_doctor.run.session import Plan, WrongUsage, catalogue_of, chosen, examine, no_such, prepare
+from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
+from ot_doctor.run.plan import Plan, WrongUsage, chosen, no_such
+from ot_doctor.run.session import catalogue_of, examine, prepare
 from ot_doctor.sources.store import SOURCES, Store
 from tests.checks.evidence import HOME, deployment, hub, worker_log, workers
 
 STATUSES = (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)
 
 
-def catalogue(*names: tuple[str, Family]) -> Catalogue:
-    found = Catalogue()
+def catalogue(*names: tuple[str, Family]) -> CheckCatalogue:
+    found = CheckCatalogue()
     for name, family in names:
-        found.add(Found(made(lambda: [passed("x")], name, family), "test"))
+        found.add(FoundCheck(made(lambda: [passed("x")], name, family), "test"))
     return found
 
 
@@ -96,7 +97,7 @@ def planted(**changes: object) -> Store:
 
 
 def report_of(function: Any, store: Store, **plan: Any) -> Report:
-    return examine(Plan(store.request, **plan), {"made": made(function)}, store, ())
+    return built(examine(Plan(store.request, **plan), {"made": made(function)}, store, ()))
 
 
 def asks_for_everything(workers: Workers, hub: Hub, log: WorkerLog) -> list[Finding]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Check, Family, Finding, Status, Step, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Check, Family, Finding, Result, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.ranking import diagnose
-from ot_doctor.run.runner import Result
 from ot_doctor.run.suppressions import CHECK, Suppression, apply, read
 
 TODAY = date(2026, 11, 21)

@@ -30,7 +30,7 @@ from ot_doctor.sources.docker import container_exec
 from ot_doctor.sources.model_cache.access import Question, asked
 from ot_doctor.sources.model_cache.cache import gather
 from ot_doctor.sources.model_cache.container_view import _SCRIPT, User
-from ot_doctor.sources.model_cache.fs_view import CacheLook, Found, Look
+from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, Look
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions
 from tests.checks.evidence import deployment, env_file, worker
@@ -203,8 +203,8 @@ def test_a_stopped_worker_in_a_virtual_machine_is_not_accused(folder: Path, chan
 
 
 def test_what_owner_and_mode_allow_and_the_container_does_not_is_told() -> None:
-    at = Look("/cache", Found.YES, "drwxr-xr-x", 1000, 1000, rights="")
-    closed = Look("/other", Found.YES, "drwxr-xr-x", 0, 0, rights="rx")
+    at = Look("/cache", Existence.YES, "drwxr-xr-x", 1000, 1000, rights="")
+    closed = Look("/other", Existence.YES, "drwxr-xr-x", 0, 0, rights="rx")
     allowed = Question({"/cache": CacheLook((at,), closed, ())}, {"/cache": ()}, False, True, str, True)
     found = {d.path: d.mode_allows for d in asked(allowed, User("appuser", 1000, 1000)).denied}
     assert found == {"/cache": True, "/other": False}

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ot_doctor.evidence import Request, Unavailable
+from ot_doctor.sources.docker import contexts
 from ot_doctor.sources.docker import engine as source
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import engine
@@ -73,7 +74,7 @@ def listening(path: Path, answer: bytes | None) -> Iterator[str]:
 def default_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The CLI's default socket, moved to where the test can do as it likes with it."""
     path = tmp_path / "default.sock"
-    monkeypatch.setattr(source, "DEFAULT_SOCKET", path)
+    monkeypatch.setattr(contexts, "DEFAULT_SOCKET", path)
     return path
 
 
@@ -89,7 +90,7 @@ def write_context(config: Path, name: str, host: str, **endpoint: Any) -> None:
 
 def test_docker_host_wins_over_every_context(tmp_path: Path) -> None:
     write_context(tmp_path, "work", "unix:///context.sock")
-    found = source.find(request(DOCKER_HOST="unix:///mine.sock", DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
+    found = contexts.find(request(DOCKER_HOST="unix:///mine.sock", DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
     assert (found.url, found.found_by, found.known_to_cli) == ("unix:///mine.sock", "DOCKER_HOST", True)
 
 
@@ -97,15 +98,15 @@ def test_docker_context_wins_over_the_current_one(tmp_path: Path) -> None:
     write_context(tmp_path, "work", "unix:///work.sock")
     write_context(tmp_path, "home", "unix:///home.sock")
     (tmp_path / "config.json").write_text('{"currentContext": "home"}')
-    found = source.find(request(DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
-    assert (found.url, found.found_by) == ("unix:///work.sock", "the Docker context 'work'")
+    found = contexts.find(request(DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
+    assert (found.url, found.found_by, found.context) == ("unix:///work.sock", "the Docker context 'work'", "work")
 
 
 def test_the_current_context_is_read_from_the_home_folder(tmp_path: Path) -> None:
     config = tmp_path / ".docker"
     write_context(config, "rootless", "unix:///run/user/1000/docker.sock")
     (config / "config.json").write_text('{"currentContext": "rootless"}')
-    assert source.find(request(HOME=str(tmp_path))).url == "unix:///run/user/1000/docker.sock"
+    assert contexts.find(request(HOME=str(tmp_path))).url == "unix:///run/user/1000/docker.sock"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_the_current_context_is_read_from_the_home_folder(tmp_path: Path) -> Non
 def test_a_config_without_a_context_leads_to_the_default_socket(tmp_path: Path, default_socket: Path, content: str) -> None:
     default_socket.touch()
     (tmp_path / "config.json").write_text(content)
-    found = source.find(request(DOCKER_CONFIG=str(tmp_path)))
+    found = contexts.find(request(DOCKER_CONFIG=str(tmp_path)))
     assert (found.url, found.found_by) == (f"unix://{default_socket}", "the default socket")
 
 
@@ -145,10 +146,10 @@ def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
     path.parent.mkdir(parents=True)
     path.touch()
     environ = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
-    found = source.find(request(**environ))
+    found = contexts.find(request(**environ))
     assert (found.url, found.found_by, found.known_to_cli) == (f"unix://{path}", found_by, False)
     default_socket.touch()
-    assert source.find(request(**environ)).known_to_cli, "the default socket comes first"
+    assert contexts.find(request(**environ)).known_to_cli, "the default socket comes first"
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_a_socket_that_the_user_may_not_use(tmp_path: Path, let_others_in: Calla
         pytest.skip("needs root, to become another user")
     # The interpreter's own folders need not be open to that user, so it forks first and gives up its rights afterwards.
     script = (
-        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources import engine\n"
+        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.sources.docker import engine\n"
         "import docker, docker.tls, requests\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: engine.connect(Request(environ={'DOCKER_HOST': sys.argv[1]}))\n"
@@ -347,7 +348,7 @@ def test_another_source_gets_a_client_of_the_same_engine(engine: RealEngine) -> 
         second.api.inspect_container("no-such-container")
     with pytest.raises(KeyError), source.asking(second, found, asked):
         raise KeyError("a fault of the caller's own is none of the engine's")
-    engine_that_stopped = source.Endpoint(f"unix://{engine.home}/stopped.sock", "DOCKER_HOST")
+    engine_that_stopped = contexts.Endpoint(f"unix://{engine.home}/stopped.sock", "DOCKER_HOST")
     with pytest.raises(Unavailable, match="no such socket"), source.Asking(engine_that_stopped, 1.0, greeted=True):
         raise ConnectionError(FileNotFoundError("gone"))
     second.close()

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from ot_doctor.evidence import Reader
 from ot_doctor.sources.dotenv.compose_dialect import DotenvRefused, parse
-from ot_doctor.sources.dotenv.other_readers import BASH, PYTHON, bash_reading, differences
+from ot_doctor.sources.dotenv.other_readers import bash_reading, differences
 from tests.sources.env_rows import REFUSED, ROWS, SHELL, Row
 
 PROCESS_NUMBER = "34 $$"
+BASH, PYTHON = Reader.BASH, Reader.PYTHON
 MORE_FOR_BASH = (
     "A=a&b\nB=1",
     "A=a;b\nB=1",

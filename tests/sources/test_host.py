@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.core.deadline import within
-from ot_doctor.evidence import CacheRoot, Host, Request, Space, Unavailable, Worker, Workers
+from ot_doctor.evidence import CacheRoot, Host, Purpose, Request, Space, Unavailable, Worker, Workers
 from ot_doctor.redaction.secret import Secret
-from ot_doctor.sources.machine import CACHE, ENGINE_DATA, gather, network_settings
+from ot_doctor.sources.machine import gather, network_settings
 from tests.checks.evidence import cache, worker
 from tests.parts.engine import Engine
 from tests.parts.images import BACKEND
@@ -41,13 +41,13 @@ def measured(path: Path, **engine: str) -> Host:
     return gather(Request(environ={}), Workers(found, (replace(one, engine=found),)), seen)
 
 
-def space(host: Host, purpose: str) -> Space:
+def space(host: Host, purpose: Purpose) -> Space:
     return next(s for s in host.spaces if s.purpose == purpose)
 
 
 def test_the_file_system_of_the_cache(small: Path) -> None:
     (small / "used").write_bytes(b"x" * 500_000)
-    seen = space(measured(small / "hub/not/there/yet"), CACHE)
+    seen = space(measured(small / "hub/not/there/yet"), Purpose.MODEL_CACHE)
     assert seen.path == str(small / "hub/not/there/yet")
     assert seen.total == 1024 * 1024
     assert 400_000 < seen.free < 600_000
@@ -56,11 +56,11 @@ def test_the_file_system_of_the_cache(small: Path) -> None:
 
 def test_a_read_only_file_system(small: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)
-    assert space(measured(small), CACHE).read_only
+    assert space(measured(small), Purpose.MODEL_CACHE).read_only
 
 
 def test_the_engines_data_on_this_machine_only(tmp_path: Path) -> None:
-    assert space(measured(tmp_path, data_root=str(tmp_path)), ENGINE_DATA).path == str(tmp_path)
+    assert space(measured(tmp_path, data_root=str(tmp_path)), Purpose.ENGINE_DATA).path == str(tmp_path)
     elsewhere = [
         {"data_root": str(tmp_path / "of a virtual machine")},
         {"data_root": str(tmp_path), "endpoint": "tcp://10.0.0.5:2376"},
@@ -69,7 +69,7 @@ def test_the_engines_data_on_this_machine_only(tmp_path: Path) -> None:
         {"data_root": ""},
     ]
     for engine in elsewhere:
-        assert [s.purpose for s in measured(tmp_path, **engine).spaces] == [CACHE]
+        assert [s.purpose for s in measured(tmp_path, **engine).spaces] == [Purpose.MODEL_CACHE]
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import ComposeLabels, Engine, Outcome, Record, Request, Role, Unavailable, Worker, WorkerLog, Workers
-from ot_doctor.logs.attempts import Cutter
+from ot_doctor.logs.attempts import AttemptBuilder
 from ot_doctor.logs.signatures import catalogue
 from ot_doctor.sources.log_windows import gather
 
@@ -60,20 +60,20 @@ def test_speakers_of_a_users_signature_that_are_words(tmp_path: Path) -> None:
 
 
 def test_a_record_that_raises_costs_that_record_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    cutter = Cutter(catalogue(), "the log")
-    whole = cutter._add
+    builder = AttemptBuilder(catalogue(), "the log")
+    whole = builder._add
 
     def add(record: Record) -> bool:
         if "odd" in record.text:
             raise RuntimeError("a fault")
         return whole(record)
 
-    monkeypatch.setattr(cutter, "_add", add)
+    monkeypatch.setattr(builder, "_add", add)
     caplog.set_level("DEBUG", logger="ot_doctor")
     text = FAILS.split("] ", 1)[1]
-    assert not cutter.add(Record((1, 1), None, "ERROR", "odd"))
-    assert cutter.add(Record((2, 4), None, "ERROR", text, TASK, "ForkPoolWorker-1"))
-    assert [attempt.cause for attempt, _ in cutter.attempts()] == ["disk-full"]
+    assert not builder.add(Record((1, 1), None, "ERROR", "odd"))
+    assert builder.add(Record((2, 4), None, "ERROR", text, TASK, "ForkPoolWorker-1"))
+    assert [attempt.cause for attempt, _ in builder.attempts()] == ["disk-full"]
     assert "line 1 of the log of the log raised" in caplog.text
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from ot_doctor import testing
 from ot_doctor.check import (
     Cause,
     Check,
@@ -23,12 +26,18 @@ from ot_doctor.check import (
     unknown,
     warned,
 )
-from ot_doctor.conformance import assert_conforms, assert_findings_conform, problems_of, problems_of_findings
 from ot_doctor.diagnosis import causes
 from ot_doctor.evidence import Request, Unavailable, Workers
-from ot_doctor.remedy_commands import problems_of_command, risk_of_command
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.explain import explanation_of
+from ot_doctor.testing import (
+    assert_conforms,
+    assert_findings_conform,
+    problems_of,
+    problems_of_command,
+    problems_of_findings,
+    risk_of_command,
+)
 from tests.checks.evidence import TOKEN, workers
 
 CATALOGUE = discover()
@@ -232,3 +241,11 @@ def test_a_command_that_is_as_it_should_be(command: str, risk: Risk) -> None:
 )
 def test_a_command_that_is_not(command: str, said: str) -> None:
     assert said in " ".join(problems_of_command(command))
+
+
+def test_the_old_name_still_works_and_warns() -> None:
+    sys.modules.pop("ot_doctor.conformance", None)
+    with pytest.warns(DeprecationWarning, match=r"ot_doctor\.conformance is now ot_doctor\.testing"):
+        old = importlib.import_module("ot_doctor.conformance")
+    assert {name: getattr(old, name) for name in old.__all__} == {name: getattr(testing, name) for name in old.__all__}
+    assert {"assert_conforms", "assert_findings_conform", "problems_of", "problems_of_findings"} <= set(old.__all__)

@@ -12,9 +12,11 @@ from typing import Any
 
 from ot_doctor.check import Check
 from ot_doctor.evidence import Request
+from ot_doctor.report.build import report_of
 from ot_doctor.report.formats import FORMATS, render
 from ot_doctor.report.model import Report
-from ot_doctor.run.session import Plan, examine, prepare
+from ot_doctor.run.plan import Plan
+from ot_doctor.run.session import examine, prepare
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 _SHOWN_AS = "/srv/opentranscribe"
@@ -37,7 +39,7 @@ def _report() -> Report:
         (place / ".env").chmod(0o600)
         request = Request(directory=place, logs=(str(place / "worker.log"),), no_docker=True, offline=True, cwd=place, timeout=60)
         plan = Plan(request, ignore=("disk-space",))
-        report = examine(plan, *prepare(plan))
+        report = report_of(examine(plan, *prepare(plan)))
         shown: Report = _renamed(report, str(place))
     results = tuple(replace(result, duration=0.01) for result in shown.results)
     return replace(shown, started_at=_AT, duration=0.3, results=results)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manual import commands, examples, signatures, topics
 from ot_doctor.logs.signatures import catalogue as log_signatures
-from ot_doctor.run.discovery import Catalogue, discover
+from ot_doctor.run.discovery import CheckCatalogue, discover
 
 
 def write(folder: Path) -> None:
@@ -26,10 +26,10 @@ def write(folder: Path) -> None:
             path.unlink()
 
 
-def _built_in(catalogue: Catalogue) -> Catalogue:
+def _built_in(catalogue: CheckCatalogue) -> CheckCatalogue:
     """The manual tells of ot-doctor's own checks, whatever else is installed where it is built."""
     own = {name: found for name, found in catalogue.checks.items() if found.owner.startswith("ot-doctor ")}
-    return Catalogue(own)
+    return CheckCatalogue(own)
 
 
 def _put(path: Path, text: str) -> None:

@@ -10,20 +10,20 @@ from ot_doctor.diagnosis.causes import LINKS
 from ot_doctor.diagnosis.causes import title as cause_title
 from ot_doctor.evidence import Request
 from ot_doctor.logs.signatures import Signature
-from ot_doctor.run.discovery import Catalogue, Found
+from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
 from ot_doctor.run.explain import OF_THE_RUN, about_cause, about_check
 from ot_doctor.sources.store import SOURCES, parameters
 
 _CAUSES = {cause.value: f"/reference/causes/{cause.value}.md" for cause in Cause}
 
 
-def links(catalogue: Catalogue) -> dict[str, str]:
+def links(catalogue: CheckCatalogue) -> dict[str, str]:
     """The page of each name; of one that is a cause and a check, the check's."""
     names = [*catalogue.checks, *(found.check.name for found in OF_THE_RUN)]
     return {**_CAUSES, **{name: f"/reference/checks/{name}.md" for name in names}}
 
 
-def pages(catalogue: Catalogue, signatures: Iterable[Signature]) -> dict[str, str]:
+def pages(catalogue: CheckCatalogue, signatures: Iterable[Signature]) -> dict[str, str]:
     """The pages by their paths below reference/."""
     where = links(catalogue)
     listed = tuple(signatures)
@@ -34,7 +34,7 @@ def pages(catalogue: Catalogue, signatures: Iterable[Signature]) -> dict[str, st
     return {**indexes, **checks, **causes}
 
 
-def _checks(catalogue: Catalogue) -> str:
+def _checks(catalogue: CheckCatalogue) -> str:
     checks = [found.check for found in catalogue.checks.values()]
     parts = [
         "# Checks",
@@ -57,7 +57,7 @@ def _titles(checks: Iterable[Check]) -> str:
     return table(("check", "what should be so"), [(link(c.name, f"{c.name}.md"), inline(c.title, {})) for c in checks])
 
 
-def _check(found: Found, where: Mapping[str, str]) -> str:
+def _check(found: FoundCheck, where: Mapping[str, str]) -> str:
     check, topic = found.check, about_check(found)
     evidence = list(_evidence(check))
     family = f"[{check.family.value}](/reference/checks/index.md#{check.family.value})"
@@ -92,7 +92,7 @@ def _evidence(check: Check) -> Iterable[str]:
         yield f"{label} ({code(kind.__name__)})" + ("; it also runs without" if optional else "")
 
 
-def _kinds(catalogue: Catalogue) -> str:
+def _kinds(catalogue: CheckCatalogue) -> str:
     """The table of evidence that the page about writing checks includes."""
     asked = [(found.check.name, parameters(found.check.function).values()) for found in catalogue.checks.values()]
     rows = []
@@ -113,7 +113,7 @@ def _causes() -> str:
     )
 
 
-def _cause(cause: Cause, catalogue: Catalogue, signatures: tuple[Signature, ...], where: Mapping[str, str]) -> str:
+def _cause(cause: Cause, catalogue: CheckCatalogue, signatures: tuple[Signature, ...], where: Mapping[str, str]) -> str:
     topic = about_cause(cause, catalogue, signatures)
     facts = {fact.label: fact.names for fact in topic.facts}
     reporters = [f"{link(name, where[name])}: {inline(catalogue.checks[name].check.title, {})}" for name in facts["Reported by"]]

@@ -14,11 +14,13 @@ Pure functions over text: no disk, no Docker, no network.
 from __future__ import annotations
 
 from ot_doctor.logs.faults.anatomy import candidates
+from ot_doctor.logs.faults.fault import Fault, FaultVerdict, Frame, Raised
 from ot_doctor.logs.faults.harmless import harmless
 from ot_doctor.logs.faults.judging import decide, is_error, judge, named
-from ot_doctor.logs.faults.model import Fault, Frame, Raised, Verdict
 
-__all__ = ["Fault", "Frame", "Raised", "Verdict", "decide", "faults_in", "harmless", "is_error", "judge", "named", "unexplained"]
+__all__ = [
+    "Fault", "FaultVerdict", "Frame", "Raised", "decide", "faults_in", "harmless", "is_error", "judge", "named", "unexplained",
+]  # fmt: skip
 
 
 def faults_in(text: str) -> tuple[Fault, ...]:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ot_doctor.logs.faults import loose_lines as shapes
+from ot_doctor.logs.faults.fault import Fault, Frame, Raised
 from ot_doctor.logs.faults.harmless import region_end
 from ot_doctor.logs.faults.loose_lines import FRAME, GROUP, TRACEBACK
-from ot_doctor.logs.faults.model import Fault, Frame, Raised
-from ot_doctor.logs.faults.plain import pieces
+from ot_doctor.logs.faults.unwrapping import pieces
 from ot_doctor.logs.multisearch import ManyWords
 
 # A line that tells of an error holds one of these. Healthy lines rarely do.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ot_doctor.logs.faults.details import SIGNALS, role
-from ot_doctor.logs.faults.model import Fault
+from ot_doctor.logs.faults.fault import Fault
 
 _BROKER_PORTS = {6379, 6380, 26379, 5672, 5671}
 _BROKER_SCHEMES = {"redis", "rediss", "amqp", "amqps", "sentinel"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
+from ot_doctor.logs.faults.fault import Fault, FaultVerdict
 from ot_doctor.logs.faults.harmless import Harmless, entry_for
-from ot_doctor.logs.faults.model import Fault, Verdict
 from ot_doctor.logs.faults.rule import Rule, rules
 
 _FIRST = frozenset({
@@ -28,7 +28,7 @@ def named() -> dict[str, Rule]:
     return {rule.name: rule for rule in rules()}
 
 
-def judge(fault: Fault) -> Verdict | None:
+def judge(fault: Fault) -> FaultVerdict | None:
     """What the first rule that holds makes of the fault; ``None`` where none does, or where the text is harmless."""
     return _judged(_Alike(fault))
 
@@ -47,7 +47,7 @@ class _Alike:
 
 
 @functools.lru_cache(maxsize=1024)
-def _judged(alike: _Alike) -> Verdict | None:
+def _judged(alike: _Alike) -> FaultVerdict | None:
     fault = alike.fault
     entry = _excuse(fault)
     if entry is not None and not entry.ignored:
@@ -56,7 +56,7 @@ def _judged(alike: _Alike) -> Verdict | None:
     rule = next((rule for rule in rules() if rule.holds(fault, lower)), None)
     if rule is None:
         return None
-    return Verdict(rule.cause, rule.names(fault, lower), rule.name, "possible" if rule.possible else "likely")
+    return FaultVerdict(rule.cause, rule.names(fault, lower), rule.name, "possible" if rule.possible else "likely")
 
 
 def is_error(fault: Fault) -> bool:
@@ -68,7 +68,7 @@ def is_error(fault: Fault) -> bool:
     return fault.kind != "line" or fault.shows_failure
 
 
-def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
+def decide(faults: Iterable[Fault]) -> tuple[Fault, FaultVerdict] | None:
     """The fault of a stretch of text that explains the others, and what it means; ``None`` where no rule holds.
 
     A lack of memory, room or permission is before anything else; a crash and a stopped worker are what others end in. Hints
@@ -85,7 +85,7 @@ def decide(faults: Iterable[Fault]) -> tuple[Fault, Verdict] | None:
     return fault, verdict
 
 
-def _rank(fault: Fault, verdict: Verdict, order: int) -> tuple[int, int, int, int]:
+def _rank(fault: Fault, verdict: FaultVerdict, order: int) -> tuple[int, int, int, int]:
     """How near it is to what brought all about. A hint that is sure goes before an error that says little."""
     entry = _excuse(fault)
     hint = entry is not None and entry.ignored and verdict.cause != "broker-unreachable"

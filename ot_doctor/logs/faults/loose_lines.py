@@ -89,14 +89,14 @@ _SAID = ("message", "msg", "event", "error", "err", "exc_info", "exception", "st
 
 
 @dataclass(frozen=True)
-class Head:
+class LooseHead:
     """The beginning of a record: its level, empty where none is told, and what it says."""
 
     level: str
     message: str
 
 
-def head(line: str) -> Head | None:
+def head(line: str) -> LooseHead | None:
     """The record's head, in any common format; ``None`` for a line that begins no record."""
     if line.startswith("{") and (found := _json(line)) is not None:
         return found
@@ -104,17 +104,17 @@ def head(line: str) -> Head | None:
     if stamp is not None:
         match = _AFTER_STAMP.match(line, stamp.end(), stamp.end() + 130)
         if match is not None and match["level"].upper() in LEVELS:
-            return Head(LEVELS[match["level"].upper()], _without_logger(line[match.end() :]))
-        return Head("", line[stamp.end() :].lstrip(" -|:>"))
+            return LooseHead(LEVELS[match["level"].upper()], _without_logger(line[match.end() :]))
+        return LooseHead("", line[stamp.end() :].lstrip(" -|:>"))
     match = _FIRST.match(line)
     if match is not None and match["level"].isupper():
         rest = line[match.end() :]
         again = _STAMP.match(rest)
-        return Head(LEVELS[match["level"]], _without_logger(rest[again.end() :].lstrip(" ->|:") if again else rest))
+        return LooseHead(LEVELS[match["level"]], _without_logger(rest[again.end() :].lstrip(" ->|:") if again else rest))
     match = _LOGFMT.search(line, 0, 6_000) if "level=" in line else None
     if match is not None and match["level"].upper() in LEVELS:
         said = match["msg"] or match["bare"] or ""
-        return Head(LEVELS[match["level"].upper()], said.replace('\\"', '"').replace("\\n", "\n"))
+        return LooseHead(LEVELS[match["level"].upper()], said.replace('\\"', '"').replace("\\n", "\n"))
     return None
 
 
@@ -125,7 +125,7 @@ def _without_logger(message: str) -> str:
     return message[match.end() :]
 
 
-def _json(line: str) -> Head | None:
+def _json(line: str) -> LooseHead | None:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -136,7 +136,7 @@ def _json(line: str) -> Head | None:
     inner = fields if isinstance(fields, dict) else {}
     said = [entry.get(key) or inner.get(key) for key in _SAID]
     level = str(entry.get("level") or entry.get("levelname") or entry.get("severity") or "").upper()
-    return Head(LEVELS.get(level, ""), "\n".join(str(text) for text in said if text))
+    return LooseHead(LEVELS.get(level, ""), "\n".join(str(text) for text in said if text))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ot_doctor.logs.faults.conditions import CONDITIONS, SUBJECTS, role_of
-from ot_doctor.logs.faults.model import Fault
+from ot_doctor.logs.faults.fault import Fault
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from ot_doctor.check import Family, Finding, Seen, Status, Step
+from ot_doctor.check import Family, Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
@@ -20,7 +20,6 @@ from ot_doctor.report.formats.html_elements import Child, document, element
 from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import Report, UsageError, counts_as
 from ot_doctor.report.versions import versions
-from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
 _FAMILIES = {

@@ -8,13 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ot_doctor import __version__
-from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.redaction.secret import redact
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
-from ot_doctor.run.runner import Result
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}

@@ -9,12 +9,11 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from ot_doctor.check import Finding, Status
+from ot_doctor.check import Finding, Result, Status
 from ot_doctor.report.advice import of_cause, plan
 from ot_doctor.report.model import Report, UsageError, counts_as
 from ot_doctor.report.plain import details, one_line, writable
 from ot_doctor.report.summary import follows_from, is_one_of, leads, roots_of
-from ot_doctor.run.runner import Result
 
 _TOOL = "ot-doctor"
 _NOT_OF_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

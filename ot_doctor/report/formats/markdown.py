@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from ot_doctor.check import Finding, Seen, Status, Step
+from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
@@ -16,7 +16,6 @@ from ot_doctor.report.advice import Planned, plan, risk
 from ot_doctor.report.formats.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.report.versions import versions
-from ot_doctor.run.runner import Result
 
 T = TypeVar("T")
 LIMIT = 60_000  # characters: GitHub takes 65,536, and who pastes the report adds words of their own

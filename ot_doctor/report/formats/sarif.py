@@ -20,8 +20,8 @@ from urllib.parse import quote
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Check, Finding, Status
 from ot_doctor.diagnosis.causes import explanation, title
-from ot_doctor.diagnosis.ranking import Relation, RootCause
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.ranking import RootCause
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.report.advice import of_cause, plan
 from ot_doctor.report.file_locations import Place, installation, place_of, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ot_doctor.check import Cause, Finding, Seen, Status, Step
+from ot_doctor.check import Cause, Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
@@ -20,7 +20,6 @@ from ot_doctor.report import summary
 from ot_doctor.report.advice import plan, risk
 from ot_doctor.report.model import Report, counts_as
 from ot_doctor.run.requirements import CHECK as REQUIRED
-from ot_doctor.run.runner import Result
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✗", Status.SKIP: "-", Status.UNKNOWN: "?"}
 _ASCII_MARKS = {Status.PASS: "ok", Status.WARN: "!!", Status.FAIL: "XX", Status.SKIP: "--", Status.UNKNOWN: "??"}

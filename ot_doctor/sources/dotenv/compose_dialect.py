@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ot_doctor.evidence.env_file import Refusal
+
 Lookup = Callable[[str], "str | None"]
 
 # What Go takes for white space: at the end of a value, and (without the line feed) around a name.
@@ -39,10 +41,11 @@ _MOST_SUBSTITUTED = 16 * 1024 * 1024
 class DotenvRefused(Exception):
     """Compose does not accept the file; the text holds no value of it."""
 
-    def __init__(self, message: str, line: int) -> None:
+    def __init__(self, message: str, line: int, refusal: Refusal = Refusal.OTHER) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
+        self.refusal = refusal
 
 
 class TemplateRefused(Exception):
@@ -90,7 +93,7 @@ def _settable(assignments: tuple[Assignment, ...]) -> None:
         if not last.key:
             raise DotenvRefused("setenv: invalid argument (a name without '=', or a value without a name)", last.line)
         if "\0" in last.key or "\0" in (last.value or ""):
-            raise DotenvRefused("setenv: invalid argument (a NUL byte)", last.line)
+            raise DotenvRefused("setenv: invalid argument (a NUL byte)", last.line, Refusal.NUL)
 
 
 class _Reader:
@@ -155,7 +158,7 @@ class _Reader:
             raise DotenvRefused(f'unexpected character "{_shown(separator)}" in variable name', line)
         key = text[self._position : end].rstrip(_SPACE)
         if " " in key:
-            raise DotenvRefused("key cannot contain a space", line)
+            raise DotenvRefused("key cannot contain a space", line, Refusal.SPACE)
         self._position = end + 1
         self._skip(_INLINE_BLANK)
         return key, separator == "\n"
@@ -172,7 +175,7 @@ class _Reader:
     def _quoted(self, quote: str, line: int) -> str:
         match = _QUOTED[quote].match(self._text, self._position)
         if match is None:
-            raise DotenvRefused("unterminated quoted value", line)
+            raise DotenvRefused("unterminated quoted value", line, Refusal.QUOTE)
         self._position = match.end()
         value = _BACKSLASH.sub(lambda m: quote if m[1] == quote else m[0], match[1])
         return self._substituted(_ESCAPE.sub(_unescaped, value), line) if quote == '"' else value

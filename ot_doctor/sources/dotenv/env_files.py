@@ -78,7 +78,7 @@ def _read(path: Path, request: Request) -> EnvFile:
         assignments = _as_in_the_container(data, request.environ)
     except DotenvRefused as refused:
         text = redact_outside(printable(refused.message))
-        return replace(file, problem=EnvProblem.REFUSED, problem_text=text, problem_line=refused.line)
+        return replace(file, problem=EnvProblem.REFUSED, problem_text=text, problem_line=refused.line, refusal=refused.refusal)
     return _filled(file, data, assignments, request.environ)
 
 

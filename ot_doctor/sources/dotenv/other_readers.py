@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ot_doctor.evidence.env_file import ReaderDifference
+from ot_doctor.evidence.env_file import Reader, ReaderDifference
 from ot_doctor.sources.dotenv.compose_dialect import Assignment
 from ot_doctor.sources.dotenv.line_lint import matters, shown_key
 
-BASH = "bash (opentr.sh)"
-PYTHON = "python-dotenv"
+_KEEPS_LINE_END = "keeps the carriage return at the end of the value"
+_RUNS_LINE_END = "takes the carriage return at the end of the line for a command"
 _LARGEST = 128 * 1024  # larger files are no .env that anybody sources
 _ASSIGNING = ("export", "declare", "readonly", "local")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=", re.ASCII)
@@ -34,7 +34,7 @@ def differences(data: bytes, effective: Mapping[str, Assignment], environ: Mappi
         return ()
     ours = [a for a in effective.values() if a.value is not None and matters(a.key)]
     found = [*_python_differences(data, ours), *_bash_differences(data, ours, environ)]
-    return tuple(sorted(found, key=lambda d: (d.line, d.reader)))
+    return tuple(sorted(found, key=lambda d: (d.line, d.reader.value)))
 
 
 def _python_differences(data: bytes, ours: Sequence[Assignment]) -> Iterator[ReaderDifference]:
@@ -44,16 +44,16 @@ def _python_differences(data: bytes, ours: Sequence[Assignment]) -> Iterator[Rea
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        yield ReaderDifference(line, "", PYTHON, "cannot read the file: this line is not UTF-8")
+        yield ReaderDifference(line, "", Reader.PYTHON, "cannot read the file: this line is not UTF-8")
         return
     theirs = {b.key: b.value for b in parse_stream(io.StringIO(text, newline=None)) if b.key is not None}
     for assignment in ours:
         value = theirs.get(assignment.key)
         if value is None:
-            yield ReaderDifference(assignment.line, shown_key(assignment.key), PYTHON, "does not see the value")
+            yield ReaderDifference(assignment.line, shown_key(assignment.key), Reader.PYTHON, "does not see the value")
         elif value != assignment.value and "${" not in value:  # it expands ${…} later on, as Compose does
             what = "leaves the '$' as it is" if "$" in value else _contrast(value, assignment.value or "")
-            yield ReaderDifference(assignment.line, shown_key(assignment.key), PYTHON, what)
+            yield ReaderDifference(assignment.line, shown_key(assignment.key), Reader.PYTHON, what)
 
 
 def _bash_differences(data: bytes, ours: Sequence[Assignment], environ: Mapping[str, str]) -> Iterator[ReaderDifference]:
@@ -61,13 +61,14 @@ def _bash_differences(data: bytes, ours: Sequence[Assignment], environ: Mapping[
     if bash.stopped:
         line, what = bash.stopped
         here = next((a.key for a in ours if a.line == line), "")
-        yield ReaderDifference(line, shown_key(here), BASH, f"{what}, and reads nothing from this line on")
+        yield ReaderDifference(line, shown_key(here), Reader.BASH, f"{what}, and reads nothing from this line on")
     for assignment in ours:
         if bash.stopped and assignment.line >= bash.stopped[0]:
             continue
         what = _bash_takes(assignment, bash, environ)
         if what:
-            yield ReaderDifference(assignment.line, shown_key(assignment.key), BASH, what)
+            of_line_end = what in (_KEEPS_LINE_END, _RUNS_LINE_END)
+            yield ReaderDifference(assignment.line, shown_key(assignment.key), Reader.BASH, what, of_line_end)
 
 
 def _bash_takes(assignment: Assignment, bash: BashReading, environ: Mapping[str, str]) -> str:
@@ -85,7 +86,7 @@ def _bash_takes(assignment: Assignment, bash: BashReading, environ: Mapping[str,
 
 def _contrast(theirs: str, composes: str) -> str:
     if theirs.endswith("\r") and theirs.rstrip("\r") == composes:
-        return "keeps the carriage return at the end of the value"
+        return _KEEPS_LINE_END
     if not theirs:
         return "reads an empty value"
     if composes.startswith(theirs) and "#" in composes[len(theirs) :]:
@@ -306,7 +307,7 @@ def _why_no_assignment(words: Sequence[_Word], command: int) -> str:
     text = words[command].text
     if command:
         if text == "\r":
-            return "takes the carriage return at the end of the line for a command"
+            return _RUNS_LINE_END
         if words[command - 1].text.endswith("="):
             return "takes the value behind the space for a command"
         return "takes the second word of the value for a command"

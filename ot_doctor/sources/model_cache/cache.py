@@ -16,7 +16,7 @@ from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.model_cache import access
 from ot_doctor.sources.model_cache.container_view import User, ask_container
-from ot_doctor.sources.model_cache.fs_view import CacheLook, Found, as_evidence, folder_name, shown, state_of
+from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, as_evidence, folder_name, shown, state_of
 from ot_doctor.sources.model_cache.host_view import find_models, look_from_host
 from ot_doctor.sources.model_cache.location import (
     LONGEST_PATH,
@@ -61,11 +61,11 @@ class _Seen:
     @property
     def closed(self) -> bool:
         """Something could not be looked at, so that the other side may know more."""
-        if any(cache.root.found is Found.CLOSED or cache.locks.found is Found.CLOSED for cache in self.looks.values()):
+        if any(cache.root.found is Existence.CLOSED or cache.locks.found is Existence.CLOSED for cache in self.looks.values()):
             return True
         models = [model for cache in self.looks.values() for model in cache.models]
         files = [look for model in models for look in model.files]
-        return any(look.found is Found.CLOSED for model in models for look in model.all()) or any(
+        return any(look.found is Existence.CLOSED for model in models for look in model.all()) or any(
             state_of(look, "") is FileState.UNREADABLE for look in files
         )
 
@@ -74,7 +74,7 @@ class _Seen:
         for root, cache in self.looks.items():
             for mine, theirs in zip(cache.models, other.looks[root].models, strict=True):
                 pairs = zip((mine.folder, *mine.files), (theirs.folder, *theirs.files), strict=True)
-                if any(theirs.found not in (mine.found, Found.CLOSED) for mine, theirs in pairs):
+                if any(theirs.found not in (mine.found, Existence.CLOSED) for mine, theirs in pairs):
                     return False
         return True
 
@@ -148,7 +148,7 @@ class _Gathering:
     def _host_tells(self, host: _Seen) -> bool:
         """Not where the container knows more."""
         if self._inside is None:
-            return not all(cache.root.found is Found.CLOSED for cache in host.looks.values())
+            return not all(cache.root.found is Existence.CLOSED for cache in host.looks.values())
         return not host.closed and not self._in_virtual_machine() and host.agrees_with(self._inside)
 
     def _is_replaced(self) -> bool:
@@ -185,7 +185,7 @@ class _Gathering:
         if seen is None:
             return root
         look = seen.looks[root.container_path].root
-        return replace(root, exists=None if look.found is Found.CLOSED else look.there)
+        return replace(root, exists=None if look.found is Existence.CLOSED else look.there)
 
     def _access(self) -> CacheAccess:
         same = self._engine is not None and self._here and self._engine.same_user_ids
@@ -200,7 +200,7 @@ class _Gathering:
         if self._host is not None and self._host_side and same:
             mounts = self._around.mounts
             looks = [look for cache in self._host.looks.values() for look in cache.all() if mount_of(mounts, look.container_path)]
-            sure = all(look.found is not Found.CLOSED for look in looks)
+            sure = all(look.found is not Existence.CLOSED for look in looks)
             question = access.Question(self._host.looks, wanted, read_only, sure, best, same)
             return access.worked_out(question, self._user)
         return replace(access.UNKNOWN_ACCESS, user=access.shown_user(self._user), uid=self._user.uid)

@@ -14,7 +14,7 @@ from ot_doctor.sources.docker.container_exec import run_in
 from ot_doctor.sources.model_cache.fs_view import (
     MOST_LEFTOVERS,
     CacheLook,
-    Found,
+    Existence,
     Look,
     ModelLook,
     choose_commit,
@@ -136,7 +136,7 @@ def _model(answers: Answers, root: str, model: Model) -> ModelLook:
     seen = answers.commits.get(folder, "none")
     written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
     commit, problem = choose_commit(written, "" if seen == "none" else seen)
-    if ref.found is Found.CLOSED or (ref.there and ref.head is None):
+    if ref.found is Existence.CLOSED or (ref.there and ref.head is None):
         problem = "refs/main cannot be read"
     files = tuple(_seen(answers, f"{folder}/snapshots/{commit or 'none'}/{name}") for name in model.files)
     held = sorted(path for path in answers.looks if path.startswith(f"{locks}/"))
@@ -154,7 +154,7 @@ def _model(answers: Answers, root: str, model: Model) -> ModelLook:
 
 def _seen(answers: Answers, path: str) -> Look:
     """What was said of a path; where a folder above it may not be entered, that nothing could be said."""
-    look = answers.looks.get(path, Look(path, Found.NO))
+    look = answers.looks.get(path, Look(path, Existence.NO))
     if look.there:
         return look
     above = posixpath.dirname(path)
@@ -162,10 +162,10 @@ def _seen(answers: Answers, path: str) -> Look:
         above = posixpath.dirname(above)
     nearest = answers.looks.get(above)
     if nearest is not None and "x" not in (nearest.rights or ""):
-        return Look(path, Found.CLOSED)
+        return Look(path, Existence.CLOSED)
     blobs = answers.looks.get(path.partition("/snapshots/")[0] + "/blobs")
-    if look.found is Found.DANGLING and blobs is not None and blobs.there and "x" not in (blobs.rights or ""):
-        return Look(path, Found.CLOSED)
+    if look.found is Existence.DANGLING and blobs is not None and blobs.there and "x" not in (blobs.rights or ""):
+        return Look(path, Existence.CLOSED)
     return look
 
 
@@ -195,7 +195,7 @@ def _parse(text: str) -> Answers | None:
 
 def _record(path: str, flags: str, about: str, head: str) -> Look:
     if "e" not in flags:
-        return Look(path, Found.DANGLING if "L" in flags else Found.NO)
+        return Look(path, Existence.DANGLING if "L" in flags else Existence.NO)
     words = about.split()
     mode = words[0][:10] if words else ""
     uid, gid, size, inode = (int(word) if word.isdigit() else -1 for word in (*words[1:5], *[""] * 4)[:4])
@@ -204,4 +204,4 @@ def _record(path: str, flags: str, about: str, head: str) -> Look:
     except ValueError:
         beginning = None
     rights = "".join(letter for letter in "rwx" if letter in flags)
-    return Look(path, Found.YES, mode, uid, gid, max(size, 0), beginning, inode, rights)
+    return Look(path, Existence.YES, mode, uid, gid, max(size, 0), beginning, inode, rights)

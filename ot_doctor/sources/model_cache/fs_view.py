@@ -19,7 +19,7 @@ _SMALLEST_WEIGHTS = 1_000_000  # the real ones have 5.9 and 26.6 MB
 _COMMIT = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
 
 
-class Found(enum.Enum):
+class Existence(enum.Enum):
     YES = "yes"
     NO = "no"
     DANGLING = "a link to nothing"
@@ -31,7 +31,7 @@ class Look:
     """One path, its links followed as the container follows them."""
 
     container_path: str
-    found: Found
+    found: Existence
     mode: str = ""  # "drwxr-xr-x"
     uid: int = -1
     gid: int = -1
@@ -42,7 +42,7 @@ class Look:
 
     @property
     def there(self) -> bool:
-        return self.found is Found.YES
+        return self.found is Existence.YES
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def shown(name: str) -> str:
 
 def state_of(look: Look, name: str) -> FileState:
     """What a needed file is."""
-    if look.found is not Found.YES:
-        return {Found.NO: FileState.MISSING, Found.DANGLING: FileState.DANGLING}.get(look.found, FileState.UNREADABLE)
+    if look.found is not Existence.YES:
+        return {Existence.NO: FileState.MISSING, Existence.DANGLING: FileState.DANGLING}.get(look.found, FileState.UNREADABLE)
     if not look.mode.startswith("-"):
         return FileState.NOT_A_FILE
     if look.size == 0:

@@ -16,7 +16,7 @@ from ot_doctor.sources.model_cache.fs_view import (
     HEAD_BYTES,
     MOST_LEFTOVERS,
     CacheLook,
-    Found,
+    Existence,
     Look,
     ModelLook,
     choose_commit,
@@ -43,7 +43,7 @@ def _model(eye: _Eye, root: str, model: Model) -> ModelLook:
     ref = eye.look(f"{folder}/refs/main", head=True)
     written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
     commit, problem = choose_commit(written, "" if written is not None else _newest(eye, f"{folder}/snapshots"))
-    if ref.found is Found.CLOSED or (ref.there and ref.head is None):
+    if ref.found is Existence.CLOSED or (ref.there and ref.head is None):
         problem = "refs/main cannot be read"
     snapshot = f"{folder}/snapshots/{commit or 'none'}"
     locks = f"{root}/.locks/{folder_name(model.repo)}"
@@ -82,7 +82,7 @@ class _Eye:
         # The engine follows links in a mount's source once, when it mounts it.
         self._mounts = [replace(m, source=os.path.realpath(m.source)) if m.source.startswith("/") else m for m in mounts]
         self._points = {posixpath.normpath(m.destination) for m in self._mounts}
-        self._followed: dict[str, tuple[Found, str | None, str, int]] = {}  # by the path of a folder
+        self._followed: dict[str, tuple[Existence, str | None, str, int]] = {}  # by the path of a folder
 
     def look(self, path: str, *, head: bool = False) -> Look:
         found, host = self._follow(path)
@@ -91,10 +91,11 @@ class _Eye:
         try:
             info = os.stat(host, follow_symlinks=False)
         except OSError:
-            return Look(path, Found.CLOSED)
+            return Look(path, Existence.CLOSED)
         regular = stat.S_ISREG(info.st_mode)
         beginning = _beginning(host) if head and regular else None
-        return Look(path, Found.YES, stat.filemode(info.st_mode), info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino)
+        mode = stat.filemode(info.st_mode)
+        return Look(path, Existence.YES, mode, info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino)
 
     def host_path(self, path: str) -> str | None:
         """Where a path of the container really lies on this machine; ``None`` when it is not there."""
@@ -111,25 +112,25 @@ class _Eye:
         except OSError:
             return []
 
-    def _follow(self, path: str) -> tuple[Found, str | None]:
+    def _follow(self, path: str) -> tuple[Existence, str | None]:
         """What is there, and where on this machine."""
         names = [name for name in path.split("/") if name]
-        seen: tuple[Found, str | None, str, int] = (Found.YES, on_host(self._mounts, "/"), "/", 0)
+        seen: tuple[Existence, str | None, str, int] = (Existence.YES, on_host(self._mounts, "/"), "/", 0)
         known = 0
         for count in range(len(names), 0, -1):  # the folders above were mostly looked at before
             if before := self._followed.get("/" + "/".join(names[:count])):
                 seen, known = before, count
                 break
         for count in range(known, len(names)):
-            if seen[0] is Found.YES:
+            if seen[0] is Existence.YES:
                 seen = self._step(names[count], *seen[1:])
             self._followed["/" + "/".join(names[: count + 1])] = seen
         found, host, _, links = seen
-        if found is not Found.YES or host is not None:
+        if found is not Existence.YES or host is not None:
             return found, host
-        return (Found.DANGLING if links else Found.CLOSED), None  # such a link means a folder of the host
+        return (Existence.DANGLING if links else Existence.CLOSED), None  # such a link means a folder of the host
 
-    def _step(self, name: str, host: str | None, at: str, links: int) -> tuple[Found, str | None, str, int]:
+    def _step(self, name: str, host: str | None, at: str, links: int) -> tuple[Existence, str | None, str, int]:
         """One name further from ``at``, and along the link that it may be; ``links`` were followed so far."""
         pending = deque([(name, False)])
         while pending:
@@ -147,21 +148,21 @@ class _Eye:
             try:
                 info = os.stat(host) if at in self._points else os.lstat(host)
             except (FileNotFoundError, NotADirectoryError):
-                return (Found.DANGLING if from_link else Found.NO), None, at, links
+                return (Existence.DANGLING if from_link else Existence.NO), None, at, links
             except (OSError, ValueError):
-                return Found.CLOSED, None, at, links
+                return Existence.CLOSED, None, at, links
             if not stat.S_ISLNK(info.st_mode):
                 continue
             links += 1
             try:
                 target = os.readlink(host)
             except OSError:
-                return Found.CLOSED, None, at, links
+                return Existence.CLOSED, None, at, links
             if links > _MOST_LINKS:
-                return Found.DANGLING, None, at, links
+                return Existence.DANGLING, None, at, links
             at = "/" if target.startswith("/") else posixpath.dirname(at)
             pending.extendleft((part, True) for part in reversed([part for part in target.split("/") if part]))
-        return Found.YES, host, at, links
+        return Existence.YES, host, at, links
 
 
 def _beginning(path: str) -> bytes | None:

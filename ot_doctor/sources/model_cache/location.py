@@ -22,7 +22,7 @@ _TRUE = ("1", "ON", "YES", "TRUE")
 
 
 @dataclass(frozen=True)
-class Place:
+class CachePlace:
     """A folder with ``models--…`` folders in it, as the container names it, and the variable that says so."""
 
     path: str
@@ -56,7 +56,7 @@ class Surroundings:
         return cls(env, {}, HOME, mounts)
 
 
-def places(line: ReleaseLine, env: Mapping[str, str], home: str) -> tuple[Place, ...]:
+def places(line: ReleaseLine, env: Mapping[str, str], home: str) -> tuple[CachePlace, ...]:
     """Where the line looks: one place, or both where the line is not known (v0.4's first)."""
     if line is ReleaseLine.V0_3:
         return (_pyannote_3(env, home),)
@@ -65,14 +65,14 @@ def places(line: ReleaseLine, env: Mapping[str, str], home: str) -> tuple[Place,
     return (_hub_cache(env, home),)
 
 
-def former_place(line: ReleaseLine, env: Mapping[str, str], home: str) -> Place | None:
+def former_place(line: ReleaseLine, env: Mapping[str, str], home: str) -> CachePlace | None:
     """Where the other line looks, when this one is known."""
     if line is ReleaseLine.UNKNOWN:
         return None
     return _hub_cache(env, home) if line is ReleaseLine.V0_3 else _pyannote_3(env, home)
 
 
-def moved_by(place: Place, line: ReleaseLine, around: Surroundings) -> str:
+def moved_by(place: CachePlace, line: ReleaseLine, around: Surroundings) -> str:
     """The variable that moved the place away from where the image has it; empty when it is there."""
     usual = places(line, around.image_env, around.home)[0]
     if place.path == usual.path or around.env.get(place.variable) == around.image_env.get(place.variable):
@@ -105,7 +105,7 @@ def configured_models_dir(deployment: Deployment, env_file: EnvFile | None) -> s
     return os.path.normpath(deployment.home / given)
 
 
-def models_dir(mounts: Sequence[Mount], place: Place) -> str | None:
+def models_dir(mounts: Sequence[Mount], place: CachePlace) -> str | None:
     """The host's folder to mend: the parent of ``huggingface`` and ``torch`` when both are mounted from it."""
     sources = {m.source.rstrip("/") for m in mounts if m.kind == "bind"}
     pairs = [s.rpartition("/")[0] for s in sources if s.endswith("/huggingface") and f"{s.rpartition('/')[0]}/torch" in sources]
@@ -132,7 +132,7 @@ def on_host(mounts: Sequence[Mount], path: str) -> str | None:
     return f"{mount.source.rstrip('/')}/{below}".rstrip("/") or "/"
 
 
-def root_of(place: Place, line: ReleaseLine, around: Surroundings, *, here: bool) -> CacheRoot:
+def root_of(place: CachePlace, line: ReleaseLine, around: Surroundings, *, here: bool) -> CacheRoot:
     """The place as evidence, with nothing looked at yet; ``here``: the engine's paths are this machine's."""
     mount = mount_of(around.mounts, place.path)
     path = on_host(around.mounts, place.path) if here else None
@@ -143,24 +143,24 @@ def root_of(place: Place, line: ReleaseLine, around: Surroundings, *, here: bool
 # -- as the libraries read the environment ---------------------------------------------------------------------------
 
 
-def _hub_cache(env: Mapping[str, str], home: str) -> Place:
+def _hub_cache(env: Mapping[str, str], home: str) -> CachePlace:
     """As ``huggingface_hub.constants`` computes HF_HUB_CACHE."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if name in env:
-            return Place(_absolute(_expanded(env[name], env, home)), name)
+            return CachePlace(_absolute(_expanded(env[name], env, home)), name)
     if "HF_HOME" in env:
-        return Place(_absolute(posixpath.join(_expanded(env["HF_HOME"], env, home), "hub")), "HF_HOME")
+        return CachePlace(_absolute(posixpath.join(_expanded(env["HF_HOME"], env, home), "hub")), "HF_HOME")
     if "XDG_CACHE_HOME" in env:
         cache_home = _expanded(env["XDG_CACHE_HOME"], env, home)
-        return Place(_absolute(posixpath.join(cache_home, "huggingface/hub")), "XDG_CACHE_HOME")
-    return Place(_absolute(f"{home}/.cache/huggingface/hub"))
+        return CachePlace(_absolute(posixpath.join(cache_home, "huggingface/hub")), "XDG_CACHE_HOME")
+    return CachePlace(_absolute(f"{home}/.cache/huggingface/hub"))
 
 
-def _pyannote_3(env: Mapping[str, str], home: str) -> Place:
+def _pyannote_3(env: Mapping[str, str], home: str) -> CachePlace:
     """As pyannote.audio 3 has it in ``core/model.py``: neither TORCH_HOME nor HF_HOME moves it."""
     if "PYANNOTE_CACHE" in env:
-        return Place(_absolute(env["PYANNOTE_CACHE"]), "PYANNOTE_CACHE")
-    return Place(_absolute(f"{home}/.cache/torch/pyannote"))
+        return CachePlace(_absolute(env["PYANNOTE_CACHE"]), "PYANNOTE_CACHE")
+    return CachePlace(_absolute(f"{home}/.cache/torch/pyannote"))
 
 
 def _expanded(value: str, env: Mapping[str, str], home: str) -> str:

@@ -3,8 +3,8 @@ from pathlib import Path
 from ot_doctor_site_example.hub_mirror import MIRROR, hub_mirror
 
 from ot_doctor.check import Cause, Finding, Status
-from ot_doctor.conformance import assert_conforms, assert_findings_conform
 from ot_doctor.evidence import ComposeLabels, Deployment, Engine, Role, Worker, Workers
+from ot_doctor.testing import assert_conforms, assert_findings_conform
 
 HOME = Path("/srv/opentranscribe")
 DEPLOYMENT = Deployment(HOME, "--dir", HOME / ".env", compose_files=(HOME / "docker-compose.yml",))

@@ -4,8 +4,8 @@ import pytest
 from ot_doctor_site_example.image_pinned import image_pinned
 
 from ot_doctor.check import Status
-from ot_doctor.conformance import assert_conforms, assert_findings_conform
 from ot_doctor.evidence import ComposeConfig, ComposeService
+from ot_doctor.testing import assert_conforms, assert_findings_conform
 
 FILE = Path("/srv/opentranscribe/docker-compose.yml")
 

@@ -23,7 +23,7 @@ def image_pinned(compose: ComposeConfig) -> Iterator[Finding]:
     """
     services = [s for s in compose.services.values() if "opentranscribe" in s.image]
     for service in services:
-        seen = Seen("compose", f"{service.path}:{service.line}", f"image: {service.image}")
+        seen = Seen("compose", service.where, f"image: {service.image}")
         if tag_of(service.image) not in MOVING:
             yield passed(f"{service.name} runs {service.image}", subject=service.name, evidence=[seen])
             continue

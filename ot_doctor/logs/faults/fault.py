@@ -127,7 +127,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FaultVerdict:
     """What a rule makes of a fault."""
 
     cause: str  # one of the closed vocabulary of causes

@@ -1,0 +1,145 @@
+"""Where the Docker engine is, found as the Docker CLI finds it: its variables, contexts and sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ot_doctor.core.files import TooLarge, read_small
+from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
+from ot_doctor.redaction.secret import printable
+
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
+LARGEST_SETTINGS = 4 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine is to be found, before anybody has asked it."""
+
+    url: str
+    found_by: str
+    known_to_cli: bool = True  # the docker command finds it by itself
+    certificates: Path | None = None  # a folder with ca.pem, cert.pem and key.pem
+    tls: bool = False
+    verify: bool = True
+    context: str = ""  # the Docker context's name, where one led to it
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.found_by})"
+
+    @property
+    def socket(self) -> Path | None:
+        scheme, _, path = self.url.partition("://")
+        return Path("/" + path.lstrip("/")) if scheme in ("unix", "http+unix") else None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the system-wide engine's socket."""
+        return self.socket == DEFAULT_SOCKET
+
+
+def find(request: Request) -> Endpoint:
+    """Where the Docker CLI would look; without its default socket also the places of rootless engines."""
+    if request.no_docker:
+        raise Unavailable("Docker was left out (--no-docker).", switched_off=True)
+    if request.log_alone:
+        raise Unavailable(LOG_ALONE, switched_off=True)
+    environ = request.environ
+    if host := environ.get("DOCKER_HOST", "").strip():
+        endpoint = _from_environment(request, host)
+    else:
+        config = _config_folder(request)
+        name, found_by = environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
+        if not name:
+            name, found_by = _current_context(config), str(config / "config.json")
+        endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
+    if _over_ssh(endpoint.url):
+        raise Unavailable(
+            f"The Docker engine at {endpoint} is reached over SSH, which may ask for a password; ot-doctor asks nothing.",
+            hint="Run ot-doctor on that machine.",
+        )
+    return endpoint
+
+
+def _over_ssh(url: str) -> bool:
+    """As the SDK reads an address: in any case, with blanks and control characters in it and around it."""
+    try:
+        return urlsplit(url.strip()).scheme == "ssh"
+    except ValueError:
+        return False  # the SDK refuses it in its own words
+
+
+def _home(request: Request) -> Path:
+    return Path(request.environ.get("HOME") or os.path.expanduser("~"))
+
+
+def _config_folder(request: Request) -> Path:
+    named = request.environ.get("DOCKER_CONFIG")
+    return Path(named) if named else _home(request) / ".docker"
+
+
+def _from_environment(request: Request, host: str) -> Endpoint:
+    """As the CLI does: DOCKER_TLS_VERIFY with any value, or DOCKER_CERT_PATH, turns TLS on for tcp:// addresses."""
+    verify, folder = request.environ.get("DOCKER_TLS_VERIFY", ""), request.environ.get("DOCKER_CERT_PATH", "")
+    if host.startswith("unix://") or not (verify or folder):
+        return Endpoint(host, "DOCKER_HOST")
+    return Endpoint(host, "DOCKER_HOST", certificates=Path(folder or _config_folder(request)), tls=True, verify=bool(verify))
+
+
+def _current_context(config: Path) -> str:
+    content = _json(config / "config.json")
+    name = content.get("currentContext")
+    return name if isinstance(name, str) else ""
+
+
+def _context(config: Path, name: str, found_by: str) -> Endpoint:
+    identity = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    name = printable(name)
+    meta = config / "contexts" / "meta" / identity / "meta.json"
+    endpoints = _json(meta).get("Endpoints")
+    settings = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    url = settings.get("Host") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or not isinstance(url, str) or not url:
+        raise Unavailable(
+            f"The Docker context '{name}', which {found_by} names, does not exist or names no engine ({meta}).",
+            hint="List the contexts there are, then choose one with 'docker context use NAME' or DOCKER_CONTEXT.",
+            command="docker context ls",
+        )
+    certificates = config / "contexts" / "tls" / identity / "docker"
+    skip = settings.get("SkipTLSVerify") is True
+    tls = not url.startswith("unix://") and (certificates.is_dir() or (skip and url.startswith("https://")))
+    return Endpoint(
+        url, f"the Docker context '{name}'", certificates=certificates if tls else None, tls=tls, verify=not skip, context=name
+    )
+
+
+def _local(request: Request) -> Endpoint:
+    default = Endpoint(f"unix://{DEFAULT_SOCKET}", "the default socket")
+    if os.path.lexists(DEFAULT_SOCKET):
+        return default
+    home, runtime = _home(request), Path(request.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    others = (
+        (runtime / "docker.sock", "the rootless socket"),
+        (home / ".docker/run/docker.sock", "the rootless socket"),
+        (home / ".docker/desktop/docker.sock", "Docker Desktop's socket"),
+        (runtime / "podman/podman.sock", "Podman's socket"),
+    )
+    for path, found_by in others:
+        if os.path.exists(path):
+            return Endpoint(f"unix://{path}", found_by, known_to_cli=False)
+    return default
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object of the Docker CLI's; empty where the file is absent or is none: the CLI takes it so, too."""
+    try:
+        content = json.loads(read_small(path, LARGEST_SETTINGS)[0])
+    except (OSError, TooLarge, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
