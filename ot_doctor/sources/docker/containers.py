@@ -120,23 +120,35 @@ def choose(
     """The containers of the deployment with their roles."""
     everything = list(listed)
     diarizers = _named(everything, named) if named else []
+    projects = {c.project for c in diarizers} if diarizers else _examined_projects(everything, directory)
+    chosen = []
+    for container in everything:
+        role = Role.DIARIZER if container in diarizers else _role_in(container, projects)
+        if named and role is Role.DIARIZER and container not in diarizers:
+            role = Role.CELERY  # another one was named to be looked at
+        if role is not None:
+            chosen.append((container, role))
+    return tuple(chosen)
+
+
+def _examined_projects(everything: list[Listed], directory: Path | None) -> set[str]:
+    """The Compose projects of the folder; where it has none of OpenTranscribe, those that are most probably meant."""
     projects: dict[str, list[Listed]] = {}
     for container in everything:
         projects.setdefault(container.project, []).append(container)
     here = {c.project for c in everything if c.project and directory is not None and _same_folder(c.working_dir, directory)}
     candidates = {name: found for name, found in projects.items() if name in here or any(c.is_opentranscribe for c in found)}
-    if diarizers:
-        wanted = {c.project for c in diarizers}
-    else:
-        wanted = (here & {name for name, found in candidates.items() if any(c.role for c in found)}) or _busiest(candidates)
-    chosen = []
-    for container in everything:
-        role = container.role
-        if container in diarizers:
-            chosen.append((container, Role.DIARIZER))
-        elif container.project in wanted and role and (container.project or container.is_opentranscribe):
-            chosen.append((container, Role.CELERY if named and role is Role.DIARIZER else role))
-    return tuple(chosen)
+    return (here & _with_a_role(candidates)) or _busiest(candidates)
+
+
+def _with_a_role(projects: Mapping[str, list[Listed]]) -> set[str]:
+    return {name for name, found in projects.items() if any(c.role for c in found)}
+
+
+def _role_in(container: Listed, projects: set[str]) -> Role | None:
+    """Its role in these projects. What Compose did not make counts by its own name or image."""
+    ours = container.project in projects and (container.project or container.is_opentranscribe)
+    return container.role if ours else None
 
 
 def _named(everything: list[Listed], named: tuple[str, ...]) -> list[Listed]:
@@ -156,7 +168,7 @@ def _busiest(candidates: Mapping[str, list[Listed]]) -> set[str]:
 
     Containers that Compose did not make count only where there is no project.
     """
-    pool = {name: found for name, found in candidates.items() if name and any(c.role for c in found)} or dict(candidates)
+    pool = {name: candidates[name] for name in candidates if name and name in _with_a_role(candidates)} or dict(candidates)
     diarizing = {n for n, found in pool.items() if any(c.up and c.role is Role.DIARIZER for c in found)}
     running = {n for n, found in pool.items() if any(c.up and c.role for c in found)}
     if diarizing or running or len(pool) < 2:
