@@ -10,7 +10,7 @@ An example, with the words ``CUDA out of memory``, ``out of memory`` and ``Gated
 - parts:    ``f memory`` (5 bytes into its word), ``GatedRepoError``
 - pattern:  ``(?:GatedRepoError|f memory)``
 - text:     ``torch.OutOfMemoryError: CUDA out of memory``
-- hit:      ``f memory``; 5 bytes before it stands ``out of memory``, so that is present, and ``CUDA out of memory`` is looked for, too
+- hit:      ``f memory``; 5 bytes before it stands ``out of memory``, so it is present; then the longer word is looked for
 """
 
 from __future__ import annotations

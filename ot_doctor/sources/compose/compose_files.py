@@ -19,7 +19,7 @@ from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
 from ot_doctor.redaction.secret import Secret, keep, printable
 from ot_doctor.sources.compose import compose_cli
-from ot_doctor.sources.compose.secret_files import meet_env_files, meet_file, meet_secrets
+from ot_doctor.sources.compose.secret_files import register_env_files, register_file, register_secrets
 from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents
 from ot_doctor.sources.dotenv.compose_dialect import Budget, TemplateRefused, references, substitute
 from ot_doctor.sources.dotenv.line_lint import matters
@@ -52,7 +52,7 @@ def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavail
             reading.problems += ours.problems
         except Unusable as error:
             ours.problems.append(printable(f"{path}: line {line} uses {name}, so Compose must read it, and {error}"))
-    meet_env_files(reading.services.values(), deployment.env_path)
+    register_env_files(reading.services.values(), deployment.env_path)
     return ComposeConfig(
         deployment.compose_files, reading.services, tuple(reading.environment), tuple(reading.problems),
         read_by=reader, why_read_by=why if reader else "",
@@ -72,11 +72,11 @@ class _Reading:
         refused: list[str] = []
         try:
             for node in nodes:
-                meet_secrets(node, variables.substituted)
+                register_secrets(node, variables.substituted)
                 _File(path, node, variables, self.services, self.environment, refused).merge()
         except Unusable as error:
             refused.append(str(error))
-            meet_file(path)
+            register_file(path)
         self.problems += [printable(f"{path}: {what}") for what in refused[:_MOST_PROBLEMS]]
 
 
@@ -87,7 +87,7 @@ def _read(paths: Iterable[Path], variables: _Variables) -> _Reading:
             reading.documents[path] = documents(path)
         except Unusable as error:
             reading.problems.append(printable(f"{path}: {error}"))
-            meet_file(path)
+            register_file(path)
         else:
             reading.add(path, reading.documents[path], variables)
     return reading

@@ -225,7 +225,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
     health = _mapping(state.get("Health") or state.get("Healthcheck"))
     image_config = _mapping(image.get("Config"))
     env = _environment(config.get("Env"))
-    _meet_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
+    _register_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
     image_env = _environment(image_config.get("Env"))
     labels = {**_mapping(image_config.get("Labels")), **_mapping(config.get("Labels"))}
     user = _text(config.get("User"))
@@ -299,7 +299,7 @@ def _environment(entries: object) -> dict[str, str | Secret]:
     return env
 
 
-def _meet_command(words: list[str]) -> None:
+def _register_command(words: list[str]) -> None:
     """Remember the passwords among a command's words, which are not gathered: a log or the name of a mount may repeat them."""
     for word, after in pairwise([*words, ""]):
         if word.startswith("-"):

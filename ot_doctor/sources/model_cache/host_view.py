@@ -23,7 +23,7 @@ from ot_doctor.sources.model_cache.fs_view import (
     folder_name,
     part_paths,
     shown,
-    way_to,
+    with_ancestors,
 )
 from ot_doctor.sources.model_cache.location import on_host
 
@@ -34,8 +34,8 @@ _MOST_ENTRIES = 10_000  # of one folder
 def look_from_host(mounts: Sequence[Mount], root: str, models: Sequence[Model]) -> CacheLook:
     """Look at the needed files only, and at each as the container sees it through these mounts."""
     view = _ContainerFsView(mounts)
-    way = tuple(view.look(path) for path in way_to(root))
-    return CacheLook(way, view.look(f"{root}/.locks"), tuple(_model(view, root, model) for model in models))
+    ancestors = tuple(view.look(path) for path in with_ancestors(root))
+    return CacheLook(ancestors, view.look(f"{root}/.locks"), tuple(_model(view, root, model) for model in models))
 
 
 def _model(view: _ContainerFsView, root: str, model: Model) -> ModelLook:
