@@ -1,7 +1,7 @@
 """What the Compose files in use say, as far as the doctor's checks need it.
 
 The files are read as trees of nodes and never turned into values: so every value keeps its line, Compose's own tags do no
-harm, and an alias costs nothing until it is looked at. Where they use what this reading does not follow, Compose itself is asked.
+harm, and an alias costs nothing until it is read. Where they use what this reading does not follow, Compose itself is asked.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class _Variables:
 
 
 class _File:
-    """One Compose file on its way over those before it."""
+    """One Compose file, merged over those before it."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from ot_doctor.core.files import TooLarge, read_small
 
 _LARGEST = 2 * 1024 * 1024
 _DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each
-_MOST_STEPS = 300_000  # entries that are looked at in one file
+_MOST_STEPS = 300_000  # entries that are read in one file
 _MOST_NODES = 200_000  # of one file: each takes a kilobyte of memory; upstream's largest file has three thousand
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

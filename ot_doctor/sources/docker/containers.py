@@ -27,7 +27,7 @@ _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
-_MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
+_MOST_MOUNTS = 1_000  # of one container; each is compared with every ancestor of the models' folder
 _LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
 
 Json = Mapping[str, Any]
@@ -125,7 +125,7 @@ def choose(
     for container in everything:
         role = Role.DIARIZER if container in diarizers else _role_in(container, projects)
         if named and role is Role.DIARIZER and container not in diarizers:
-            role = Role.CELERY  # another one was named to be looked at
+            role = Role.CELERY  # another one was named to be examined
         if role is not None:
             chosen.append((container, role))
     return tuple(chosen)

@@ -60,7 +60,7 @@ class _Seen:
 
     @property
     def closed(self) -> bool:
-        """Something could not be looked at, so that the other side may know more."""
+        """Something could not be inspected, so that the other side may know more."""
         if any(cache.root.found is Found.CLOSED or cache.locks.found is Found.CLOSED for cache in self.looks.values()):
             return True
         models = [model for cache in self.looks.values() for model in cache.models]
@@ -80,7 +80,7 @@ class _Seen:
 
 
 class _Gathering:
-    """One worker's cache. Both sides are looked at; the host's is the one reported unless it cannot be seen from here."""
+    """One worker's cache. Both sides are inspected; the host's is the one reported unless it cannot be seen from here."""
 
     def __init__(self, request: Request, line: ReleaseLine, around: Surroundings, worker: Worker | None) -> None:
         self._line = line

@@ -153,7 +153,7 @@ def _model(answers: Answers, root: str, model: Model) -> ModelLook:
 
 
 def _seen(answers: Answers, path: str) -> Look:
-    """What was said of a path; where a folder above it may not be entered, that nothing could be said."""
+    """What was said of a path; where an ancestor cannot be entered, that nothing could be said."""
     look = answers.looks.get(path, Look(path, Found.NO))
     if look.there:
         return look

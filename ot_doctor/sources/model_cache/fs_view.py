@@ -1,4 +1,4 @@
-"""What is looked at in a cache, and what was seen there: from the host, or through the container, in the same words."""
+"""What is inspected in a cache, and what was seen there: from the host, or through the container, in the same words."""
 
 from __future__ import annotations
 

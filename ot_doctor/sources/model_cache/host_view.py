@@ -214,7 +214,7 @@ def find_models(top: str, names: Sequence[str]) -> Iterator[str]:
 
 
 def _folders(folder: str, most: int) -> tuple[list[str], int]:
-    """The folders among the first entries of a folder, and how many entries were looked at."""
+    """The folders among the first entries of a folder, and how many entries were read."""
     try:
         with os.scandir(folder) as entries:
             seen = list(islice(entries, most))
