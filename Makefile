@@ -48,7 +48,8 @@ docs: .venv/installed-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
 man: .venv/installed-dev
-	$(BIN)/python .ci/man.py docs/man/ot-doctor.1
+	$(BIN)/sphinx-build -W -q -E -b man docs/man build/man
+	cp build/man/ot-doctor.1 docs/man/
 
 dist: .venv/installed-dev man
 	$(BIN)/python .ci/dist.py dist

@@ -41,35 +41,50 @@ def _matters(worker: Worker, key: str) -> bool:
     return worker.role is Role.DIARIZER and (key in MATTERING or key.startswith(PREFIXES))
 
 
+@dataclass(frozen=True)
+class _Expected:
+    """What Compose would give a container now; ``None`` where it would give nothing."""
+
+    value: str | Secret | None
+    where: str
+
+
 def drifts_of(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable) -> Iterator[Drift]:
     """The settings that matter and differ, by ``.env`` and the ``environment:`` entries that win over it."""
-    service = worker.compose.service
-    known = None if isinstance(compose, Unavailable) else compose.services.get(service)
-    reads_env = known is None or bool(known.env_files)
-    keys = dict.fromkeys(entry.key for entry in env.entries)
-    certain = known is not None and not isinstance(compose, Unavailable) and not compose.problems
-    if certain and not several_env_files(worker, compose):
-        keys.update(dict.fromkeys(worker.env))  # a line that was deleted since shows only in the container
-    for key in keys:
-        if not _matters(worker, key) or key == CACHE_DIR:
-            continue
-        setting = None if isinstance(compose, Unavailable) else compose.setting(service, key)
-        entry = env.entry(key) if reads_env else None
-        if setting is not None:
-            if setting.value is None or any(name in env.shell_wins for name in setting.references):
-                continue  # the shell in which Compose was called decides, and it is not this one
-            now, where = setting.value, f"{setting.path}:{setting.line}"
-        elif entry is not None:
-            if entry.value is None:
-                continue
-            now, where = entry.value, str(env.where(entry.line))
-        elif key in worker.image_env_names or not reads_env:
-            continue
-        else:
-            now, where = None, str(env.path)
+    for key in _compared_keys(worker, env, compose):
+        expected = _expected(key, worker, env, compose)
         then = worker.env.get(key)
-        if (now or None) != (then or None):
-            yield Drift(key, worker, now, then, where)
+        if expected is not None and (expected.value or None) != (then or None):
+            yield Drift(key, worker, expected.value, then, expected.where)
+
+
+def _compared_keys(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable) -> list[str]:
+    keys = dict.fromkeys(entry.key for entry in env.entries)
+    known = not isinstance(compose, Unavailable) and worker.compose.service in compose.services and not compose.problems
+    if known and not several_env_files(worker, compose):
+        keys.update(dict.fromkeys(worker.env))  # a line that was deleted since shows only in the container
+    return [key for key in keys if _matters(worker, key) and key != CACHE_DIR]
+
+
+def _expected(key: str, worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable) -> _Expected | None:
+    """What a container should have; ``None`` where that cannot be known."""
+    setting = None if isinstance(compose, Unavailable) else compose.setting(worker.compose.service, key)
+    if setting is not None:
+        if setting.value is None or any(name in env.shell_wins for name in setting.references):
+            return None  # the shell in which Compose was called decides, and it is not this one
+        return _Expected(setting.value, str(setting.where))
+    if not _reads_env(worker, compose):
+        return None
+    entry = env.entry(key)
+    if entry is not None:
+        return _Expected(entry.value, str(env.where(entry.line))) if entry.value is not None else None
+    return None if key in worker.image_env_names else _Expected(None, str(env.path))
+
+
+def _reads_env(worker: Worker, compose: ComposeConfig | Unavailable) -> bool:
+    """Whether the container's service has an ``env_file:``; one that is not known is taken to have the ``.env``."""
+    service = None if isinstance(compose, Unavailable) else compose.services.get(worker.compose.service)
+    return service is None or bool(service.env_files)
 
 
 def several_env_files(worker: Worker, compose: ComposeConfig | Unavailable) -> bool:

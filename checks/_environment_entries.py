@@ -31,7 +31,14 @@ def shadowing_entries(
             if key == TOKEN_NAME:
                 yield from _token_entry(env, entry, setting, compose, workers, deployment)
             elif setting.value is not None and entry.value is not None and setting.value != entry.value:
-                yield _setting_entry(env, entry, setting)
+                yield _setting_entry(env, entry, setting, compose)
+
+
+def other_reader(compose: ComposeConfig | Unavailable) -> list[Seen]:
+    """That Compose itself read the files, where it did."""
+    if isinstance(compose, Unavailable) or not compose.read_by:
+        return []
+    return [Seen("compose", compose.read_by, f"'docker compose config' read the Compose files, because {compose.why_read_by}")]
 
 
 def _token_entry(
@@ -45,6 +52,7 @@ def _token_entry(
     seen = [
         Seen("compose", place, f"{TOKEN_NAME} of {setting.service} is {value or 'empty'}{_through(setting)}"),
         Seen(".env", env.where(entry.line), f"{TOKEN_NAME} is {entry.value}"),
+        *other_reader(compose),
     ]
     steps = [_remove(setting, compose), recreate(deployment, workers)]
     text = f"the environment: entry {TOKEN_NAME} at {place} wins over the token in {env.path}"
@@ -77,8 +85,8 @@ def _remove(setting: ComposeSetting, compose: ComposeConfig) -> Step:
     return delete_line(str(setting.path), setting.line, text)
 
 
-def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting) -> Finding:
-    place = setting.where
+def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting, compose: ComposeConfig) -> Finding:
+    place = str(setting.where)
     return warned(
         f"{setting.key} is {entry.value or 'empty'} in {env.path}, and the environment: entry at {place} makes it "
         f"{setting.value or 'empty'}",
@@ -86,6 +94,7 @@ def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting) -> Fi
         evidence=[
             Seen("compose", place, f"{setting.key} is {setting.value or 'empty'}{_through(setting)}"),
             Seen(".env", env.where(entry.line), f"{setting.key} is {entry.value or 'empty'}"),
+            *other_reader(compose),
         ],
         remedy=[Step(f"Keep {setting.key} in one place: {env.path} or {setting.path}.", risk=Risk.CHANGES_FILES)],
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Secret, Unavailable, Workers
 
 from ._drift import SPEAKERS, Drift, drifts_of, edited_since, live, moved_cache, several_env_files
@@ -50,9 +50,10 @@ def env_current(
         changed = f"{key} {'was' if len({d.key for d in group}) == 1 else 'were'} changed after the container was created"
         message = f"{names} does not have what {group[0].where} says now: {changed}{_when(group, env)}"
         remedy = [recreate(deployment, workers, _services(group))]
-        if any(several_env_files(drift.worker, compose) for drift in group):
+        doubt = _doubt(group, compose)
+        if doubt:
             yield warned(
-                f"{message}; or another env_file of the service gives it the other value",
+                f"{message}; or {doubt} gives it the other value",
                 cause=Cause.STALE_WORKER_ENV, subject=key,
                 evidence=_evidence(group, env), remedy=remedy, confidence=Confidence.POSSIBLE,
             )  # fmt: skip
@@ -61,9 +62,23 @@ def env_current(
             Cause.STALE_WORKER_ENV, message, subject=key, expected="the values that Compose would give it now",
             evidence=_evidence(group, env), remedy=remedy,
         )  # fmt: skip
-    if not drifts:
+    unread = () if isinstance(compose, Unavailable) else compose.problems
+    if not drifts and unread:
+        command = None if isinstance(deployment, Unavailable) else deployment.compose("config --quiet")
+        yield unknown(
+            f"whether the containers have what the Compose files give them is not known. {unread[0]}",
+            remedy=[Step("See what Compose itself says of its files.", command=command)],
+        )
+    elif not drifts:
         names = ", ".join(worker.name for worker in live(workers))
         yield passed(f"what {env.path} says now is what they have: {names}" if names else "there is no celery container yet")
+
+
+def _doubt(drifts: Iterable[Drift], compose: ComposeConfig | Unavailable) -> str:
+    """What else may have given a container the value that it has; empty where nothing can have."""
+    if any(several_env_files(drift.worker, compose) for drift in drifts):
+        return "another env_file of the service"
+    return "a Compose file that could not be read" if not isinstance(compose, Unavailable) and compose.problems else ""
 
 
 def _grouped(drifts: Iterable[Drift]) -> dict[str, list[Drift]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 
-from ._environment_entries import SETTINGS, shadowing_entries
+from ._environment_entries import SETTINGS, other_reader, shadowing_entries
 from ._remedies import delete_lines, recreate
 from ._tokens import usable
 
@@ -44,7 +44,9 @@ def env_shadowed(
         *_shell(env),
         *_unread(env, compose, deployment),
     ]
-    yield from findings or [passed(f"nothing wins over the settings in {env.path}")]
+    yield from findings or [
+        passed(f"nothing wins over the settings in {env.path}", evidence=other_reader(compose))
+    ]
 
 
 def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.engine import parts_folder
 from tests.rooms import FILES, ROOT, tree
 
 TABLE = (ROOT / ".github/SECURITY.md").read_text(encoding="utf-8")
@@ -178,6 +179,31 @@ def test_a_run_starts_no_program(trap: Trap, arguments: list[str], environ: dict
     assert not trap.mark.exists(), trap.mark.read_text()
     assert done.stdout or "bundle.zip" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+COMPOSE = parts_folder() / "root/usr/libexec/docker/cli-plugins/docker-compose"
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(
+    not COMPOSE.exists() and os.environ.get("OT_DOCTOR_REQUIRE_ENGINE") != "1", reason=f"no Compose in {parts_folder()}"
+)
+def test_compose_is_the_only_program_and_starts_nothing(trap: Trap) -> None:
+    """Where a Compose file needs Compose itself."""
+    text = "services:\n  celery-worker: {extends: {file: base.yml, service: b}}\n"
+    (trap.folder / "docker-compose.yml").write_text(text)
+    (trap.folder / "base.yml").write_text("services: {b: {image: x, env_file: .env, environment: [MIN_SPEAKERS]}}\n")
+    (trap.folder / ".env").write_text("COMPOSE_EXPERIMENTAL_GIT_REMOTE=true\nMIN_SPEAKERS=2\n")
+    ours = f"""
+from ot_doctor.sources.compose import compose_cli
+compose_cli.program = lambda *_: {str(COMPOSE)!r}
+"""
+    before, marker, after = AUDIT.partition("from ot_doctor.cli.main")
+    before = before.replace("if event in STARTS:", f"if event in STARTS and arguments[0] != {str(COMPOSE)!r}:")
+    environ = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    done = trap.audited(before + ours + marker + after, "run", "--offline", "--format", "json", **environ)
+    assert not trap.mark.exists(), trap.mark.read_text()
+    assert "'docker compose config' read the Compose files" in done.stdout, done.stderr
 
 
 def test_the_trap_shuts(trap: Trap) -> None:

@@ -1,7 +1,7 @@
 """Bundles: the evidence of a run in one file, to be examined on another machine.
 
-``writing`` makes one, ``reading`` takes one apart, ``codec`` is the way of evidence into JSON and back, ``archive`` the zip or
-tar.gz around it, and ``changes`` tells what is different between two of them.
+``writing`` makes one, ``reading`` takes one apart, ``codec`` turns evidence into JSON and back, ``archive`` the zip or
+tar.gz around it, and ``diff`` says what is different between two of them.
 """
 
 

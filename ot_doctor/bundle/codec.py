@@ -117,7 +117,7 @@ def _union(kinds: tuple[Any, ...], data: Any, where: str) -> Any:
     if data is None and types.NoneType in kinds:
         return None
     some = [kind for kind in kinds if kind is not types.NoneType]
-    for kind in some[:-1]:  # str | Secret: told apart by what JSON has them as
+    for kind in some[:-1]:  # str | Secret: identified by what JSON has them as
         try:
             return _decode(kind, data, where)
         except Malformed:

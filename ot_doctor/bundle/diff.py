@@ -78,7 +78,7 @@ class Changes:
     causes_left: tuple[CauseChange, ...]
     checks: tuple[CheckChange, ...]
     settings: tuple[ValueChange, ...]
-    secrets_not_compared: tuple[str, ...]  # alike as far as can be told
+    secrets_not_compared: tuple[str, ...]  # alike as far as can be known
     versions: tuple[ValueChange, ...]
     attempts: tuple[NewAttempt, ...]  # of B and not of A, the newest first
     fails_now: tuple[str, ...]  # what fails in B and did not in A: causes with their subjects, checks
@@ -127,7 +127,7 @@ def _source(side: Side) -> ComparedReport:
 
 
 def _notes(a: Side, b: Side) -> Iterable[str]:
-    if a.at - b.at > timedelta(seconds=0 if a.recording and b.recording else 1):  # a report tells whole seconds
+    if a.at - b.at > timedelta(seconds=0 if a.recording and b.recording else 1):  # a report has whole seconds
         yield "B is older than A: what is gone here came later."
     versions = [side.report.tool.version for side in (a, b)]
     if versions[0] != versions[1]:
@@ -261,7 +261,7 @@ def _of_the_doctor(manifest: Manifest) -> dict[str, str | None]:
 
 
 def _settings(a: Side, b: Side) -> tuple[tuple[ValueChange, ...], tuple[str, ...]]:
-    """The settings that changed, and the secrets of which that cannot be told: each report has fingerprints of its own."""
+    """The settings that changed, and the secrets of which that cannot be known: each report has fingerprints of its own."""
     changed: list[ValueChange] = []
     alike: dict[str, None] = {}
     before, after = _places(a), _places(b)

@@ -84,7 +84,7 @@ class Side:
 
     @property
     def at(self) -> datetime:
-        """When the installation was looked at."""
+        """When the installation was examined."""
         return self.recording.manifest.created if self.recording else self.report.recorded_at or self.report.started_at
 
 

@@ -98,7 +98,13 @@ class ConfiguredCommand(Command):
             raise click.UsageError(f"{config.file}: {name.replace('_', '-')}: {error.message}", ctx) from None
 
     def _config(self, ctx: click.Context, args: list[str], command: click.Command) -> Config:
-        """Click is asked twice: which file it is depends on ``--dir`` and ``--config``, wherever they are set."""
+        """The file for this call, from a first reading of the command line.
+
+        Click reads it twice, as which file it is depends on ``--dir`` and ``--config``, wherever they are set, and what the file
+        says must be known when the other options are read. ``ot-doctor --timeout 5 --dir /srv/ot``, with ``timeout = 60`` and
+        ``quiet = true`` in ``/srv/ot/.ot-doctor.toml``: the first reading forgives every mistake and gives ``dir``; the file is
+        read; the second has its options as defaults, so that ``timeout`` is 5 and ``quiet`` is set, and says what is wrong.
+        """
         known = self.make_context(ctx.info_name, list(args), resilient_parsing=True).params
         try:
             return load(command, known.get("config"), known.get("dir"))

@@ -42,7 +42,17 @@ _FAMILIES = ("env", "token", "access", "cache", "worker", "logs", "speakers", "h
 def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """``--fail-on`` and ``--strict`` set one thing; click calls this in the order of the command line.
 
-    The command line wins over the environment, and that over a file.
+    The command line wins over the environment, and that over a file. Each value is kept with the weight of where it stands, and a
+    later one replaces it where it is heavier, or as heavy and from the command line. For example:
+
+    ==================================  ==============================  ========
+    command line                        elsewhere                       meant
+    ==================================  ==============================  ========
+    ``--fail-on never --strict``                                        ``warn``
+    ``--strict --fail-on never``                                        ``never``
+    ``--strict``                        ``OT_DOCTOR_FAIL_ON=never``     ``warn``
+                                        the same, ``strict`` in a file  ``never``
+    ==================================  ==============================  ========
     """
     meant = {True: "warn", False: None}.get(value, value)
     weight = _WEIGHTS.get(ctx.get_parameter_source(param.name or ""), 0)

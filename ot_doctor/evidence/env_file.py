@@ -159,6 +159,8 @@ class ComposeConfig:
     services: Mapping[str, ComposeService] = field(default_factory=dict)
     environment: tuple[ComposeSetting, ...] = ()
     problems: tuple[str, ...] = ()  # files that could not be read, with the reason
+    read_by: str = ""  # Compose's own program, where it was asked; empty: our own reader alone read them
+    why_read_by: str = ""  # "/srv/ot/compose.yml:3 uses include"
 
     def setting(self, service: str, key: str) -> ComposeSetting | None:
         """The ``environment:`` entry that counts for a service: the last one."""

@@ -49,6 +49,18 @@ _DELAY = re.compile(r" ?Retry in (\d{1,6}(?:\.\d+)?)s")
 _EARLY = timedelta(milliseconds=100)  # the delay counts from a moment before the line that tells it
 _CHILD = re.compile(r"Process '(ForkPoolWorker-\d+)' pid:\d+ exited with ")
 
+# For an attempt in a thread pool: the end that lines without a task's name gave it, and what its task's last line says; and the
+# end that another attempt beside it must have been given by mistake, the likeliest first. An example, with A older than B:
+#   "Diarization failed"    goes to A, the oldest without an end                A failed,    B open
+#   "Task …[A] succeeded"   (FAILED, SUCCEEDED): nobody has a success, so       A succeeded, B failed
+#                           A's end and B's (none) change places, and A's errors go to B
+_OWED_END: dict[tuple[Outcome | None, Outcome], tuple[Outcome | None, ...]] = {
+    (None, Outcome.SUCCEEDED): (Outcome.SUCCEEDED,),
+    (None, Outcome.FAILED): (Outcome.FAILED,),
+    (Outcome.FAILED, Outcome.SUCCEEDED): (Outcome.SUCCEEDED, None),
+    (Outcome.SUCCEEDED, Outcome.FAILED): (Outcome.FAILED, None),
+}
+
 
 class AttemptBuilder:
     """Takes the telling records of one log in their order."""
@@ -242,12 +254,8 @@ class AttemptBuilder:
     def _disentangle(self, draft: OpenAttempt, verdict: Outcome) -> None:
         """A thread pool's lines name no task: what this task's last line disproves was another's."""
         others = [d for d in self._open if d is not draft and not d.task_ended and same_child(d.process, draft.process)]
-        swapped = None
-        if draft.verdict is not verdict and not draft.named:
-            free = [d for d in others if not d.named]
-            swapped = next((d for d in free if d.verdict is verdict), None)
-            if swapped is None and draft.verdict is not None:
-                swapped = next((d for d in free if d.verdict is None), None)
+        owed = () if draft.named else _OWED_END.get((draft.verdict, verdict), ())
+        swapped = next((d for end in owed for d in others if d.verdict is end and not d.named), None)
         if swapped is not None:
             draft.swap_ends(swapped)
         if verdict is Outcome.SUCCEEDED and others and not draft.retried:

@@ -2,6 +2,15 @@
 
 A search for one word after the other costs by their number, and an alternation of them all stops at every second byte to try
 each. So every word is looked for by a part of it that begins with one of a few bytes, rare in logs, that all words together need.
+
+An example, with the words ``CUDA out of memory``, ``out of memory`` and ``GatedRepoError``:
+
+- fewest:   ``out of memory``, ``GatedRepoError``; whoever finds ``CUDA out of memory`` has found the first
+- starts:   ``f`` and ``G``; every word has one of them, and few other places in a log do
+- parts:    ``f memory`` (5 bytes into its word), ``GatedRepoError``
+- pattern:  ``(?:GatedRepoError|f memory)``
+- text:     ``torch.OutOfMemoryError: CUDA out of memory``
+- hit:      ``f memory``; 5 bytes before it stands ``out of memory``, so it is present; then the longer word is looked for
 """
 
 from __future__ import annotations
@@ -98,7 +107,10 @@ def fewest_beginnings(parts: Iterable[bytes]) -> list[bytes]:
 
 
 def _starts(words: Iterable[bytes]) -> set[int]:
-    """Bytes of which every word has one, found greedily: those that many words share, and that are rare."""
+    """Bytes of which every word has one, found greedily: those that many words share, and that are rare.
+
+    A byte must leave at least three for the part: of ``GatedRepoError`` those up to its second ``r``.
+    """
     left = [set(word[: max(1, len(word) - _SHORTEST + 1)]) for word in words]
     chosen: set[int] = set()
     while left:
@@ -125,7 +137,10 @@ def _part(word: bytes, starts: set[int]) -> bytes:
 
 
 def _alternation(parts: set[bytes]) -> bytes:
-    """A pattern of them all that tries each byte once: what begins alike is written once."""
+    """A pattern of them all that tries each byte once: what begins alike is written once.
+
+    ``GatedRep``, ``Gateway`` and ``of memory`` become ``(?:Gate(?:dRep|way)|of memory)``.
+    """
     if b"" in parts:
         return b""
     ends: dict[int, set[bytes]] = {}

@@ -150,52 +150,90 @@ def _result(
 
 
 def _read_container(request: Request, worker: Worker, until: float) -> _Read:
-    since = present_run(worker)
-    known = catalogue(request.signatures)
-    builder = _builder(known, worker, since)
-    windows: list[_Window] = []  # in the order of the log
-    problem = ""
-    whole = cut_short = False
-    for tail in _STEPS:
-        without = bool(windows) and _tells_the_time(windows[-1], worker, since)
-        entries_after = windows[0].entries if windows else 0
-        window = _Window(known, _builder(known, worker, None if without else since), entries_after, stamped=not without)
-        try:
-            if windows and not windows[-1].first_stamp:
-                raise LogProblem("the engine's time stamps cannot be understood")
-            if without:
-                lines = container_lines(worker.engine, worker.id, tail, until, before=windows[-1].first_stamp)
-                if not window.read_until(lines, windows[0].head if len(windows) > 1 else b""):
-                    windows = windows[-1:]  # the new window holds all lines before it
-            else:
-                window.read(_lines(request, worker, tail, until), before=windows[0].first_stamp if windows else b"")
-        except LogProblem as error:
-            problem = str(error)
-            if not windows and window.scan.lines:  # what came counts; the newest lines come last
-                window.scan.close()
-                windows.append(window)
-                builder = window.followed_by(())
-                cut_short = True
-            break
-        windows.insert(0, window)
-        builder = window.followed_by(windows[1:])
-        whole = tail is None or window.entries < tail or (since is not None and window.began_before(since))
-        if whole or _newest_is_whole(builder):
-            break
-    read = _lines_in(windows)
-    if problem and not windows:
-        command = f"docker inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {worker.name}"
-        problem = f"The log of {worker.name} cannot be read: {problem}. Its log driver is '{worker.log_driver}'; see: {command}"
-    elif problem and not cut_short:
-        longer = max(120, round(4 * request.timeout))
-        problem = f"no attempt in the last {read:,} lines of {worker.name}; --timeout {longer} looks further back"
-    tokens = [_lines_in(windows[:place]) + line for place, part in enumerate(windows) for line in part.scan.token_lines]
-    result = _result(worker.name, read, tokens, builder, whole=whole, problem=problem, since=since)
-    return replace(result, source=replace(result.source, end_unread=cut_short))
+    return _Backwards(request, worker, until).read()
 
 
-def _builder(known: SignatureCatalogue, worker: Worker, since: datetime | None) -> AttemptBuilder:
-    return AttemptBuilder(known, worker.name, since=since, running=worker.running)
+class _Backwards:
+    """Reads a container's log from its end, a larger window at each step, until the newest attempt is whole."""
+
+    def __init__(self, request: Request, worker: Worker, until: float) -> None:
+        self._request, self._worker, self._until = request, worker, until
+        self._since = present_run(worker)
+        self._known = catalogue(request.signatures)
+        self._windows: list[_Window] = []  # in the order of the log
+        self._builder = self._new_builder(self._since)
+
+    def read(self) -> _Read:
+        trouble = ""
+        whole = cut_short = False
+        for tail in _STEPS:
+            window = self._older_window()
+            try:
+                self._fill(window, tail)
+            except LogProblem as error:
+                trouble = str(error)
+                cut_short = self._keep_what_came(window)
+                break
+            self._windows.insert(0, window)
+            self._builder = window.followed_by(self._windows[1:])
+            whole = self._holds_all(window, tail)
+            if whole or _newest_is_whole(self._builder):
+                break
+        result = _result(
+            self._worker.name, _lines_in(self._windows), self._token_lines(), self._builder,
+            whole=whole, problem=self._problem(trouble, cut_short=cut_short), since=self._since,
+        )  # fmt: skip
+        return replace(result, source=replace(result.source, end_unread=cut_short))
+
+    def _new_builder(self, since: datetime | None) -> AttemptBuilder:
+        return AttemptBuilder(self._known, self._worker.name, since=since, running=self._worker.running)
+
+    def _older_window(self) -> _Window:
+        """An empty window; without stamps where the lines' own times do."""
+        unstamped = bool(self._windows) and _tells_the_time(self._windows[-1], self._worker, self._since)
+        entries_after = self._windows[0].entries if self._windows else 0
+        builder = self._new_builder(None if unstamped else self._since)
+        return _Window(self._known, builder, entries_after, stamped=not unstamped)
+
+    def _fill(self, window: _Window, tail: int | None) -> None:
+        """Read the last ``tail`` lines, but those that newer windows hold. Raises ``LogProblem``."""
+        windows = self._windows
+        if windows and not windows[-1].first_stamp:
+            raise LogProblem("the engine's time stamps cannot be understood")
+        if window.stamped:
+            window.read(_lines(self._request, self._worker, tail, self._until), before=windows[0].first_stamp if windows else b"")
+            return
+        lines = container_lines(self._worker.engine, self._worker.id, tail, self._until, before=windows[-1].first_stamp)
+        if not window.read_until(lines, windows[0].head if len(windows) > 1 else b""):
+            del windows[:-1]  # the new window holds all lines before the last one
+
+    def _keep_what_came(self, window: _Window) -> bool:
+        """Count the lines that came before the first window broke off: the newest come last. Whether there were any."""
+        if self._windows or not window.scan.lines:
+            return False
+        window.scan.close()
+        self._windows.append(window)
+        self._builder = window.followed_by(())
+        return True
+
+    def _holds_all(self, window: _Window, tail: int | None) -> bool:
+        """Whether nothing of the log, or of the present run, is older than this window."""
+        return tail is None or window.entries < tail or (self._since is not None and window.began_before(self._since))
+
+    def _token_lines(self) -> list[int]:
+        return [
+            _lines_in(self._windows[:place]) + line for place, part in enumerate(self._windows) for line in part.scan.token_lines
+        ]
+
+    def _problem(self, trouble: str, *, cut_short: bool) -> str:
+        name = self._worker.name
+        if trouble and not self._windows:
+            command = f"docker inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {name}"
+            return f"The log of {name} cannot be read: {trouble}. Its log driver is '{self._worker.log_driver}'; see: {command}"
+        if trouble and not cut_short:
+            longer = max(120, round(4 * self._request.timeout))
+            return f"no attempt in the last {_lines_in(self._windows):,} lines of {name}; --timeout {longer} looks further back"
+        return trouble
 
 
 def present_run(worker: Worker) -> datetime | None:

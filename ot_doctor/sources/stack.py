@@ -45,14 +45,7 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
     containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
     labelled = next((w for w in containers if w.compose.working_dir), None)
     running_dir = _here(labelled.compose.working_dir) if labelled else None
-    directory = installation.directory
-    found_by = installation.found_by
-    if directory is None:
-        if running_dir is None or labelled is None:
-            raise _not_found(labelled, workers)
-        directory, found_by = running_dir, f"the Compose labels of {labelled.name}"
-    elif running_dir is not None and _same(running_dir, directory):
-        directory = running_dir  # as Compose spells it, links and all: otherwise it would take its mounts for changed ones
+    directory, found_by = _folder(installation, labelled, running_dir, workers)
     home = running_dir or directory
     compose_files = _existing(labelled.compose.config_files, home) if labelled else ()
     environment_files = _existing(labelled.compose.environment_files, home) if labelled else ()
@@ -75,6 +68,20 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
     )
 
 
+def _folder(
+    installation: Installation, labelled: Worker | None, running_dir: Path | None, workers: Workers | Unavailable
+) -> tuple[Path, str]:
+    """The folder that is examined, and how it was found. Raises ``Unavailable`` where there is none."""
+    directory = installation.directory
+    if directory is None:
+        if running_dir is None or labelled is None:
+            raise _not_found(labelled, workers)
+        return running_dir, f"the Compose labels of {labelled.name}"
+    if running_dir is not None and _same(running_dir, directory):
+        directory = running_dir  # as Compose spells it, links and all: otherwise it would take its mounts for changed ones
+    return directory, installation.found_by
+
+
 def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
     """The release line by the marks in the container that diarizes, else by its image's version; never by the checkout."""
     if isinstance(workers, Unavailable):
@@ -82,19 +89,26 @@ def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
     telling = workers.diarizers or tuple(_by_role(workers.containers))
     if not telling:
         return ReleaseLine.UNKNOWN, "the container tells the release, and there is none"
+    return _line_of_a_mark(telling, workers) or _line_of_the_image(telling[0])
+
+
+def _line_of_a_mark(telling: Iterable[Worker], workers: Workers) -> tuple[ReleaseLine, str] | None:
     for worker in telling:
         line, mark = _marks(worker)
-        if line is ReleaseLine.V0_4:
-            sign = next((w for w in workers.containers if _is_v0_5(w)), None)
-            if sign is not None:
-                return ReleaseLine.V0_5, f"{mark} is set in {worker.name}, and there is {sign.name}"
+        sign = next((w for w in workers.containers if _is_v0_5(w)), None) if line is ReleaseLine.V0_4 else None
+        if sign is not None:
+            return ReleaseLine.V0_5, f"{mark} is set in {worker.name}, and there is {sign.name}"
         if line is not ReleaseLine.UNKNOWN:
             return line, f"{mark} is set in {worker.name}"
-    first = telling[0]
-    version = image_version(first)
-    if version and (line := _LINE_OF_VERSION.get(version[1:].rpartition(".")[0], ReleaseLine.UNKNOWN)) is not ReleaseLine.UNKNOWN:
-        return line, f"{first.name} bears no release's mark; its image {first.image} is {version}"
-    return ReleaseLine.UNKNOWN, f"{first.name} (image {first.image}) bears no release's mark"
+    return None
+
+
+def _line_of_the_image(worker: Worker) -> tuple[ReleaseLine, str]:
+    version = image_version(worker) or ""
+    line = _LINE_OF_VERSION.get(version[1:].rpartition(".")[0], ReleaseLine.UNKNOWN)
+    if line is not ReleaseLine.UNKNOWN:
+        return line, f"{worker.name} bears no release's mark; its image {worker.image} is {version}"
+    return ReleaseLine.UNKNOWN, f"{worker.name} (image {worker.image}) bears no release's mark"
 
 
 def image_version(worker: Worker) -> str | None:

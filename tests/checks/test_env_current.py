@@ -178,4 +178,11 @@ def test_a_restarting_worker_counts():
 def test_a_deleted_line_is_not_looked_for_when_a_compose_file_could_not_be_read():
     containers = workers(worker(env={"HUGGINGFACE_TOKEN": TOKEN, "NUM_SPEAKERS": "2"}))
     files = replace(compose(), problems=("docker-compose.gpu.yml: not there",))
-    assert one(env_file(GOOD), containers, files).status is Status.PASS
+    finding = one(env_file(GOOD), containers, files)
+    assert finding.status is Status.UNKNOWN and "docker-compose.gpu.yml: not there" in finding.message
+
+
+def test_a_drift_is_only_possible_when_a_compose_file_could_not_be_read():
+    files = replace(compose(), problems=("docker-compose.gpu.yml: not there",))
+    finding = one(env_file(GOOD), workers(worker(env={"HUGGINGFACE_TOKEN": OTHER_TOKEN})), files)
+    assert finding.status is Status.WARN and "a Compose file that could not be read" in finding.message

@@ -39,7 +39,7 @@ def test_only_documented_variables_are_read() -> None:
     page = (Path(__file__).parents[2] / "docs" / "man" / "ot-doctor.1").read_text(encoding="utf-8").replace("\\", "")
     for name, command in COMMANDS.items():
         for variable in read_by(command):
-            assert f"{variable}\n" in page.replace("fB", "").replace("fR", ""), (name, variable)
+            assert f"{variable}\n" in page.replace("fB", "").replace("fP", ""), (name, variable)
             assert not variable.endswith(("HELP", "VERSION")), (name, variable)
     assert read_by(cli.commands["run"]) == {f"OT_DOCTOR_{name}" for name in VALUES}
 

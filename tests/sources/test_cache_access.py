@@ -260,7 +260,7 @@ def test_the_script_runs_in_every_shell_and_takes_no_argument_for_code(tmp_path:
     (repo / "blobs/$(touch x).incomplete").touch()
     command = [program, *(["sh"] if shell == "busybox" else []), "-c", _SCRIPT, "ot-doctor"]
     odd = f"/nowhere/$(touch {marker})/`touch {marker}`;'\" * \\"
-    arguments = ["way", odd, "way", "-n", "model", str(repo), f"{tmp_path}/locks", "1", WEIGHTS]
+    arguments = ["folder", odd, "folder", "-n", "model", str(repo), f"{tmp_path}/locks", "1", WEIGHTS]
     ran = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=20, cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert not marker.exists()

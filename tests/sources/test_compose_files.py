@@ -159,7 +159,8 @@ services:
 def test_extends_include_and_unknown_tags_do_no_harm(tmp_path: Path) -> None:
     text = "include: [other.yml]\nservices: {w: {extends: {file: base.yml, service: w}, image: !mine x, build: !!binary aa}}\n"
     found = config(write(tmp_path, text))
-    assert found.problems == () and found.services["w"].image == "x"
+    assert found.services["w"].image == "x"
+    assert "line 1 uses include, so Compose must read it, and " in found.problems[0] and len(found.problems) == 1
 
 
 def test_what_compose_refuses_is_a_problem_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -15,15 +15,14 @@ _PROGRAM = "ot-doctor"
 
 def pages() -> dict[str, str]:
     """The pages by their paths below reference/."""
-    commands = dict(_commands())
-    made = {f"commands/{_slug(name)}.md": _page(name, context) for name, context in commands.items()}
-    return {"commands/index.md": _index(commands), "commands/environment.md": _environment(commands), **made}
+    all_of_them = commands()
+    made = {f"commands/{_slug(name)}.md": _page(name, context) for name, context in all_of_them.items()}
+    return {"commands/index.md": _index(all_of_them), "commands/environment.md": _environment(all_of_them), **made}
 
 
-def _commands() -> Iterator[tuple[str, click.Context]]:
+def commands() -> dict[str, click.Context]:
     """Every command that is not hidden, by its full name, those of groups among them."""
-    top = click.Context(cli, info_name=_PROGRAM, **cli.context_settings)
-    yield from _below(top)
+    return dict(_below(click.Context(cli, info_name=_PROGRAM, **cli.context_settings)))
 
 
 def _below(context: click.Context) -> Iterator[tuple[str, click.Context]]:
@@ -37,8 +36,13 @@ def _below(context: click.Context) -> Iterator[tuple[str, click.Context]]:
             yield from _below(inner)
 
 
+def name_of(name: str) -> str:
+    """A command's full name without the program's."""
+    return name.removeprefix(f"{_PROGRAM} ")
+
+
 def _slug(name: str) -> str:
-    return name.removeprefix(f"{_PROGRAM} ").replace(" ", "-")
+    return name_of(name).replace(" ", "-")
 
 
 def _index(commands: dict[str, click.Context]) -> str:
@@ -73,7 +77,7 @@ def _first_sentence(command: click.Command) -> str:
 def _page(name: str, context: click.Context) -> str:
     command = context.command
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    parts = [f"# {name}", block(usage, "text"), *_help(command.help or "")]
+    parts = [f"# {name}", block(usage, "text"), *help_of(command.help or "")]
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     parts += ["```{program} " + name + "\n```"]
@@ -81,11 +85,12 @@ def _page(name: str, context: click.Context) -> str:
         listed = (f"{code(a.make_metavar(context))}{'' if a.required else ', which may be left out'}" for a in arguments)
         parts.append(f"It takes {' and '.join(listed)}.")
     if options:
-        parts += ["## Options", *(_option(option, context) for option in options)]
+        parts += ["## Options", *(option(one, context) for one in options)]
     return page(*parts)
 
 
-def _help(text: str) -> Iterator[str]:
+def help_of(text: str) -> Iterator[str]:
+    """The paragraphs of a command's help."""
     for paragraph in re.split(r"\n\s*\n", text.replace("\f", "").strip()):
         if paragraph.lstrip().startswith("\b"):
             yield block(paragraph.replace("\b", ""), "text")
@@ -93,7 +98,8 @@ def _help(text: str) -> Iterator[str]:
             yield prose(paragraph, {})
 
 
-def _option(option: click.Option, context: click.Context) -> str:
+def option(option: click.Option, context: click.Context) -> str:
+    """An option with its meaning, its default and its variable."""
     record = option.get_help_record(context)
     names, told = record if record else (", ".join(option.opts), option.help or "")
     told = re.sub(r"\s*\[(?:default|required|env var)[^\]]*\]", "", told)
@@ -124,14 +130,22 @@ def _variable(option: click.Parameter, context: click.Context) -> str:
     return f"{prefix}_{option.name.upper()}" if prefix and automatic and option.name else ""
 
 
-def _environment(commands: dict[str, click.Context]) -> str:
+def variables(commands: dict[str, click.Context]) -> list[tuple[str, str, list[str]]]:
+    """Each variable, the option that it stands for, and the commands that take it."""
     found: dict[str, tuple[str, list[str]]] = {}
     for name, context in commands.items():
         for option in context.command.params:
             variable = _variable(option, context)
             if isinstance(option, click.Option) and variable and not option.hidden and option.name not in ("help", "version"):
-                found.setdefault(variable, (max(option.opts, key=len), []))[1].append(f"[{code(_slug(name))}]({_slug(name)}.md)")
-    rows = [(code(variable), code(option), ", ".join(names)) for variable, (option, names) in sorted(found.items())]
+                found.setdefault(variable, (max(option.opts, key=len), []))[1].append(name_of(name))
+    return [(variable, option, names) for variable, (option, names) in sorted(found.items())]
+
+
+def _environment(commands: dict[str, click.Context]) -> str:
+    rows = [
+        (code(variable), code(option), ", ".join(f"[{code(name)}]({_slug(name)}.md)" for name in names))
+        for variable, option, names in variables(commands)
+    ]
     return page(
         "# Environment variables",
         "Each option has a variable. One that may be given several times takes its values separated by spaces, or as in `PATH` "

@@ -1,109 +1,138 @@
 """What the Compose files in use say, as far as the doctor's checks need it.
 
 The files are read as trees of nodes and never turned into values: so every value keeps its line, Compose's own tags do no
-harm, and an alias costs nothing until it is looked at. ``extends`` and ``include`` are not followed.
+harm, and an alias costs nothing until it is read. Where they use what this reading does not follow, Compose itself is asked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
 import yaml
 
-from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
-from ot_doctor.redaction.secret import Secret, keep, printable, redact
-from ot_doctor.sources.compose.secret_files import meet_env_files, meet_file, meet_secrets
+from ot_doctor.redaction.secret import Secret, keep, printable
+from ot_doctor.sources.compose import compose_cli
+from ot_doctor.sources.compose.secret_files import register_env_files, register_file, register_secrets
+from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents
 from ot_doctor.sources.dotenv.compose_dialect import Budget, TemplateRefused, references, substitute
 from ot_doctor.sources.dotenv.line_lint import matters
 
-_LARGEST = 2 * 1024 * 1024
-_DEEPEST = 100  # levels of nesting; the composer of PyYAML calls itself for each
-_MOST_STEPS = 300_000  # entries that are looked at in one file
-_MOST_NODES = 200_000  # of one file: each takes a kilobyte of memory; upstream's largest file has three thousand
 _MOST_PROBLEMS = 10  # of one file
 _NUMBER_OR_TRUTH = re.compile(
     r"true|True|TRUE|false|False|FALSE|[-+]?0[xX][0-9a-fA-F][0-9a-fA-F_]{0,14}|[-+]?0[oO][0-7][0-7_]{0,19}|[-+]?0[bB][01][01_]{0,59}"
     r"|[-+]?(?:\.[0-9]{1,15}|[0-9][0-9_]{0,17}(?:\.[0-9]{0,15})?)(?:[eE][-+]?[0-9]{1,2})?"
 )
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Unusable(Exception):
-    """A file that is no Compose file, or that nobody can want to read."""
 
 
 def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavailable) -> ComposeConfig:
     """The services, and the settings that matter, of the Compose files in use; later files over earlier ones."""
     variables = _Variables(request.environ, env_file)
-    services: dict[str, ComposeService] = {}
-    environment: list[ComposeSetting] = []
-    problems: list[str] = []
-    for path in deployment.compose_files:
+    ours = _read(deployment.compose_files, variables)
+    reading = ours
+    reader = why = ""
+    try:
+        constructs = compose_cli.unfollowed(ours.documents)
+    except Unusable as error:
+        constructs = []
+        ours.problems += [] if ours.problems else [str(error)]
+    if constructs:
+        path, line, name = constructs[0]
+        why = printable(f"{path}:{line} uses {name}")
+        try:
+            included = compose_cli.local_files(ours.documents, deployment.home)
+            answer, reader = compose_cli.ask(request, deployment)
+            reading = _placed(answer, included, variables)
+            reading.problems += ours.problems
+        except Unusable as error:
+            ours.problems.append(printable(f"{path}: line {line} uses {name}, so Compose must read it, and {error}"))
+    register_env_files(reading.services.values(), deployment.env_path)
+    return ComposeConfig(
+        deployment.compose_files, reading.services, tuple(reading.environment), tuple(reading.problems),
+        read_by=reader, why_read_by=why if reader else "",
+    )  # fmt: skip
+
+
+@dataclass
+class _Reading:
+    """What files say, later ones over earlier ones."""
+
+    services: dict[str, ComposeService] = field(default_factory=dict)
+    environment: list[ComposeSetting] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    documents: dict[Path, list[yaml.Node]] = field(default_factory=dict)
+
+    def add(self, path: Path, nodes: list[yaml.Node], variables: _Variables) -> None:
         refused: list[str] = []
         try:
-            for document in _documents(path):
-                meet_secrets(document, variables.substituted)
-                _File(path, document, variables, services, environment, refused).merge()
-        except _Unusable as error:
+            for node in nodes:
+                register_secrets(node, variables.substituted)
+                _File(path, node, variables, self.services, self.environment, refused).merge()
+        except Unusable as error:
             refused.append(str(error))
-            meet_file(path)
-        problems += [redact(printable(f"{path}: {what}")) for what in refused[:_MOST_PROBLEMS]]
-    meet_env_files(services.values(), deployment.env_path)
-    return ComposeConfig(deployment.compose_files, services, tuple(environment), tuple(problems))
+            register_file(path)
+        self.problems += [printable(f"{path}: {what}") for what in refused[:_MOST_PROBLEMS]]
+
+
+def _read(paths: Iterable[Path], variables: _Variables) -> _Reading:
+    reading = _Reading()
+    for path in paths:
+        try:
+            reading.documents[path] = documents(path)
+        except Unusable as error:
+            reading.problems.append(printable(f"{path}: {error}"))
+            register_file(path)
+        else:
+            reading.add(path, reading.documents[path], variables)
+    return reading
+
+
+def _placed(answer: list[yaml.Node], files: Mapping[Path, list[yaml.Node]], variables: _Variables) -> _Reading:
+    """What Compose answered, each service and setting with its place in the files: the answer has none.
+
+    A setting that Compose took over with ``extends`` stands in the service that is extended, or in one that this one extends.
+    """
+    reading, places = _Reading(), _Reading()
+    reading.add(Path(), answer, variables)
+    written: list[ComposeSetting] = []
+    for path, nodes in files.items():
+        alone = _Reading()
+        alone.add(path, nodes, variables)
+        written += alone.environment
+        places.services = {**alone.services, **places.services}
+    bases = compose_cli.bases(files)
+    for name, service in list(reading.services.items()):
+        if (place := places.services.get(name)) is None:
+            del reading.services[name]
+        else:
+            reading.services[name] = replace(service, path=place.path, line=place.line)
+    settings, reading.environment = reading.environment, []
+    for setting in settings:
+        same = [w for w in written if (w.key, w.value, w.references) == (setting.key, setting.value, setting.references)]
+        lines = next((found for base in bases(setting.service) if (found := [w for w in same if w.service == base])), None)
+        if lines is None:
+            reading.problems.append(f"{next(iter(files), '')}: where {setting.key} of {setting.service} is set is not known")
+        else:
+            reading.environment.append(replace(lines[-1], service=setting.service))
+    return reading
 
 
 def service_names(path: Path) -> frozenset[str] | None:
     """The services of a Compose file; ``None`` where the file cannot be read as one."""
     try:
         names: set[str] = set()
-        for document in _documents(path):
-            tree = _Tree()
+        for document in documents(path):
+            tree = Tree()
             names.update(key for key, _ in tree.pairs(tree.get(document, "services")))
         return frozenset(names)
-    except _Unusable:
+    except Unusable:
         return None
-
-
-def _documents(path: Path) -> list[yaml.Node]:
-    try:
-        data, _ = read_small(path, _LARGEST)
-    except TooLarge as error:
-        raise _Unusable(f"the file is too large ({error})") from None
-    except IsADirectoryError:
-        raise _Unusable("it is a folder") from None
-    except OSError as error:
-        raise _Unusable(f"it cannot be read ({error.strerror or error})") from None
-    if b"services" not in data:
-        return []
-    try:
-        _measure(data)
-        return [node for node in yaml.compose_all(data, Loader=_LOADER) if node is not None]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise _Unusable(f"it is not valid YAML ({error.problem or 'unknown problem'}, line {line})") from None
-    except (yaml.YAMLError, UnicodeError, ValueError, RecursionError):
-        raise _Unusable("it is not a text in YAML") from None
-
-
-def _measure(data: bytes) -> None:
-    """Refuse what is nested too deeply or has too much in it, before anything calls itself for each level or keeps it all."""
-    depth = 0
-    for count, event in enumerate(yaml.parse(data, Loader=_LOADER)):
-        if count > _MOST_NODES:
-            raise _Unusable(f"it has more than {_MOST_NODES:,} keys, values and brackets")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST:
-                raise _Unusable(f"it is nested more than {_DEEPEST} levels deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
 
 
 class _Variables:
@@ -132,52 +161,8 @@ class _Variables:
         return keep(key, value)
 
 
-@dataclass
-class _Tree:
-    """Looking things up in YAML nodes, with ``<<`` as Compose has it, and an end to it."""
-
-    steps: int = field(default=_MOST_STEPS)
-
-    def pairs(self, node: yaml.Node | None, depth: int = 0) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]]]:
-        """The entries of a mapping, its own before merged ones; nothing for another kind of node."""
-        if not isinstance(node, yaml.MappingNode) or depth > _DEEPEST:
-            return
-        merged: list[yaml.Node] = []
-        for key, value in node.value:
-            self._step()
-            if isinstance(key, yaml.ScalarNode) and key.value == "<<":
-                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-            elif isinstance(key, yaml.ScalarNode):
-                yield key.value, (key, value)
-        for other in merged:
-            yield from self.pairs(other, depth + 1)
-
-    def items(self, node: yaml.Node | None) -> Iterator[yaml.Node]:
-        if isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                self._step()
-                yield item
-
-    def get(self, node: yaml.Node | None, *path: str) -> yaml.Node | None:
-        for name in path:
-            node = next((value for key, (_, value) in self.pairs(node) if key == name), None)
-        return node
-
-    def mapping(self, node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """The entries by key: of two the mapping's own counts."""
-        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        for key, pair in self.pairs(node):
-            found.setdefault(key, pair)
-        return found
-
-    def _step(self) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise _Unusable("it has too many entries to look through")
-
-
 class _File:
-    """One Compose file on its way over those before it."""
+    """One Compose file, merged over those before it."""
 
     def __init__(
         self,
@@ -194,7 +179,7 @@ class _File:
         self._services = services
         self._environment = environment
         self._refused = refused
-        self._tree = _Tree()
+        self._tree = Tree()
 
     def merge(self) -> None:
         services = self._tree.get(self._document, "services")

@@ -27,7 +27,7 @@ _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
-_MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
+_MOST_MOUNTS = 1_000  # of one container; each is compared with every ancestor of the models' folder
 _LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
 
 Json = Mapping[str, Any]
@@ -120,23 +120,35 @@ def choose(
     """The containers of the deployment with their roles."""
     everything = list(listed)
     diarizers = _named(everything, named) if named else []
+    projects = {c.project for c in diarizers} if diarizers else _examined_projects(everything, directory)
+    chosen = []
+    for container in everything:
+        role = Role.DIARIZER if container in diarizers else _role_in(container, projects)
+        if named and role is Role.DIARIZER and container not in diarizers:
+            role = Role.CELERY  # another one was named to be examined
+        if role is not None:
+            chosen.append((container, role))
+    return tuple(chosen)
+
+
+def _examined_projects(everything: list[Listed], directory: Path | None) -> set[str]:
+    """The Compose projects of the folder; where it has none of OpenTranscribe, those that are most probably meant."""
     projects: dict[str, list[Listed]] = {}
     for container in everything:
         projects.setdefault(container.project, []).append(container)
     here = {c.project for c in everything if c.project and directory is not None and _same_folder(c.working_dir, directory)}
     candidates = {name: found for name, found in projects.items() if name in here or any(c.is_opentranscribe for c in found)}
-    if diarizers:
-        wanted = {c.project for c in diarizers}
-    else:
-        wanted = (here & {name for name, found in candidates.items() if any(c.role for c in found)}) or _busiest(candidates)
-    chosen = []
-    for container in everything:
-        role = container.role
-        if container in diarizers:
-            chosen.append((container, Role.DIARIZER))
-        elif container.project in wanted and role and (container.project or container.is_opentranscribe):
-            chosen.append((container, Role.CELERY if named and role is Role.DIARIZER else role))
-    return tuple(chosen)
+    return (here & _with_a_role(candidates)) or _busiest(candidates)
+
+
+def _with_a_role(projects: Mapping[str, list[Listed]]) -> set[str]:
+    return {name for name, found in projects.items() if any(c.role for c in found)}
+
+
+def _role_in(container: Listed, projects: set[str]) -> Role | None:
+    """Its role in these projects. What Compose did not make counts by its own name or image."""
+    ours = container.project in projects and (container.project or container.is_opentranscribe)
+    return container.role if ours else None
 
 
 def _named(everything: list[Listed], named: tuple[str, ...]) -> list[Listed]:
@@ -156,7 +168,7 @@ def _busiest(candidates: Mapping[str, list[Listed]]) -> set[str]:
 
     Containers that Compose did not make count only where there is no project.
     """
-    pool = {name: found for name, found in candidates.items() if name and any(c.role for c in found)} or dict(candidates)
+    pool = {name: candidates[name] for name in candidates if name and name in _with_a_role(candidates)} or dict(candidates)
     diarizing = {n for n, found in pool.items() if any(c.up and c.role is Role.DIARIZER for c in found)}
     running = {n for n, found in pool.items() if any(c.up and c.role for c in found)}
     if diarizing or running or len(pool) < 2:
@@ -213,7 +225,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
     health = _mapping(state.get("Health") or state.get("Healthcheck"))
     image_config = _mapping(image.get("Config"))
     env = _environment(config.get("Env"))
-    _meet_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
+    _register_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
     image_env = _environment(image_config.get("Env"))
     labels = {**_mapping(image_config.get("Labels")), **_mapping(config.get("Labels"))}
     user = _text(config.get("User"))
@@ -287,7 +299,7 @@ def _environment(entries: object) -> dict[str, str | Secret]:
     return env
 
 
-def _meet_command(words: list[str]) -> None:
+def _register_command(words: list[str]) -> None:
     """Remember the passwords among a command's words, which are not gathered: a log or the name of a mount may repeat them."""
     for word, after in pairwise([*words, ""]):
         if word.startswith("-"):

@@ -44,7 +44,7 @@ _GULP, _NAP = 1 << 15, 0.0003  # the engine writes line by line: to let it, inst
 _NO_STAMP = "the engine's time stamps cannot be understood"
 _LATE = "the engine did not send the log in the time given; --timeout allows more"
 _GRACE = 0.3  # seconds
-_ENGINE_ERROR = 3  # the stream number of an error that the engine met on the way
+_ENGINE_ERROR = 3  # the stream number of an error of the engine's own
 
 
 class LogProblem(Exception):

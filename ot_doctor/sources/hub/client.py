@@ -226,7 +226,7 @@ class _Client:
 
     @staticmethod
     def load() -> _Client:
-        """Import the client, silent and without what the doctor's own environment tells it about logins and offline mode."""
+        """Import the client, silent and without what the doctor's own environment says about logins and offline mode."""
         warnings.filterwarnings("ignore", module="huggingface_hub")
         try:
             constants: Any = importlib.import_module("huggingface_hub.constants")
@@ -271,9 +271,9 @@ def _send(session: Any, method: str, url: str, headers: Mapping[str, str], timeo
             method, url, headers=headers, timeout=timeout, stream=True, auth=_as_it_is, allow_redirects=False
         )
     try:
-        told = {name.lower(): value for name, value in response.headers.items()}
-        body = b"" if method == "HEAD" else plain_body(_undecoded(response), told.get("content-encoding", ""))
-        return Reply(response.status_code, told, body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        body = b"" if method == "HEAD" else plain_body(_undecoded(response), headers.get("content-encoding", ""))
+        return Reply(response.status_code, headers, body)
     finally:
         response.close()
 

@@ -46,7 +46,7 @@ class Question:
     models: Mapping[str, tuple[Model, ...]]  # in the looks' order
     read_only: bool
     sure: bool  # nothing on the mounts was closed to whoever looked
-    best: Callable[[str], str]  # the path to show
+    display_path: Callable[[str], str]  # the path to show
     same_user_ids: bool
 
 
@@ -78,7 +78,7 @@ def _judged(question: Question, how: str, user: User, may: Rights) -> CacheAcces
         for look in islice(writing, 1) if question.read_only else writing:
             if look.there and (question.read_only or not may(look, "w")):
                 unwritable.setdefault(look.container_path, (look, "write"))
-    denied = {**unwritable, **unreadable}  # who may not enter a folder need not be told that he may not write there
+    denied = {**unwritable, **unreadable}  # who cannot enter a folder need not read that he cannot write there
     entries = sorted(denied.values(), key=lambda item: (item[1] == "write", item[0].container_path))
     return CacheAccess(
         how=how,
@@ -91,7 +91,7 @@ def _judged(question: Question, how: str, user: User, may: Rights) -> CacheAcces
 
 
 def _reading(cache: CacheLook, models: Iterable[Model]) -> Iterator[tuple[Look, str]]:
-    for folder in cache.way:
+    for folder in cache.ancestors:
         yield folder, "x"
     for model in _decisive(cache, models):
         for folder in (model.folder, *model.parts):
@@ -103,7 +103,7 @@ def _reading(cache: CacheLook, models: Iterable[Model]) -> Iterator[tuple[Look, 
 
 
 def _writing(cache: CacheLook, models: Iterable[Model]) -> Iterator[Look]:
-    existing = [folder for folder in cache.way if folder.there]
+    existing = [folder for folder in cache.ancestors if folder.there]
     if existing:
         yield existing[-1]  # the root, or the folder that it would be made in
     yield cache.locks
@@ -118,7 +118,7 @@ def _decisive(cache: CacheLook, models: Iterable[Model]) -> list[ModelLook]:
 
 
 def _denied(question: Question, user: User, look: Look, what: str) -> Denied:
-    path = question.best(look.container_path)
+    path = question.display_path(look.container_path)
     allows = bool(look.mode) and not question.read_only and _may(user, look, {"read": "r", "write": "w", "enter": "x"}[what])
     return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode, allows)
 

@@ -60,7 +60,7 @@ class _Seen:
 
     @property
     def closed(self) -> bool:
-        """Something could not be looked at, so that the other side may know more."""
+        """Something could not be inspected, so that the other side may know more."""
         if any(cache.root.found is Existence.CLOSED or cache.locks.found is Existence.CLOSED for cache in self.looks.values()):
             return True
         models = [model for cache in self.looks.values() for model in cache.models]
@@ -80,7 +80,7 @@ class _Seen:
 
 
 class _Gathering:
-    """One worker's cache. Both sides are looked at; the host's is the one reported unless it cannot be seen from here."""
+    """One worker's cache. Both sides are inspected; the host's is the one reported unless it cannot be seen from here."""
 
     def __init__(self, request: Request, line: ReleaseLine, around: Surroundings, worker: Worker | None) -> None:
         self._line = line
@@ -105,12 +105,12 @@ class _Gathering:
         self._host_side = self._host is not None and not self._replaced and self._host_tells(self._host)
 
     def result(self, configured: str | None) -> ModelCache:
-        best = self._host_name if self._host_side else str
+        display_path = self._host_name if self._host_side else str
         seen = self._host if self._host_side else self._inside
         folder = models_dir(self._around.mounts, self._places[0])
         if configured and folder and os.path.realpath(configured) == os.path.realpath(folder):
             configured = folder
-        cached = tuple(self._cached(model, seen, best) for model in self._models)
+        cached = tuple(self._cached(model, seen, display_path) for model in self._models)
         misplaced, old = self._strays(folder, cached) if self._host_side else ((), ())
         return ModelCache(
             worker=self._worker.name if self._worker else "",
@@ -152,14 +152,14 @@ class _Gathering:
         return not host.closed and not self._in_virtual_machine() and host.agrees_with(self._inside)
 
     def _is_replaced(self) -> bool:
-        """The host's folder is another one than the mounted one: deleted and made anew while the container ran."""
+        """The host's folder is another one than the mounted one: deleted and made again while the container ran."""
         root = self._places[0].path
         mount = mount_of(self._around.mounts, root)
         if self._host is None or self._inside is None or mount is None or self._in_virtual_machine():
             return False
-        ways = zip(self._host.looks[root].way, self._inside.looks[root].way, strict=True)
+        pairs = zip(self._host.looks[root].ancestors, self._inside.looks[root].ancestors, strict=True)
         mounted = posixpath.normpath(mount.destination)
-        return any(h.there and i.there and h.inode != i.inode > 0 for h, i in ways if h.container_path == mounted)
+        return any(h.there and i.there and h.inode != i.inode > 0 for h, i in pairs if h.container_path == mounted)
 
     def _in_virtual_machine(self) -> bool:
         return self._engine is not None and self._engine.in_vm
@@ -169,13 +169,13 @@ class _Gathering:
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    def _cached(self, model: Model, seen: _Seen | None, best: Callable[[str], str]) -> CachedModel:
+    def _cached(self, model: Model, seen: _Seen | None, display_path: Callable[[str], str]) -> CachedModel:
         """Where the line is not known there are two places: the one that has the model tells."""
         at = self._models.index(model)
         if seen is None:
             path = f"{self._places[0].path}/{folder_name(model.repo)}"
             return _unseen(model, path)
-        found = [as_evidence(model, cache.models[at], best) for cache in seen.looks.values()]
+        found = [as_evidence(model, cache.models[at], display_path) for cache in seen.looks.values()]
         return max(found, key=lambda cached: (cached.complete, cached.present))
 
     def _root(self, seen: _Seen | None) -> CacheRoot:
@@ -191,17 +191,17 @@ class _Gathering:
         same = self._engine is not None and self._here and self._engine.same_user_ids
         read_only = self._root(None).read_only
         wanted = {place.path: self._models for place in self._places}
-        best = self._host_name if self._here else str
+        display_path = self._host_name if self._here else str
         if self._user is None:
             return access.UNKNOWN_ACCESS
         if self._inside is not None:
-            question = access.Question(self._inside.looks, wanted, read_only, True, best, same)
+            question = access.Question(self._inside.looks, wanted, read_only, True, display_path, same)
             return access.asked(question, self._user)
         if self._host is not None and self._host_side and same:
             mounts = self._around.mounts
             looks = [look for cache in self._host.looks.values() for look in cache.all() if mount_of(mounts, look.container_path)]
             sure = all(look.found is not Existence.CLOSED for look in looks)
-            question = access.Question(self._host.looks, wanted, read_only, sure, best, same)
+            question = access.Question(self._host.looks, wanted, read_only, sure, display_path, same)
             return access.worked_out(question, self._user)
         return replace(access.UNKNOWN_ACCESS, user=access.shown_user(self._user), uid=self._user.uid)
 

@@ -20,7 +20,7 @@ from ot_doctor.sources.model_cache.fs_view import (
     choose_commit,
     folder_name,
     part_paths,
-    way_to,
+    with_ancestors,
 )
 
 # For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it, and its first bytes as hex
@@ -49,7 +49,7 @@ plain() { case $1 in ''|.|..|*[!A-Za-z0-9._-]*) return 1 ;; esac; }
 echo "user	$(id -u)	$(id -g)	$(id -un 2>/dev/null)"
 while [ $# -gt 0 ]; do
   case $1 in
-    way) show "$2"; shift 2 ;;
+    folder) show "$2"; shift 2 ;;
     model)
       folder=$2 locks=$3 count=$4
       shift 4
@@ -108,8 +108,8 @@ def ask_container(request: Request, worker: Worker, roots: Mapping[str, Sequence
         raise Unavailable("The path of the model cache has a tab or a line break in it.")
     arguments: list[str] = []
     for root, models in roots.items():
-        for path in (*way_to(root), f"{root}/.locks"):
-            arguments += ["way", path]
+        for path in (*with_ancestors(root), f"{root}/.locks"):
+            arguments += ["folder", path]
         for model in models:
             name = folder_name(model.repo)
             arguments += ["model", f"{root}/{name}", f"{root}/.locks/{name}", str(len(model.files)), *model.files]
@@ -123,7 +123,7 @@ def ask_container(request: Request, worker: Worker, roots: Mapping[str, Sequence
 
 def _look(answers: Answers, root: str, models: Sequence[Model]) -> CacheLook:
     return CacheLook(
-        way=tuple(_seen(answers, path) for path in way_to(root)),
+        ancestors=tuple(_seen(answers, path) for path in with_ancestors(root)),
         locks=_seen(answers, f"{root}/.locks"),
         models=tuple(_model(answers, root, model) for model in models),
     )
@@ -153,7 +153,7 @@ def _model(answers: Answers, root: str, model: Model) -> ModelLook:
 
 
 def _seen(answers: Answers, path: str) -> Look:
-    """What was said of a path; where a folder above it may not be entered, that nothing could be said."""
+    """What was said of a path; where an ancestor cannot be entered, that nothing could be said."""
     look = answers.looks.get(path, Look(path, Existence.NO))
     if look.there:
         return look

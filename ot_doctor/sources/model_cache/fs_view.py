@@ -1,4 +1,4 @@
-"""What is looked at in a cache, and what was seen there: from the host, or through the container, in the same words."""
+"""What is inspected in a cache, and what was seen there: from the host, or through the container, in the same words."""
 
 from __future__ import annotations
 
@@ -64,25 +64,25 @@ class ModelLook:
 
 @dataclass(frozen=True)
 class CacheLook:
-    """One place with models: the folders on the way to it, the last one is itself, and the models in it."""
+    """One place with models: its ancestors, the last one is itself, and the models in it."""
 
-    way: tuple[Look, ...]
+    ancestors: tuple[Look, ...]
     locks: Look  # .locks
     models: tuple[ModelLook, ...]
 
     @property
     def root(self) -> Look:
-        return self.way[-1]
+        return self.ancestors[-1]
 
     def all(self) -> Iterable[Look]:
-        return (*self.way, self.locks, *(look for model in self.models for look in model.all()))
+        return (*self.ancestors, self.locks, *(look for model in self.models for look in model.all()))
 
 
 def folder_name(repo: str) -> str:
     return "models--" + repo.replace("/", "--")
 
 
-def way_to(path: str) -> tuple[str, ...]:
+def with_ancestors(path: str) -> tuple[str, ...]:
     """Every folder from the top to ``path``: ``/``, ``/home``, ``/home/appuser``."""
     names = [name for name in path.split("/") if name]
     return ("/", *("/" + "/".join(names[: count + 1]) for count in range(len(names))))
@@ -133,21 +133,22 @@ def state_of(look: Look, name: str) -> FileState:
     return FileState.OK
 
 
-def as_evidence(model: Model, look: ModelLook, best: Callable[[str], str]) -> CachedModel:
-    """A repository as the checks see it; ``best`` turns a path of the container into the one to show."""
+def as_evidence(model: Model, look: ModelLook, display_path: Callable[[str], str]) -> CachedModel:
+    """A repository as the checks see it; ``display_path`` turns a path of the container into the one to show."""
     folder = look.folder.container_path
+    nowhere = "" if look.commit else f"{folder}/snapshots"
     files = tuple(
-        CachedFile(name, state_of(seen, name), seen.size, best(seen.container_path if look.commit else f"{folder}/snapshots"))
+        CachedFile(name, state_of(seen, name), seen.size, display_path(nowhere or seen.container_path))
         for name, seen in zip(model.files, look.files, strict=True)
     )
     return CachedModel(
         repo=model.repo,
         required=model.required,
-        path=best(folder),
+        path=display_path(folder),
         container_path=folder,
         files=files,
         present=look.folder.there,
         commit=look.commit,
-        incomplete=tuple(f"{best(folder)}/blobs/{name}" for name in look.incomplete),
+        incomplete=tuple(f"{display_path(folder)}/blobs/{name}" for name in look.incomplete),
         problem=look.problem if look.folder.there else "",
     )

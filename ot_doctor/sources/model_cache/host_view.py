@@ -7,7 +7,7 @@ import posixpath
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ot_doctor.evidence.deployment import Model
@@ -23,7 +23,7 @@ from ot_doctor.sources.model_cache.fs_view import (
     folder_name,
     part_paths,
     shown,
-    way_to,
+    with_ancestors,
 )
 from ot_doctor.sources.model_cache.location import on_host
 
@@ -33,38 +33,38 @@ _MOST_ENTRIES = 10_000  # of one folder
 
 def look_from_host(mounts: Sequence[Mount], root: str, models: Sequence[Model]) -> CacheLook:
     """Look at the needed files only, and at each as the container sees it through these mounts."""
-    eye = _Eye(mounts)
-    way = tuple(eye.look(path) for path in way_to(root))
-    return CacheLook(way, eye.look(f"{root}/.locks"), tuple(_model(eye, root, model) for model in models))
+    view = _ContainerFsView(mounts)
+    ancestors = tuple(view.look(path) for path in with_ancestors(root))
+    return CacheLook(ancestors, view.look(f"{root}/.locks"), tuple(_model(view, root, model) for model in models))
 
 
-def _model(eye: _Eye, root: str, model: Model) -> ModelLook:
+def _model(view: _ContainerFsView, root: str, model: Model) -> ModelLook:
     folder = f"{root}/{folder_name(model.repo)}"
-    ref = eye.look(f"{folder}/refs/main", head=True)
+    ref = view.look(f"{folder}/refs/main", head=True)
     written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
-    commit, problem = choose_commit(written, "" if written is not None else _newest(eye, f"{folder}/snapshots"))
+    commit, problem = choose_commit(written, "" if written is not None else _newest(view, f"{folder}/snapshots"))
     if ref.found is Existence.CLOSED or (ref.there and ref.head is None):
         problem = "refs/main cannot be read"
     snapshot = f"{folder}/snapshots/{commit or 'none'}"
     locks = f"{root}/.locks/{folder_name(model.repo)}"
     return ModelLook(
-        folder=eye.look(folder),
-        parts=tuple(eye.look(path) for path in part_paths(folder, commit, model.files)),
+        folder=view.look(folder),
+        parts=tuple(view.look(path) for path in part_paths(folder, commit, model.files)),
         ref=ref,
-        files=tuple(eye.look(f"{snapshot}/{name}", head=True) for name in model.files),
-        locks=(eye.look(locks), *(eye.look(f"{locks}/{name}") for name in eye.names(locks, ".lock")[:MOST_LEFTOVERS])),
+        files=tuple(view.look(f"{snapshot}/{name}", head=True) for name in model.files),
+        locks=(view.look(locks), *(view.look(f"{locks}/{name}") for name in view.names(locks, ".lock")[:MOST_LEFTOVERS])),
         commit=commit,
         problem=problem,
-        incomplete=tuple(shown(name) for name in _newest_first(eye, f"{folder}/blobs", ".incomplete")[:MOST_LEFTOVERS]),
+        incomplete=tuple(shown(name) for name in _newest_first(view, f"{folder}/blobs", ".incomplete")[:MOST_LEFTOVERS]),
     )
 
 
-def _newest(eye: _Eye, folder: str) -> str:
-    return next(iter(_newest_first(eye, folder, "")), "")
+def _newest(view: _ContainerFsView, folder: str) -> str:
+    return next(iter(_newest_first(view, folder, "")), "")
 
 
-def _newest_first(eye: _Eye, folder: str, ending: str) -> list[str]:
-    host = eye.host_path(folder)
+def _newest_first(view: _ContainerFsView, folder: str, ending: str) -> list[str]:
+    host = view.host_path(folder)
 
     def age(name: str) -> float:
         try:
@@ -72,17 +72,27 @@ def _newest_first(eye: _Eye, folder: str, ending: str) -> list[str]:
         except OSError:
             return 0.0
 
-    return sorted(eye.names(folder, ending), key=lambda name: (age(name), name))
+    return sorted(view.names(folder, ending), key=lambda name: (age(name), name))
 
 
-class _Eye:
+@dataclass(frozen=True)
+class _Place:
+    """Where following a path has led."""
+
+    found: Existence
+    host: str | None  # the path on this machine; ``None``: not there, or in the container's own layer
+    path: str  # in the container, without links
+    links: int  # how many were followed
+
+
+class _ContainerFsView:
     """Sees the host's files as the container does: links are followed by hand, in the container's own namespace."""
 
     def __init__(self, mounts: Sequence[Mount]) -> None:
         # The engine follows links in a mount's source once, when it mounts it.
         self._mounts = [replace(m, source=os.path.realpath(m.source)) if m.source.startswith("/") else m for m in mounts]
         self._points = {posixpath.normpath(m.destination) for m in self._mounts}
-        self._followed: dict[str, tuple[Existence, str | None, str, int]] = {}  # by the path of a folder
+        self._followed: dict[str, _Place] = {}  # by the path of a folder
 
     def look(self, path: str, *, head: bool = False) -> Look:
         found, host = self._follow(path)
@@ -115,54 +125,57 @@ class _Eye:
     def _follow(self, path: str) -> tuple[Existence, str | None]:
         """What is there, and where on this machine."""
         names = [name for name in path.split("/") if name]
-        seen: tuple[Existence, str | None, str, int] = (Existence.YES, on_host(self._mounts, "/"), "/", 0)
-        known = 0
-        for count in range(len(names), 0, -1):  # the folders above were mostly looked at before
-            if before := self._followed.get("/" + "/".join(names[:count])):
-                seen, known = before, count
-                break
+        place, known = self._known_ancestor(names)
         for count in range(known, len(names)):
-            if seen[0] is Existence.YES:
-                seen = self._step(names[count], *seen[1:])
-            self._followed["/" + "/".join(names[: count + 1])] = seen
-        found, host, _, links = seen
-        if found is not Existence.YES or host is not None:
-            return found, host
-        return (Existence.DANGLING if links else Existence.CLOSED), None  # such a link means a folder of the host
+            if place.found is Existence.YES:
+                place = self._step(names[count], place)
+            self._followed["/" + "/".join(names[: count + 1])] = place
+        if place.found is not Existence.YES or place.host is not None:
+            return place.found, place.host
+        return (Existence.DANGLING if place.links else Existence.CLOSED), None  # such a link means a folder of the host
 
-    def _step(self, name: str, host: str | None, at: str, links: int) -> tuple[Existence, str | None, str, int]:
-        """One name further from ``at``, and along the link that it may be; ``links`` were followed so far."""
+    def _known_ancestor(self, names: Sequence[str]) -> tuple[_Place, int]:
+        """The deepest folder above that was followed before, and how many names lead to it."""
+        for count in range(len(names), 0, -1):
+            if before := self._followed.get("/" + "/".join(names[:count])):
+                return before, count
+        return _Place(Existence.YES, on_host(self._mounts, "/"), "/", 0), 0
+
+    def _step(self, name: str, folder: _Place) -> _Place:
+        """One name further, and along the links that it may be.
+
+        ``a`` in ``/x``, where ``/x/a`` links to ``../y/b``: pending ``a``; then ``..`` and ``y`` and ``b``, from ``/x`` on; then
+        ``b`` alone in ``/y``; the place is ``/y/b``, one link further.
+        """
+        at, host, links = folder.path, folder.host, folder.links
         pending = deque([(name, False)])
         while pending:
             name, from_link = pending.popleft()
             if name == ".":
                 continue
-            if name == "..":
-                at = posixpath.dirname(at)
-                host = on_host(self._mounts, at)
-                continue
-            at = posixpath.join(at, name)
+            at = posixpath.dirname(at) if name == ".." else posixpath.join(at, name)
             host = on_host(self._mounts, at)
-            if host is None:
-                continue  # the container's own layer, which is not seen from here
+            if name == ".." or host is None:
+                continue  # without a host path: the container's own layer, which is not seen from here
             try:
-                info = os.stat(host) if at in self._points else os.lstat(host)
+                target = self._link_target(host, at)
             except (FileNotFoundError, NotADirectoryError):
-                return (Existence.DANGLING if from_link else Existence.NO), None, at, links
+                return _Place(Existence.DANGLING if from_link else Existence.NO, None, at, links)
             except (OSError, ValueError):
-                return Existence.CLOSED, None, at, links
-            if not stat.S_ISLNK(info.st_mode):
+                return _Place(Existence.CLOSED, None, at, links)
+            if target is None:
                 continue
             links += 1
-            try:
-                target = os.readlink(host)
-            except OSError:
-                return Existence.CLOSED, None, at, links
             if links > _MOST_LINKS:
-                return Existence.DANGLING, None, at, links
+                return _Place(Existence.DANGLING, None, at, links)
             at = "/" if target.startswith("/") else posixpath.dirname(at)
             pending.extendleft((part, True) for part in reversed([part for part in target.split("/") if part]))
-        return Existence.YES, host, at, links
+        return _Place(Existence.YES, host, at, links)
+
+    def _link_target(self, host: str, path: str) -> str | None:
+        """Where a link leads; ``None`` for what is none. Raises ``OSError``. A mount point is what is mounted there."""
+        info = os.stat(host) if path in self._points else os.lstat(host)
+        return os.readlink(host) if stat.S_ISLNK(info.st_mode) else None
 
 
 def _beginning(path: str) -> bytes | None:
@@ -202,7 +215,7 @@ def find_models(top: str, names: Sequence[str]) -> Iterator[str]:
 
 
 def _folders(folder: str, most: int) -> tuple[list[str], int]:
-    """The folders among the first entries of a folder, and how many entries were looked at."""
+    """The folders among the first entries of a folder, and how many entries were read."""
     try:
         with os.scandir(folder) as entries:
             seen = list(islice(entries, most))

@@ -133,7 +133,7 @@ def on_host(mounts: Sequence[Mount], path: str) -> str | None:
 
 
 def root_of(place: CachePlace, line: ReleaseLine, around: Surroundings, *, here: bool) -> CacheRoot:
-    """The place as evidence, with nothing looked at yet; ``here``: the engine's paths are this machine's."""
+    """The place as evidence, with nothing inspected yet; ``here``: the engine's paths are this machine's."""
     mount = mount_of(around.mounts, place.path)
     path = on_host(around.mounts, place.path) if here else None
     read_only = mount is not None and not mount.writable
