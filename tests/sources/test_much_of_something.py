@@ -16,7 +16,9 @@ _READ = """
 import json, os, random, string, sys, time
 from pathlib import Path
 from ot_doctor.evidence import Mount, Request, Unavailable
-from ot_doctor.evidence.sources import compose_files, env_file, model_cache
+from ot_doctor.sources.compose import compose_files
+from ot_doctor.sources.dotenv import env_files
+from ot_doctor.sources.model_cache import cache
 from tests.checks.evidence import deployment, env_file as made, worker, workers
 kind, home = sys.argv[1], Path(sys.argv[2])
 request = Request(environ={}, no_exec=True)
@@ -25,13 +27,13 @@ where = deployment(running_dir=home, directory=home, env_path=home / ".env", com
 began = time.monotonic()
 try:
     if kind == "env":
-        found = env_file.gather(request, where).problem_text
+        found = env_files.gather(request, where).problem_text
     elif kind == "compose":
         found = "; ".join(compose_files.gather(request, where, made("")).problems)
     else:
         mounts = tuple(Mount("bind", f"{home}/{n}" if n else str(home), f"/m/{n}" if n else "/a", True) for n in range(1000))
         one = worker(env={"HF_HOME": kind}, status="exited", mounts=mounts)
-        model_cache.gather(request, where, workers(one), made(""))
+        cache.gather(request, where, workers(one), made(""))
         found = ""
 except Unavailable as reason:
     found = reason.reason
