@@ -21,6 +21,7 @@ from ot_doctor.evidence import (
     FileState,
     Host,
     Outcome,
+    Purpose,
     Request,
     Space,
     Unavailable,
@@ -138,7 +139,7 @@ def test_whatever_evidence_holds_comes_back(kind: type, data: st.DataObject) -> 
 
 
 def _host(**changes: Any) -> dict[str, Any]:
-    space = encode(Space("/srv", "the model cache", 10, 5, 0, 0))
+    space = encode(Space("/srv", Purpose.MODEL_CACHE, 10, 5, 0, 0))
     return {"spaces": [space | changes], "doctor_network": {}, "worker_network": {}}
 
 

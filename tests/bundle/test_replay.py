@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
     ModelCache,
     OddLine,
     Outcome,
+    Purpose,
     Reader,
     ReaderDifference,
     ReleaseLine,
@@ -144,7 +145,7 @@ WORLDS: dict[str, dict[str, object]] = {
     "read only": {"ModelCache": e.cache(False, root=_READONLY, writable=False)},
     "not readable": {"ModelCache": e.cache(access=CacheAccess("asked in the container", "root (0)", 0, False, False))},
     "misplaced": {"ModelCache": e.cache(False, misplaced=("/srv/ot/models/models--pyannote--x",))},
-    "no room": {"Host": e.host(spaces=(Space("/srv/m", "the model cache", 10**9, 10, 5, 0),)), "ModelCache": e.cache(False)},
+    "no room": {"Host": e.host(spaces=(Space("/srv/m", Purpose.MODEL_CACHE, 10**9, 10, 5, 0),)), "ModelCache": e.cache(False)},
     "speakers": {
         "EnvFile": e.env_file(f"HUGGINGFACE_TOKEN={e.TOKEN}\nMIN_SPEAKERS=9\nMAX_SPEAKERS=two\n"),
         "Workers": e.workers(e.worker(env={"HUGGINGFACE_TOKEN": e.TOKEN, "MIN_SPEAKERS": "9", "MAX_SPEAKERS": "two"})),
