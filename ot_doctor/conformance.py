@@ -19,8 +19,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Cause, Check, Family, Finding, Risk, Status, Step
+from ot_doctor.core.text import printable
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.redaction.secret import printable, redact
+from ot_doctor.redaction.masking import holds_secret, shown
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command
 from ot_doctor.run.runner import run
 from ot_doctor.sources.store import SOURCES, Store, parameters
@@ -60,7 +61,7 @@ def problems_of_findings(check: Check, findings: Iterable[Finding]) -> tuple[str
     if not listed:
         return ("it returned no finding: say that it passed, or why there is nothing to check",)
     problems = (f"{problem}, in the finding '{finding.message}'" for finding in listed for problem in _of_finding(check, finding))
-    return tuple(redact(printable(problem)) for problem in problems)
+    return tuple(shown(problem) for problem in problems)
 
 
 def _assert_none(check: Check, problems: Sequence[str]) -> None:
@@ -129,8 +130,8 @@ def _of_finding(check: Check, finding: Finding) -> Iterator[str]:
     if finding.status in (Status.PASS, Status.SKIP) and (finding.cause or finding.remedy):
         yield f"it is a {finding.status.value} and has a cause or a remedy"
     for text in _texts(finding):
-        if redact(text) != text:
-            yield "a text holds a secret, or something of the shape of one: use Secret, and its shape"
+        if holds_secret(text):
+            yield "a text holds a secret, or something with the pattern of one: use Secret, and its shape"
         if printable(text) != text:
             yield "a text holds control characters"
     for step in finding.remedy:

@@ -178,8 +178,9 @@ def tell_of_faults(verbose: int) -> None:
     """With ``-vv``, what checks and sources raised is shown on standard error."""
     if verbose > 1:
         from ot_doctor.core.debug_log import show_faults
+        from ot_doctor.redaction.masking import shown
 
-        show_faults()
+        show_faults(shown)
 
 
 @cli.command("list", cls=Command, context_settings=SETTINGS)
@@ -235,7 +236,7 @@ for command in (collect, diagnose, diff):
 
 
 def _show(text: str, ascii: bool) -> None:
-    from ot_doctor.redaction.secret import printable
+    from ot_doctor.core.text import printable
     from ot_doctor.report.formats.text import as_ascii
 
     text = printable(text)  # a plug-in's names and titles
@@ -266,7 +267,7 @@ def _run_cli() -> int:
         keep_stdout_for_the_report()
         if problem := _cannot_run_here() or of_the_shell(os.environ):
             raise click.UsageError(problem)
-        supervisor.begin(last_word, get_ready)
+        supervisor.begin(last_word, get_ready, _shown)
         code = cli.main(prog_name="ot-doctor", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
@@ -275,6 +276,12 @@ def _run_cli() -> int:
     except Exception as error:
         del ballast  # where there is no memory left, the sentence about it needs some
         return tell(error)
+
+
+def _shown(text: str) -> str:
+    from ot_doctor.redaction.masking import shown
+
+    return shown(text)
 
 
 def _cannot_run_here() -> str:

@@ -17,14 +17,16 @@ from typing import TypeVar
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.cli.configuration import Config
 from ot_doctor.core import supervisor
+from ot_doctor.core.text import clipped, printable
 from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
-from ot_doctor.redaction import secret
+from ot_doctor.redaction import registry
+from ot_doctor.redaction.names import register_environment
 from ot_doctor.redaction.redactor import Redactor
-from ot_doctor.redaction.secret import meet_environment, printable, redact
 from ot_doctor.report.model import Report
+from ot_doctor.report.redacted import redacted
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import Catalogue, discover
 from ot_doctor.run.runner import Result, needs, run
@@ -115,7 +117,7 @@ def chosen(catalogue: Catalogue, select: Iterable[str], ignore: Iterable[str]) -
 
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
-    meet_environment(plan.request.environ)
+    register_environment(plan.request.environ)
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     checks, notices = checks_of(plan)
@@ -160,7 +162,7 @@ def examine(
 ) -> Report:
     """Run the checks and make the report. Raises ``WrongUsage`` where there is no installation to examine.
 
-    A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
+    A ``redactor`` is given by those who redact more than the report, so that the same has the same placeholder everywhere.
     ``interim`` gets the report as it is when none of the checks of others ends, before they are run.
     """
     started, began = datetime.now(timezone.utc), time.monotonic()
@@ -169,9 +171,8 @@ def examine(
         cleaned = tuple(_clean(result) for result in results)
         cleaned = suppressions.apply(cleaned, plan.config.suppressions, date.today())
         cleaned = requirements.judged(cleaned, plan.required)
-        told = (*notices, _BOUNDED) if secret.KNOWN.bounded else notices
-        report = redactor.report(_report(plan, store, told, cleaned, started, time.monotonic() - began))
-        return replace(report, hidden=redactor.receipt())
+        told = (*notices, _BOUNDED) if registry.current().bounded else notices
+        return redacted(_report(plan, store, told, cleaned, started, time.monotonic() - began), redactor)
 
     store.start((Deployment,))
     _must_be_called_so(store)
@@ -234,7 +235,7 @@ def _clean_deployment(deployment: Deployment | None) -> Deployment | None:
 
 
 def _clean(result: Result) -> Result:
-    """The result as it may leave: no secret, no control character, whatever a plug-in put into its texts."""
+    """The result without a control character, whatever a plug-in put into its texts."""
     return replace(result, findings=tuple(_clean_finding(finding) for finding in result.findings))
 
 
@@ -266,5 +267,4 @@ def _can_be_printed(command: str) -> bool:
 
 
 def _text(text: str) -> str:
-    text = redact(printable(text[:_LONGEST_TEXT]))
-    return text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} […]"
+    return clipped(printable(text[: _LONGEST_TEXT + 1]), _LONGEST_TEXT)

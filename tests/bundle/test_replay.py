@@ -40,6 +40,7 @@ from ot_doctor.evidence import (
 from ot_doctor.redaction.redactor import BUNDLE_HOME, Redactor
 from ot_doctor.report.formats import json as json_format
 from ot_doctor.report.model import Report
+from ot_doctor.report.redacted import redacted
 from ot_doctor.run.session import Plan, catalogue_of, chosen, examine
 from ot_doctor.sources.store import SOURCES, Store
 from tests.bundle.recordings import bundle_of, healthy
@@ -194,7 +195,7 @@ def hidden(level: str, world: str, tmp_path: Path, checks: Mapping[str, Check]) 
     evidence = {kind: at_home(value) for kind, value in healthy(**WORLDS[world]).items()}
     request = Request(directory=Path("/home/ana/ot"))
     redactor = Redactor(level, "/home/ana", "ana")
-    live = redactor.report(examine(Plan(request), checks, Store(request, evidence), ()))
+    live = redacted(examine(Plan(request), checks, Store(request, evidence), ()), redactor)
     return live, replayed(evidence, request, tmp_path, checks, redactor=redactor, level=level)
 
 

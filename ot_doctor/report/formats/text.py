@@ -10,7 +10,6 @@ from itertools import groupby
 from ot_doctor.check import Finding, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.redaction.secret import redact
 from ot_doctor.report import summary
 from ot_doctor.report.model import Report
 from ot_doctor.run.runner import Result
@@ -43,7 +42,7 @@ class Style:
 
 def render(report: Report, style: Style = Style()) -> str:
     """The whole report, ending with a line end."""
-    text = redact("\n".join(_lines(report, style))) + "\n"
+    text = "\n".join(_lines(report, style)) + "\n"
     return as_ascii(text) if style.ascii else text
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import yaml
 
 from ot_doctor.core.files import TooLarge, read_small
+from ot_doctor.core.text import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
-from ot_doctor.redaction.secret import Secret, keep, printable, redact
-from ot_doctor.sources.compose.secret_files import meet_env_files, meet_file, meet_secrets
+from ot_doctor.redaction.names import keep
+from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.compose.secret_files import register_env_files, register_file, register_secrets
 from ot_doctor.sources.dotenv.compose_dialect import Budget, TemplateRefused, references, substitute
 from ot_doctor.sources.dotenv.line_lint import matters
 
@@ -49,13 +51,13 @@ def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavail
         refused: list[str] = []
         try:
             for document in _documents(path):
-                meet_secrets(document, variables.substituted)
+                register_secrets(document, variables.substituted)
                 _File(path, document, variables, services, environment, refused).merge()
         except _Unusable as error:
             refused.append(str(error))
-            meet_file(path)
-        problems += [redact(printable(f"{path}: {what}")) for what in refused[:_MOST_PROBLEMS]]
-    meet_env_files(services.values(), deployment.env_path)
+            register_file(path)
+        problems += [printable(f"{path}: {what}") for what in refused[:_MOST_PROBLEMS]]
+    register_env_files(services.values(), deployment.env_path)
     return ComposeConfig(deployment.compose_files, services, tuple(environment), tuple(problems))
 
 

@@ -10,15 +10,15 @@ import yaml
 
 from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.env_file import ComposeService
-from ot_doctor.redaction.secret import is_secret, keep, meet
+from ot_doctor.redaction.names import is_secret, keep, register_text
 from ot_doctor.sources.dotenv.compose_dialect import TemplateRefused
 
 _MOST_FILES = 20
 _LARGEST = 1024 * 1024
 
 
-def meet_secrets(document: yaml.Node, substituted: Callable[[str], str]) -> None:
-    """Remember the secrets of one document: of mappings, and of lists with ``KEY=value``."""
+def register_secrets(document: yaml.Node, substituted: Callable[[str], str]) -> None:
+    """Register the secrets of one document: of mappings, and of lists with ``KEY=value``."""
     waiting, seen = [document], {id(document)}
     while waiting:
         node = waiting.pop()
@@ -27,19 +27,19 @@ def meet_secrets(document: yaml.Node, substituted: Callable[[str], str]) -> None
             for key, value in node.value:
                 inner.append(value)
                 if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
-                    _meet(str(key.value), str(value.value), substituted)
+                    _register(str(key.value), str(value.value), substituted)
         elif isinstance(node, yaml.SequenceNode):
             inner = list(node.value)
             for item in inner:
                 if isinstance(item, yaml.ScalarNode):
                     name, equals, text = str(item.value).partition("=")
-                    _meet(name if equals else "", text if equals else name, substituted)
+                    _register(name if equals else "", text if equals else name, substituted)
         new = [one for one in inner if isinstance(one, yaml.CollectionNode) and id(one) not in seen]
         seen.update(map(id, new))
         waiting += new
 
 
-def _meet(name: str, text: str, substituted: Callable[[str], str]) -> None:
+def _register(name: str, text: str, substituted: Callable[[str], str]) -> None:
     if "$" in text and (is_secret(name, text) or "://" in text):
         try:
             text = substituted(text)
@@ -48,14 +48,14 @@ def _meet(name: str, text: str, substituted: Callable[[str], str]) -> None:
     keep(name, text)
 
 
-def meet_env_files(services: Iterable[ComposeService], known: Path) -> None:
-    """Remember the secrets of the ``env_file:`` entries; ``known`` was read already."""
+def register_env_files(services: Iterable[ComposeService], known: Path) -> None:
+    """Register the secrets of the ``env_file:`` entries; ``known`` was read already."""
     paths = {path.parent / name: None for service in services for path in (service.path,) for name in service.env_files}
     for path in [path for path in paths if path != known][:_MOST_FILES]:
-        meet_file(path)
+        register_file(path)
 
 
-def meet_file(path: Path) -> None:
-    """Remember the secrets in a file that is read line by line; nothing where it cannot be."""
+def register_file(path: Path) -> None:
+    """Register the secrets in a file that is read line by line; nothing where it cannot be."""
     with suppress(OSError, ValueError, TooLarge):
-        meet(read_small(path, _LARGEST)[0].decode("utf-8", "replace"))
+        register_text(read_small(path, _LARGEST)[0].decode("utf-8", "replace"))

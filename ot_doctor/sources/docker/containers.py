@@ -11,10 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ot_doctor.core.text import printable
 from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
-from ot_doctor.redaction.secret import Secret, is_secret, keep, printable, redact_outside
+from ot_doctor.redaction.masking import redact_outside
+from ot_doctor.redaction.names import is_secret, keep
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
@@ -213,7 +216,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
     health = _mapping(state.get("Health") or state.get("Healthcheck"))
     image_config = _mapping(image.get("Config"))
     env = _environment(config.get("Env"))
-    _meet_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
+    _register_command([_text(word) for part in ("Entrypoint", "Cmd") for word in _list(config.get(part))])
     image_env = _environment(image_config.get("Env"))
     labels = {**_mapping(image_config.get("Labels")), **_mapping(config.get("Labels"))}
     user = _text(config.get("User"))
@@ -287,7 +290,7 @@ def _environment(entries: object) -> dict[str, str | Secret]:
     return env
 
 
-def _meet_command(words: list[str]) -> None:
+def _register_command(words: list[str]) -> None:
     """Remember the passwords among a command's words, which are not gathered: a log or the name of a mount may repeat them."""
     for word, after in pairwise([*words, ""]):
         if word.startswith("-"):

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ot_doctor.core.text import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.workers import Worker
-from ot_doctor.redaction.secret import printable
 from ot_doctor.sources.docker.container_exec import run_in
 from ot_doctor.sources.model_cache.fs_view import (
     MOST_LEFTOVERS,
