@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Cause, Check, Family, Finding, Risk, Status, Step
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.redaction.masking import holds_secret, shown
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command

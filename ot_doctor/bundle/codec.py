@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.redaction.secret import Secret, Shape
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ot_doctor.bundle.inputs import ReportDocument, ReportedAttempt, ReportedCause, ReportedCheck, Side
 from ot_doctor.bundle.manifest import Manifest
 from ot_doctor.check import Status
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import ComposeConfig, EnvFile, Hub, Worker, Workers
 from ot_doctor.redaction.secret import Secret
 

@@ -236,10 +236,10 @@ for command in (collect, diagnose, diff):
 
 
 def _show(text: str, ascii: bool) -> None:
-    from ot_doctor.core.text import printable
+    from ot_doctor.redaction.masking import shown
     from ot_doctor.report.formats.text import as_ascii
 
-    text = printable(text)  # a plug-in's names and titles
+    text = shown(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")
 
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from ot_doctor.core.deadline import NoResources, TookTooLong, within, words_of
-from ot_doctor.core.text import clipped, printable
+from ot_doctor.core.printable import clipped, printable
 
 _LOG = logging.getLogger("ot_doctor")
 _LOG.addHandler(logging.NullHandler())

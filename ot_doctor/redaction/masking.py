@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.redaction import registry
 from ot_doctor.redaction.needles import Found
 from ot_doctor.redaction.patterns import mask_patterns

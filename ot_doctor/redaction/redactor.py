@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.redaction import registry
 from ot_doctor.redaction.common_words import WORDS, is_common
 from ot_doctor.redaction.masking import redact, redact_outside
@@ -41,7 +41,10 @@ _FROM_OUTSIDE = {  # texts that nobody here wrote, by type and field
     ("Record", "text"), ("Hit", "subject"), ("Attempt", "subject"), ("Worker", "error"), ("FileAnswer", "text"),
     ("Identity", "text"),
 }  # fmt: skip
-_LEFT_AS_THEY_ARE = ("cause", "signature", "id", "task", "check")  # fields by which things are told apart and looked up
+_LEFT_AS_THEY_ARE = {  # by which things are told apart and looked up
+    ("Record", "task"), ("Hit", "signature"), ("Hit", "cause"), ("Attempt", "task"), ("Attempt", "cause"), ("Worker", "id"),
+    ("Result", "check"),
+}  # fmt: skip
 _LEAKED_TOKEN = re.compile(r"hf_[A-Za-z0-9]{30,}")
 
 
@@ -130,9 +133,10 @@ class Redactor:
         for field in fields(value):
             old = getattr(value, field.name)
             command = field.name == "command" and isinstance(old, str) and home == "~"
-            if field.name in _LEFT_AS_THEY_ARE:
+            place = (type(value).__name__, field.name)
+            if place in _LEFT_AS_THEY_ARE:
                 continue
-            if isinstance(old, str) and (type(value).__name__, field.name) in _FROM_OUTSIDE:
+            if isinstance(old, str) and place in _FROM_OUTSIDE:
                 old = redact_outside(old)
             new = self.command(old) if command else self._walked(old, home)
             if field.init and new is not getattr(value, field.name):

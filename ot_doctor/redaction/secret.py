@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.redaction import registry
 from ot_doctor.redaction.common_words import hidden_by_value, is_common
 

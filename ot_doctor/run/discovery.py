@@ -21,7 +21,7 @@ from ot_doctor.check import Check
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.core.debug_log import said
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.run.containment import contain, unharmed
 
 GROUP = "ot_doctor.checks"

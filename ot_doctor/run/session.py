@@ -17,7 +17,7 @@ from typing import TypeVar
 from ot_doctor.check import Cause, Check, Family, Finding, Seen, Step
 from ot_doctor.cli.configuration import Config
 from ot_doctor.core import supervisor
-from ot_doctor.core.text import clipped, printable
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify

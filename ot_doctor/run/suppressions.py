@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ot_doctor.check import Check, Family, Finding, Status, Step, passed, skipped, warned
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.run.runner import Result
 
 _KEYS = ("check", "subject", "reason", "until")

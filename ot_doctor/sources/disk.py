@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ot_doctor.core.deadline import TookTooLong, within
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 
 T = TypeVar("T")

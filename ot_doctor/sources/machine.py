@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from ot_doctor.core.deadline import within
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.host import Host, Space
 from ot_doctor.evidence.model_cache import ModelCache

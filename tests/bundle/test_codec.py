@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.bundle.codec import Malformed, decode, dump, encode, load
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import (
     Attempt,
     EnvFile,

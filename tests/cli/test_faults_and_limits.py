@@ -24,7 +24,7 @@ from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, docum
 
 CRASHING = """
 import sys
-from ot_doctor import {module} as place
+from ot_doctor.run import session as place
 def crash(*arguments, **options):
     raise KeyError("boom {token}")
 place.{function} = crash
@@ -177,8 +177,8 @@ def test_what_a_limit_looks_like(error: Exception, said: str | None) -> None:
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
 
-def crashed(doctor: Doctor, *arguments: str, module: str = "examination", function: str = "prepare") -> Any:  # noqa: F811
-    code = CRASHING.format(module=module, function=function, token=TOKEN, arguments=arguments)
+def crashed(doctor: Doctor, *arguments: str, function: str = "prepare") -> Any:  # noqa: F811
+    code = CRASHING.format(function=function, token=TOKEN, arguments=arguments)
     return subprocess.run(
         [sys.executable, "-c", code], cwd=doctor.cwd, env=doctor.environ, capture_output=True, text=True, timeout=60,
         stdin=subprocess.DEVNULL,

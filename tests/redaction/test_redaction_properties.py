@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.check import Check
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import Answer, FileAnswer
 from ot_doctor.redaction import registry
 from ot_doctor.redaction.common_words import hidden_by_value, simple

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.redaction.masking import redact
 from ot_doctor.redaction.names import is_secret, keep, register_text
 from ot_doctor.redaction.secret import Secret

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from ot_doctor.core.files import TooLarge, read_small
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile

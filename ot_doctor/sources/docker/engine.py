@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.files import NotAFile, TooLarge, read_small
-from ot_doctor.core.text import clipped, printable
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client

@@ -26,7 +26,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ot_doctor.core.deadline import start
-from ot_doctor.core.text import clipped, printable
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.files import TooLarge, read_small
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import AskedEnvFile, EnvEntry, EnvFile, EnvProblem

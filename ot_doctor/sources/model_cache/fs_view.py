@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ot_doctor.core.text import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.model_cache import CachedFile, CachedModel, FileState
 
