@@ -41,10 +41,10 @@ _FROM_OUTSIDE = {  # texts that nobody here wrote, by type and field
     ("Record", "text"), ("Hit", "subject"), ("Attempt", "subject"), ("Worker", "error"), ("FileAnswer", "text"),
     ("Identity", "text"),
 }  # fmt: skip
-_LEFT_AS_THEY_ARE = {  # by which things are told apart and looked up
+_IDENTIFIERS = {  # by which things are told apart and looked up: secrets alone are hidden in them
     ("Record", "task"), ("Hit", "signature"), ("Hit", "cause"), ("Attempt", "task"), ("Attempt", "cause"), ("Worker", "id"),
-    ("Result", "check"),
 }  # fmt: skip
+_LEFT_AS_THEY_ARE = {("Result", "check")}
 _LEAKED_TOKEN = re.compile(r"hf_[A-Za-z0-9]{30,}")
 
 
@@ -138,7 +138,10 @@ class Redactor:
                 continue
             if isinstance(old, str) and place in _FROM_OUTSIDE:
                 old = redact_outside(old)
-            new = self.command(old) if command else self._walked(old, home)
+            if isinstance(old, str) and place in _IDENTIFIERS:
+                new = redact(old)
+            else:
+                new = self.command(old) if command else self._walked(old, home)
             if field.init and new is not getattr(value, field.name):
                 changes[field.name] = new
         return replace(value, **changes)
