@@ -10,7 +10,7 @@ _LONGEST_SIMPLE = 64
 # numbers, ports and half of the sentences would go with them, and the gap in a sentence that everybody knows gives the value away
 # all the same. So it is with these: upstream's and usual defaults, and the longer words that names of checks, causes, outcomes
 # and services are made of; commands and scripts live on them. Other values of four to seven characters are hidden where they
-# stand alone, as words; shorter ones nowhere. Behind NAME= every value is hidden: that is told by its shape. In a text that came
+# stand alone, as words; shorter ones nowhere. Behind NAME= every value is hidden: that is told by a pattern. In a text that came
 # from outside, as a log's, a value of four letters or five digits is hidden where it stands as a word (``simple``).
 _DEFAULTS = """
     changeme huggingface localhost minioadmin opensearch opentranscribe opentranscribe_user password postgres postgresql pyannote

@@ -57,9 +57,9 @@ class Shape:
 class Secret:
     """A value that shows its shape and never itself: ``hf_…(37:3fa2)``, prefix, length and the start of its fingerprint.
 
-    ``name`` is the variable that it came from. Equality compares the values; ``fingerprint`` is equal for equal values within
-    one process. Only ``ot_doctor.evidence.hub`` and the ``.env`` reader's own comparisons may call ``reveal``. A recorded secret
-    has no value any more: it is compared by its fingerprint.
+    ``name`` is the variable that it came from. It registers itself in the current registry. Equality compares the values;
+    ``fingerprint`` is equal for equal values within one registry. Few modules may call ``reveal``: a test lists them. A recorded
+    secret has no value any more: it is compared by its fingerprint.
     """
 
     __slots__ = ("_fingerprint", "_shape", "_value", "name")
@@ -95,7 +95,7 @@ class Secret:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hex digits, salted afresh for each process."""
+        """Eight hex digits, with the salt of the current registry."""
         return self._fingerprint if self._value is None else registry.current().fingerprint(self._value)
 
     @property
