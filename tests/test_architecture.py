@@ -165,6 +165,16 @@ def test_texts_are_redacted_on_the_way_out_alone() -> None:
     assert not offenders, "\n".join(offenders)
 
 
+def test_threads_are_started_with_the_registry_of_whoever_starts_them() -> None:
+    offenders = [
+        f"{_line(module, call.lineno)} starts a thread by itself: use ot_doctor.core.deadline.start"
+        for module in FILES.keys() - {"ot_doctor.core.deadline"}
+        for call in _calls(module)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "start" and "thread" in ast.unparse(call.func.value).lower()
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
 def test_no_file_grows_beyond_what_one_can_keep_in_mind() -> None:
     lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in FILES.items()}
     long = {module: lines for module, lines in lengths.items() if lines > (200 if room_of(module) == "checks" else 400)}
