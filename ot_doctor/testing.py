@@ -20,8 +20,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Cause, Check, Family, Finding, Risk, Status, Step
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import Request, Unavailable
-from ot_doctor.redaction.secret import printable, redact
+from ot_doctor.redaction.masking import redact
 from ot_doctor.run.runner import run
 from ot_doctor.sources.store import SOURCES, Store, parameters
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ot_doctor.redaction import secret
-from ot_doctor.redaction.registry import KnownValues
+from ot_doctor.redaction.registry import Registry, new_registry
 from tests.parts.fixtures import *  # noqa: F403
 
 
 @pytest.fixture(autouse=True)
-def no_secret_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered() -> Iterator[Registry]:
     """What one test calls a secret is a word in another."""
-    monkeypatch.setattr(secret, "KNOWN", KnownValues())
-    monkeypatch.setattr(secret, "NAMES_BY_FINGERPRINT", {})
+    with new_registry() as registry:
+        yield registry
 
 
 @pytest.fixture
-def fixed_salt(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_salt(registered: Registry) -> Iterator[None]:
     """Fingerprints that are the same in each run."""
-    monkeypatch.setattr(secret, "_SALT", b"the same in each run")
+    with new_registry(b"the same in each run"):
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ _SDKS = {"docker", "huggingface_hub", "requests", "urllib3", "httpx"}
 # Who opens a secret: the type itself, the source that speaks to the Hub, and the one that fills in Compose's templates.
 _REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files"}
 _MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor"}  # beside the command line: the parent that ends a run in time
+# Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.
+_READ_WHAT_OTHERS_WROTE = ("logs.records", "sources.docker.containers", "sources.dotenv.env_files", "sources.hub.answers")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -25,6 +27,11 @@ def _line(module: str, line: int) -> str:
 
 def _calls(module: str) -> Iterator[ast.Call]:
     return (node for node in ast.walk(tree(module)) if isinstance(node, ast.Call))
+
+
+def _imported_names(module: str) -> set[str]:
+    nodes = (node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom))
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
 
 
 def _late_lines(module: str) -> set[int]:
@@ -132,6 +139,38 @@ def test_a_secret_is_revealed_in_few_places() -> None:
         for module in FILES.keys() - {"ot_doctor.redaction.secret"}
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Attribute) and node.attr == "_value" and ast.unparse(node) != "self._value"
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_texts_are_redacted_on_the_way_out_alone() -> None:
+    """What comes in is made printable; that a text was somebody else's is known where it is read alone."""
+    ways_out = {"cli", "report", "testing", "conformance", "redaction"}
+    readers = {f"ot_doctor.{module}" for module in _READ_WHAT_OTHERS_WROTE}
+    offenders = [
+        f"{_line(module, call.lineno)} calls {name}"
+        for module in FILES
+        for call in _calls(module)
+        if (name := ast.unparse(call.func).rpartition(".")[2]) in ("redact", "redact_outside", "shown")
+        and room_of(module) not in ways_out
+        and not (name == "redact_outside" and module in readers)
+        and f"ot_doctor.redaction.masking.{name}" in _imported_names(module)
+    ]
+    offenders += [
+        f"{_line(module, 1)} redacts what a format shows"
+        for module in FILES
+        if module.startswith("ot_doctor.report.formats.")
+        and "ot_doctor.redaction.masking" in {name for name, _ in imports(module)}
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_threads_are_started_with_the_registry_of_whoever_starts_them() -> None:
+    offenders = [
+        f"{_line(module, call.lineno)} starts a thread by itself: use ot_doctor.core.deadline.start"
+        for module in FILES.keys() - {"ot_doctor.core.deadline"}
+        for call in _calls(module)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "start" and "thread" in ast.unparse(call.func.value).lower()
     ]
     assert not offenders, "\n".join(offenders)
 

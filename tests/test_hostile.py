@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Status, Step, check, failed, passed
-from ot_doctor.redaction.secret import Secret, redact
+from ot_doctor.redaction.masking import redact
+from ot_doctor.redaction.secret import Secret
 from tests.scenarios import logs
 from tests.scenarios.conftest import bring_up  # noqa: F401
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario

@@ -19,7 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from ot_doctor.redaction.secret import Secret, Shape, printable
+from ot_doctor.core.printable import printable
+from ot_doctor.redaction.secret import Secret, Shape
 
 T = TypeVar("T")
 _LONGEST_TEXT = 500_000  # characters; a log record and an environment variable have fewer
@@ -234,7 +235,7 @@ def _secret(data: Any, where: str) -> Secret:
 
 
 def _shown_name(name: str) -> str:
-    """The name of a secret goes into receipts: one line, and nothing that steers a terminal."""
+    """The name of a secret goes into the redaction summary: one line, and nothing that steers a terminal."""
     return " ".join(printable(name).split())[:100]
 
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 from ot_doctor.bundle.inputs import ReportDocument, ReportedAttempt, ReportedCause, ReportedCheck, Side
 from ot_doctor.bundle.manifest import Manifest
 from ot_doctor.check import Status
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence import ComposeConfig, EnvFile, Hub, Worker, Workers
-from ot_doctor.redaction.secret import Secret, printable, redact
+from ot_doctor.redaction.secret import Secret
 
 E = TypeVar("E")
 _Value = str | Secret | None
@@ -117,8 +118,8 @@ def changes(a: Side, b: Side) -> Changes:
 
 
 def _plain(text: str) -> str:
-    text = _FINGERPRINT.sub(r"\1)", redact(printable(" ".join(text.split()))))
-    return text if len(text) <= _LONG else f"{text[:_LONG]} …"
+    text = _FINGERPRINT.sub(r"\1)", printable(" ".join(text.split())))
+    return clipped(text, _LONG)
 
 
 def _source(side: Side) -> ComparedReport:

@@ -75,10 +75,10 @@ def make_bundle(
         if kind in redacted:
             described[name] = _recorded(kind, redacted[kind])
     log = redacted.get(WorkerLog)
-    receipt = _receipt(hidden, (described[name][1] for name in EVIDENCE if name in described))
+    counted = _summary(hidden, (described[name][1] for name in EVIDENCE if name in described))
     for name, text in _logs(log).items() if isinstance(log, WorkerLog) else ():
         described[name] = ("the telling records of the log", _document(text))
-    manifest = Manifest(FORMAT, Tool(__version__), created, level, asked, platform.python_version(), _libraries(), hidden=receipt)
+    manifest = Manifest(FORMAT, Tool(__version__), created, level, asked, platform.python_version(), _libraries(), hidden=counted)
     described = {README: ("what this is, and how to read it", _document(_readme(manifest, described))), **described}
     members = {name: data for name, (_, data) in described.items()}
     listing = tuple(Member(name, what, len(data), sha256(data).hexdigest()) for name, (what, data) in described.items())
@@ -105,7 +105,7 @@ def _recorded(kind: type, value: object) -> tuple[str, bytes]:
     return f"{label}: why it is not known", dump({"unavailable": encode(value)})
 
 
-def _receipt(hidden: Iterable[Hidden], evidence: Iterable[bytes]) -> tuple[Hidden, ...]:
+def _summary(hidden: Iterable[Hidden], evidence: Iterable[bytes]) -> tuple[Hidden, ...]:
     """What was hidden in the report and in the evidence, the most frequent first."""
     counted = Counter({item.name: item.count for item in hidden})
     counted.update(name for data in evidence for name in _secrets(load(data)))

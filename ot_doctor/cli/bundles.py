@@ -78,7 +78,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.bundle import Refused
     from ot_doctor.bundle.writing import listing
-    from ot_doctor.redaction.secret import printable, redact
+    from ot_doctor.redaction.masking import shown
     from ot_doctor.run.plan import WrongUsage
 
     path: Path = options["bundle"]
@@ -96,7 +96,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
         complain("nothing was written")
         ctx.exit(2)
     write_files({path: data}, private=True)
-    write(f"{redact(printable(str(path)))}\n")
+    write(f"{shown(str(path))}\n")
 
 
 def _gathered(plan: Plan) -> Bundle:
@@ -194,10 +194,11 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     from ot_doctor.bundle.diff import changes
     from ot_doctor.bundle.diff_render import render_json, render_text
     from ot_doctor.bundle.inputs import read_side
+    from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.formats.text import as_ascii
 
     try:
-        found = changes(read_side(a), read_side(b))
+        found = Redactor().value(changes(read_side(a), read_side(b)))
     except Refused as error:
         raise click.UsageError(str(error), ctx) from None
     text = render_json(found) if format == "json" else render_text(found)

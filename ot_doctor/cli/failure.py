@@ -77,10 +77,11 @@ def _working_folder_is_gone() -> bool:
 
 
 def _for_a_reader(message: str) -> str:
-    from ot_doctor.redaction.secret import meet_environment, printable, redact
+    from ot_doctor.redaction.masking import shown
+    from ot_doctor.redaction.names import register_environment
 
-    meet_environment(os.environ)
-    return redact(printable(message))
+    register_environment(os.environ)
+    return shown(message)
 
 
 def _hint(error: Exception) -> str:

@@ -86,9 +86,9 @@ def last_word(stopped: supervisor.Stopped) -> int:
     from ot_doctor.cli.failure import format_wanted
     from ot_doctor.cli.output import complain
     from ot_doctor.cli.show import style_of
-    from ot_doctor.redaction.secret import meet_environment
+    from ot_doctor.redaction.names import register_environment
 
-    meet_environment(os.environ)
+    register_environment(os.environ)
     if stopped.interrupted:
         complain("interrupted")
         return 130
@@ -109,8 +109,10 @@ def last_word(stopped: supervisor.Stopped) -> int:
 
 
 def _why(stopped: supervisor.Stopped) -> str:
+    from ot_doctor.redaction.masking import shown
+
     step = f" while {stopped.step}" if stopped.step else ""
-    return f"{stopped.why}{step}, and was given up. {stopped.advice or _ADVICE}"
+    return shown(f"{stopped.why}{step}, and was given up. {stopped.advice or _ADVICE}")
 
 
 def _command() -> str:
@@ -124,10 +126,11 @@ def _report(sentence: str, options: dict[str, Any]) -> Report:
 
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.model import Report
+    from ot_doctor.report.redacted import redacted
     from ot_doctor.run.plan import whose
 
     report = Report(
         started_at=datetime.now(timezone.utc), duration=0.0, results=(), diagnosis=(), notices=(sentence,),
         fail_on=options.get("fail_on", "fail"),
     )  # fmt: skip
-    return Redactor(options.get("redact", "default"), *whose(os.environ)).report(report)
+    return redacted(report, Redactor(options.get("redact", "default"), *whose(os.environ)))

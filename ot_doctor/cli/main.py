@@ -201,10 +201,10 @@ for command in (collect, diagnose, diff):
 
 
 def _show(text: str, ascii: bool) -> None:
-    from ot_doctor.redaction.secret import printable
+    from ot_doctor.redaction.masking import shown
     from ot_doctor.report.formats.text import as_ascii
 
-    text = printable(text)  # a plug-in's names and titles
+    text = shown(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")
 
 
@@ -232,7 +232,7 @@ def _run_cli() -> int:
         keep_stdout_for_the_report()
         if problem := _cannot_run_here() or of_the_shell(os.environ):
             raise click.UsageError(problem)
-        supervisor.begin(last_word, get_ready)
+        supervisor.begin(last_word, get_ready, _shown)
         code = cli.main(prog_name="ot-doctor", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
@@ -241,6 +241,12 @@ def _run_cli() -> int:
     except Exception as error:
         del ballast  # where there is no memory left, the sentence about it needs some
         return tell(error)
+
+
+def _shown(text: str) -> str:
+    from ot_doctor.redaction.masking import shown
+
+    return shown(text)
 
 
 def _cannot_run_here() -> str:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from ot_doctor.core import supervisor
+from ot_doctor.core.deadline import start
 
 if TYPE_CHECKING:
     from ot_doctor.sources.store import Store
@@ -54,7 +55,7 @@ class _Redacted:
 
     def _pass_on(self, text: str) -> None:
         if text:
-            from ot_doctor.redaction.secret import redact
+            from ot_doctor.redaction.masking import redact
 
             self._stream.write(redact(text))
 
@@ -182,19 +183,19 @@ def complain(text: str) -> None:
 
 def tell(text: str) -> None:
     """Lines on standard error; a reader that has gone away is no error. What holds a secret is hidden."""
-    from ot_doctor.redaction.secret import printable, redact
+    from ot_doctor.redaction.masking import shown
 
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(redact(printable(text)) + "\n")
+        sys.stderr.write(shown(text) + "\n")
         sys.stderr.flush()
 
 
 def tell_of_waiting(text: str) -> None:
     """One line on a terminal, in place of the one before; an empty one takes it away."""
-    from ot_doctor.redaction.secret import printable, redact
+    from ot_doctor.redaction.masking import shown
 
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{redact(printable(text))}")
+        sys.stderr.write(f"\r\x1b[K{shown(text)}")
         sys.stderr.flush()
 
 
@@ -208,7 +209,7 @@ class Progress:
 
     def __enter__(self) -> None:
         if sys.stderr.isatty():
-            self._thread.start()
+            start(self._thread)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.cli.failure import summarise
-from ot_doctor.cli.output import CouldNotWrite, checked, write, write_files
+from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write, write_files
 from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
@@ -23,9 +23,14 @@ def show(report: Report, options: dict[str, Any]) -> int:
     """
     from ot_doctor.report.model import exit_code
 
-    documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
     shown = render(report, options["format"], style_of(options))
-    checked(shown)  # before anything is written
+    try:
+        checked(shown)  # before anything is written
+    except WouldLeak:  # a source that came late registered a secret after the report was redacted
+        report = _redacted_again(report)
+        shown = render(report, options["format"], style_of(options))
+        checked(shown)
+    documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
     machine = options["format"] != "text"
     try:
         write_files(documents)
@@ -43,12 +48,22 @@ def show(report: Report, options: dict[str, Any]) -> int:
     return exit_code(report)
 
 
+def _redacted_again(report: Report) -> Report:
+    from dataclasses import replace
+
+    from ot_doctor.redaction.redactor import Redactor
+    from ot_doctor.report.redacted import redacted
+
+    return replace(redacted(report, Redactor()), hidden=report.hidden)
+
+
 def tell_of_faults(verbose: int) -> None:
     """With ``-vv``, what checks and sources raised is shown on standard error."""
     if verbose > 1:
         from ot_doctor.core.debug_log import show_faults
+        from ot_doctor.redaction.masking import shown
 
-        show_faults()
+        show_faults(shown)
 
 
 def style_of(options: dict[str, Any]) -> Style:

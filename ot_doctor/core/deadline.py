@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TypeVar
 
 from ot_doctor.core.limits import limit_reached
@@ -23,7 +24,12 @@ class NoResources(RuntimeError):
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread. Raises ``NoResources`` where the system grants none."""
+    """Start a thread, with the context of whoever starts it: the registry of secrets goes along.
+
+    Raises ``NoResources`` where the system grants none.
+    """
+    context, run = copy_context(), thread.run
+    thread.run = lambda: context.run(run)  # type: ignore[method-assign]
     try:
         thread.start()
     except (RuntimeError, MemoryError) as error:

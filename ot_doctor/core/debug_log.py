@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 
 from ot_doctor.core.deadline import NoResources, TookTooLong, within, words_of
+from ot_doctor.core.printable import clipped, printable
 
 _LOG = logging.getLogger("ot_doctor")
 _LOG.addHandler(logging.NullHandler())
@@ -17,10 +19,12 @@ _LONGEST = 300  # characters of what it says
 class _Safe(logging.Formatter):
     """A traceback quotes source lines and messages: both may hold a secret or an escape."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        from ot_doctor.redaction.secret import printable, redact
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        super().__init__("ot-doctor: %(message)s")
+        self._clean = clean
 
-        return redact(printable(super().format(record)))
+    def format(self, record: logging.LogRecord) -> str:
+        return self._clean(super().format(record))
 
 
 def note(what: str, error: BaseException) -> None:
@@ -34,15 +38,13 @@ def note(what: str, error: BaseException) -> None:
 
 
 def said(error: BaseException) -> str:
-    """An exception's class and what it says, as may be shown: without a secret, short, and in time."""
-    from ot_doctor.redaction.secret import printable, redact
-
+    """An exception's class and what it says: printable, short, and in time. Secrets in it are hidden where it is shown."""
     name = type(error).__name__
     try:
         text = within(_PATIENCE, lambda: f"{name}: {words_of(error)[:10_000]}")
     except (NoResources, TookTooLong):
         text = name
-    return redact(printable(text))[:_LONGEST]
+    return clipped(printable(text), _LONGEST)
 
 
 def where_to_report() -> str:
@@ -59,10 +61,10 @@ def where_to_report() -> str:
     return "to whoever you got ot-doctor from"
 
 
-def show_faults() -> None:
-    """From now on they are shown on standard error, with their tracebacks and without any secret."""
+def show_faults(clean: Callable[[str], str]) -> None:
+    """From now on they are shown on standard error, with their tracebacks, and as ``clean`` makes them."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Safe("ot-doctor: %(message)s"))
+    handler.setFormatter(_Safe(clean))
     _LOG.addHandler(handler)
     _LOG.setLevel(logging.DEBUG)
     _LOG.propagate = False

@@ -31,6 +31,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _FORWARDED = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 _begun = False
+_clean: Callable[[str], str] = str
 _kept = -1  # a file in memory that parent and child share
 _channel: int | None = None  # in the child: where the parent listens
 
@@ -48,14 +49,15 @@ class Stopped:
     interrupted: bool = False
 
 
-def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object]) -> None:
+def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object], clean: Callable[[str], str] = str) -> None:
     """Fork. Returns in the child; the parent never returns, and ends as the child did.
 
     ``last_word`` is called in the parent when the child did not end properly: it writes the document, and returns the exit code.
+    ``clean`` is put over what ``doing`` tells it: the child may know secrets that the parent does not.
     ``get_ready`` is called there shortly before that is to be expected: it imports what ``last_word`` needs.
     """
-    global _begun, _kept
-    _begun = True
+    global _begun, _kept, _clean
+    _begun, _clean = True, clean
     if not sys.platform.startswith("linux"):  # frameworks of macOS do not survive a fork without exec
         _alarm(_told_timeout() + GRACE)
         return
@@ -97,8 +99,8 @@ def expect(seconds: float) -> None:
 
 
 def doing(step: str, advice: str = "") -> None:
-    """What is done now, as half a sentence: what is to be named if it never ends. Texts that may be shown."""
-    _tell("doing", f"{step}\t{advice}")
+    """What is done now, as half a sentence: what is to be named if it never ends."""
+    _tell("doing", f"{_clean(step) if step else step}\t{advice}")
 
 
 def shown_as(options: str) -> None:

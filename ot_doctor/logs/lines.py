@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ot_doctor.redaction.secret import printable
+from ot_doctor.core.printable import printable
 
 MAX_LINE = 16_384  # bytes of one line that are kept: half at its start, half at its end
 MAX_OBJECT = 1 << 20  # bytes of a record in JSON: it is one line with its traceback

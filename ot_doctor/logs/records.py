@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ot_doctor.evidence.worker_log import Record
 from ot_doctor.logs.lines import Head, Line, head_of
-from ot_doctor.redaction.secret import redact_outside
+from ot_doctor.redaction.masking import redact_outside
 
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
 _TASK = re.compile(r"\bTask [\w.]+\[(?P<id>[0-9a-fA-F-]{8,40})\]")

@@ -1,5 +1,5 @@
-"""A text as it reads once its escapes are taken away: those of URLs, JSON, Python's ``repr``, the shell, HTML and Markdown,
-and characters that nobody sees."""
+"""The decoded variants of a text: what it says without its escapes, those of URLs, JSON, Python's ``repr``, the shell, HTML and
+Markdown, and without characters that nobody sees."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v
 
 @dataclass(frozen=True)
 class _Step:
-    """One round of unescaping: where each escape stood in the text before, and what stands there now."""
+    """One round of unescaping: where each escape stood in the text before, and what stands there now.
+
+    An example: ``k=a%2Bb`` is ``k=a+b`` afterwards. The one escape was at 3 to 6 (``then``) and is at 3 to 4 (``now``). The
+    place 2 stands before it and stays. The places 4 and 5 are behind it, and were at 6 + (4 - 4) = 6 and 6 + (5 - 4) = 7. So
+    ``a+b``, which is found at 2 to 5, stood at 2 to 7. A place inside what an escape stands for is moved out of it: a start to
+    where the escape begins, an end to where it ends.
+    """
 
     now: tuple[int, ...]  # where what an escape stands for begins, in the unescaped text
     now_ends: tuple[int, ...]
@@ -51,7 +57,7 @@ class _Step:
 
 
 @dataclass(frozen=True)
-class View:
+class Variant:
     """The text, and the way back to the places in the original."""
 
     text: str
@@ -68,18 +74,18 @@ class View:
         return position
 
 
-def views(text: str) -> Iterator[View]:
+def variants(text: str) -> Iterator[Variant]:
     """The text itself first, then what it says without its escapes, one kind after the other."""
     seen = {text}
-    waiting = [View(text)]
+    waiting = [Variant(text)]
     while waiting:
-        view = waiting.pop(0)
-        yield view
-        if len(view.steps) >= _DEEPEST:
+        variant = waiting.pop(0)
+        yield variant
+        if len(variant.steps) >= _DEEPEST:
             continue
         for hint, pattern, decode in _KINDS:
-            if len(seen) < _MOST and any(sign in view.text for sign in hint):
-                plain = _unescaped(view, pattern, decode)
+            if len(seen) < _MOST and any(sign in variant.text for sign in hint):
+                plain = _unescaped(variant, pattern, decode)
                 if plain.text not in seen:
                     seen.add(plain.text)
                     waiting.append(plain)
@@ -94,7 +100,7 @@ def without_blanks(text: str) -> str:
     return text
 
 
-def joined(text: str) -> View | None:
+def joined(text: str) -> Variant | None:
     """What stands in groups of the same length, without the blanks between them, a line each; nothing where there is none."""
     parts: list[str] = []
     places: list[tuple[int, int, int, int]] = []
@@ -117,23 +123,23 @@ def joined(text: str) -> View | None:
         parts.append(text[done : run.end()])
         length += run.end() - done
         done = run.end()
-    return View("".join(parts), (_Step(*zip(*places, strict=True)),)) if parts else None
+    return Variant("".join(parts), (_Step(*zip(*places, strict=True)),)) if parts else None
 
 
-def _unescaped(view: View, pattern: re.Pattern[str], decode: Callable[[str], str]) -> View:
+def _unescaped(variant: Variant, pattern: re.Pattern[str], decode: Callable[[str], str]) -> Variant:
     parts: list[str] = []
     places: list[tuple[int, int, int, int]] = []
     length = done = 0
-    for escape in pattern.finditer(view.text):
+    for escape in pattern.finditer(variant.text):
         meant = decode(escape[0])
-        parts += (view.text[done : escape.start()], meant)
+        parts += (variant.text[done : escape.start()], meant)
         length += escape.start() - done
         places.append((length, length + len(meant), *escape.span()))
         length += len(meant)
         done = escape.end()
-    parts.append(view.text[done:])
+    parts.append(variant.text[done:])
     columns = tuple(zip(*places, strict=True)) if places else ((), (), (), ())
-    return View("".join(parts), (*view.steps, _Step(*columns)))
+    return Variant("".join(parts), (*variant.steps, _Step(*columns)))
 
 
 def _percent(escape: str) -> str:

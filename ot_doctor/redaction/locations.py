@@ -1,4 +1,4 @@
-"""What ``strict`` hides: names of hosts, addresses, projects, folders and files, each behind a stand-in that is its own."""
+"""What ``strict`` hides: names of hosts, addresses, projects, folders and files, each behind a placeholder of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ot_doctor.redaction.registry import WORDS
+from ot_doctor.redaction.common_words import WORDS
 
 _PUBLIC = re.compile(
     r"(?i)(?:[\w-]+\.)*(?:huggingface\.co|hf\.co|hf-mirror\.com|github\.com|githubusercontent\.com|ghcr\.io|docker\.io|docker\.com"
@@ -42,7 +42,7 @@ _KNOWN_NAME = re.compile(
     r"models--[\w.-]+|docker-compose[\w.-]*\.ya?ml|[0-9a-f]{12,64}(?:\.\w+)?|python[\d.]*|site-packages|dist-packages|v?\d[\w.]{0,12}|"
     r"[\w-]+\.(?:py|so|so\.[\d.]+|sock|lock|incomplete)|(?:name|host|ip|project|account)-\d+(?:\.\w{1,8})?"
 )
-_STAND_IN = re.compile(r"(?:name|host|ip|project|account)-\d+")
+_PLACEHOLDER = re.compile(r"(?:name|host|ip|project|account)-\d+")
 _MEDIA = r"(?:mp3|mp4|m4a|m4v|wav|flac|ogg|oga|opus|aac|wma|webm|mkv|mov|avi|3gp|amr|aiff?|srt|vtt)"
 _MEDIA_NAME = re.compile(
     rf"(?i)(?P<quote>[\"'])(?P<quoted>[^\"'/\n]{{1,200}}\.{_MEDIA})(?P=quote)"
@@ -75,10 +75,10 @@ _IMAGE = re.compile(r"^(?P<host>[\w-]+(?:\.[\w-]+)+(?::\d+)?)/")
 
 
 class Places:
-    """The stand-ins of one report: ``host-1``, ``ip-1``, ``project-1``, ``name-1``."""
+    """The placeholders of one report: ``host-1``, ``ip-1``, ``project-1``, ``name-1``."""
 
     def __init__(self) -> None:
-        self._stand_ins: dict[str, dict[str, str]] = {"host": {}, "ip": {}, "project": {}, "name": {}, "account": {}}
+        self._placeholders: dict[str, dict[str, str]] = {"host": {}, "ip": {}, "project": {}, "name": {}, "account": {}}
         self._counts: Counter[str] = Counter()
         self._learnt: re.Pattern[str] | None = None
         self._kinds: dict[str, str] = {}
@@ -103,7 +103,7 @@ class Places:
         self._learnt = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, known))})(?![A-Za-z0-9])") if known else None
 
     def hidden(self, text: str) -> tuple[str, Counter[str]]:
-        """The text with stand-ins, and how many of each kind were put in."""
+        """The text with placeholders, and how many of each kind were put in."""
         self._counts = Counter()
         if self._learnt:
             text = self._learnt.sub(lambda m: self._for(self._kinds[m[0]], m[0]), text)
@@ -118,7 +118,7 @@ class Places:
         return _PATH.sub(self._path, text), self._counts
 
     def _for(self, kind: str, text: str) -> str:
-        names = self._stand_ins[kind]
+        names = self._placeholders[kind]
         self._counts[_CALLED[kind]] += 1
         return names.setdefault(text, f"{kind}-{len(names) + 1}")
 
@@ -131,14 +131,14 @@ class Places:
             self._kinds.setdefault(host, "host")
 
     def _parts(self, path: str) -> None:
-        """The folders of a path by themselves: those with spaces in them would not be told by shape."""
+        """The folders of a path by themselves: those with spaces in them would not be told by a pattern."""
         for part in posixpath.normpath(path).split("/"):
             if len(part) > 2 and not _is_standard(part):
                 self._kinds.setdefault(part, "name")
 
     def _named_host(self, host: str) -> str:
         name = host.rstrip(".")
-        if _is_known_host(name) or _ip(name) or _STAND_IN.fullmatch(name):
+        if _is_known_host(name) or _ip(name) or _PLACEHOLDER.fullmatch(name):
             return host
         return self._for("host", name) + host[len(name) :]
 
@@ -149,7 +149,7 @@ class Places:
 
     def _file(self, name: str) -> str:
         stem, ending = _split(name)
-        return name if _STAND_IN.fullmatch(stem) else self._for("name", stem) + ending
+        return name if _PLACEHOLDER.fullmatch(stem) else self._for("name", stem) + ending
 
     def _media(self, match: re.Match[str]) -> str:
         if match["quoted"]:
@@ -158,7 +158,7 @@ class Places:
 
     def _title(self, match: re.Match[str]) -> str:
         said = match[match.lastgroup or 0].strip()
-        if _STAND_IN.fullmatch(posixpath.splitext(said)[0]):
+        if _PLACEHOLDER.fullmatch(posixpath.splitext(said)[0]):
             return match[0]
         start = match.start(match.lastgroup or 0) - match.start()
         return match[0][:start] + self._for("name", said) + match[0][start + len(said) :]

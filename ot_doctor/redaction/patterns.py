@@ -1,4 +1,4 @@
-"""Secrets that are told by their shape, or by what stands around them, although nobody met their value."""
+"""Secrets that are told by a pattern, or by what stands around them, although nobody registered their value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-StandIn = Callable[[str, str], str]  # of a value and what it is called: "Hugging Face token"
+Mask = Callable[[str, str], str]  # of a value and what it is called: "Hugging Face token"
 _USUAL_LENGTH = 37  # of a Hugging Face token
 _HUB_TOKEN = "Hugging Face token"
 _NO_PERSON = re.compile(
@@ -27,7 +27,12 @@ _NO_PERSON = re.compile(
 
 @dataclass(frozen=True)
 class _Rule:
-    """``pattern`` has a group ``secret``, the part to hide. Without one of the ``signs`` in a text it is not looked for."""
+    """``pattern`` has a group ``secret``, the part to hide. Without one of the ``signs`` in a text it is not looked for.
+
+    An example. In ``Retrying with token budget 3`` only the rule "secret setting" has a sign ("token"). Its ``hint`` wants a "="
+    or ":" behind it and finds none, so that no pattern is tried at all. ``token=Ab3dE6gH9`` passes both, and the pattern finds
+    "Ab3dE6gH9".
+    """
 
     kind: str
     signs: tuple[str, ...]  # in lower case
@@ -130,8 +135,8 @@ _RULES = (
 
 @cache
 def _data() -> dict[str, Any]:
-    """``secret_shapes.toml``: what well-known services' keys look like, and the words that stay."""
-    text = files("ot_doctor.redaction").joinpath("secret_shapes.toml").read_text(encoding="utf-8")
+    """``patterns.toml``: what well-known services' keys look like, and the words that stay."""
+    text = files("ot_doctor.redaction").joinpath("patterns.toml").read_text(encoding="utf-8")
     data: dict[str, Any] = tomllib.loads(text)
     return data
 
@@ -142,7 +147,7 @@ def _services() -> tuple[_Rule, ...]:
         _Rule(
             rule["kind"], tuple(rule["signs"]), rule["pattern"], _looks_random if rule.get("random") else lambda match: True,
             is_key=rule["kind"] in ("access key", "webhook address"),
-        ) for rule in _data()["shape"]
+        ) for rule in _data()["pattern"]
     )  # fmt: skip
 
 
@@ -165,17 +170,17 @@ def holds_key(value: str) -> bool:
     return any(rule.holds(match) for rule in rules for match in re.finditer(rule.pattern, value))
 
 
-def hide_shapes(text: str, stand_in: StandIn) -> str:
-    """``text`` with a stand-in for everything that has a secret's shape. What was hidden once stays as it is."""
+def mask_patterns(text: str, mask: Mask) -> str:
+    """``text`` with a mask for everything that has the pattern of a secret. What was hidden once stays as it is."""
     lower = text.lower()
     for rule in (*_services(), *_RULES):
         if any(sign in lower for sign in rule.signs) and re.search(rule.hint, lower):
-            text = re.sub(rule.pattern, partial(_hidden, rule, stand_in), text)
+            text = re.sub(rule.pattern, partial(_hidden, rule, mask), text)
     return text
 
 
-def _hidden(rule: _Rule, stand_in: StandIn, match: re.Match[str]) -> str:
+def _hidden(rule: _Rule, mask: Mask, match: re.Match[str]) -> str:
     start, end = match.span("secret")
     if not rule.holds(match) or match.string[end : end + 1] == "…":  # hidden already
         return match[0]
-    return match.string[match.start() : start] + stand_in(match["secret"], rule.kind) + match.string[end : match.end()]
+    return match.string[match.start() : start] + mask(match["secret"], rule.kind) + match.string[end : match.end()]

@@ -9,14 +9,15 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ot_doctor.redaction import secret
-from ot_doctor.redaction.registry import WORDS, guessable
-from ot_doctor.redaction.secret import Shape, printable, redact, redact_outside
+from ot_doctor.core.printable import printable
+from ot_doctor.redaction import registry
+from ot_doctor.redaction.common_words import WORDS, is_common
+from ot_doctor.redaction.masking import redact, redact_outside
+from ot_doctor.redaction.secret import Shape
 from ot_doctor.redaction.shell import in_command
 
 if TYPE_CHECKING:
     from ot_doctor.redaction.locations import Places
-    from ot_doctor.report.model import Report
 
 T = TypeVar("T")
 BUNDLE_HOME = "/home/user"  # what the home folder is in a bundle, where paths must stay absolute
@@ -31,7 +32,7 @@ _NOBODY_WORDS = """
     compose true false none null
 """
 _NOBODY = frozenset(_NOBODY_WORDS.split())
-_STAND_IN = re.compile(r"(hf_|api_org_|api_|eyJ|e-mail|private key)?…\(\d+(?::([0-9a-f]{4}))?\)")
+_MASK = re.compile(r"(hf_|api_org_|api_|eyJ|e-mail|private key)?…\(\d+(?::([0-9a-f]{4}))?\)")
 _NAMES_BY_PREFIX = {
     "hf_": "Hugging Face token", "api_org_": "Hugging Face token", "api_": "Hugging Face token", "eyJ": "JSON web token",
     "e-mail": "e-mail address", "private key": "private key",
@@ -40,7 +41,10 @@ _FROM_OUTSIDE = {  # texts that nobody here wrote, by type and field
     ("Record", "text"), ("Hit", "subject"), ("Attempt", "subject"), ("Worker", "error"), ("FileAnswer", "text"),
     ("Identity", "text"),
 }  # fmt: skip
-_IDENTIFIERS = ("cause", "signature", "id", "task")  # told apart and looked up by them
+_IDENTIFIERS = {  # by which things are told apart and looked up: secrets alone are hidden in them
+    ("Record", "task"), ("Hit", "signature"), ("Hit", "cause"), ("Attempt", "task"), ("Attempt", "cause"), ("Worker", "id"),
+}  # fmt: skip
+_LEFT_AS_THEY_ARE = {("Result", "check")}
 _LEAKED_TOKEN = re.compile(r"hf_[A-Za-z0-9]{30,}")
 
 
@@ -53,7 +57,7 @@ class Hidden:
 
 
 class Redactor:
-    """Hides what may not leave, alike in every text of one report.
+    """Hides what must not leave, alike in every text of one report: of strings, collections and dataclasses of any kind.
 
     ``level`` is "default" or "strict"; ``home`` and ``user`` are those of whoever runs the doctor, empty where there is none.
     """
@@ -84,29 +88,29 @@ class Redactor:
                     shown, count = in_command(shown, pattern, value)
                     self._count(name, count)
             self._done[key] = self._without_places(shown)
-            self._count_stand_ins(self._done[key])
+            self._count_masks(self._done[key])
         return self._done[key]
 
-    def report(self, report: Report) -> Report:
-        """The report with every string in it redacted. What the receipt counts are the texts that formats show."""
+    def learn(self, evidence: object) -> None:
+        """With ``strict``: take the names of hosts, projects and folders from evidence, to hide them in all that comes after."""
         if self._places is not None:
-            self._places.learn((report.deployment, report.workers, report.hub))
-        changes = {}
-        for field in fields(report):
-            self._counting = field.name in ("results", "diagnosis", "notices", "deployment", "hub")
-            changes[field.name] = self._walked(getattr(report, field.name), "~")
+            self._places.learn(evidence)
+
+    def value(self, value: T, *, counted: bool = True) -> T:
+        """The value with every string in it redacted. ``counted``: the redaction summary speaks of it."""
+        self._counting = counted
+        walked: T = self._walked(value, "~")
         self._counting = False
-        return replace(report, **changes)
+        return walked
 
     def evidence(self, value: T) -> T:
         """Evidence as it may go into a bundle: the home folder is ``/home/user``, so that paths stay absolute."""
-        if self._places is not None:
-            self._places.learn(value)
+        self.learn(value)
         walked: T = self._walked(value, BUNDLE_HOME)
         return walked
 
-    def receipt(self) -> tuple[Hidden, ...]:
-        """What was hidden in the last report, the most frequent first; each different text is counted once."""
+    def summary(self) -> tuple[Hidden, ...]:
+        """What was hidden in the values that are counted, the most frequent first; each different text is counted once."""
         return tuple(Hidden(name, count) for name, count in self._counts.most_common())
 
     def _walked(self, value: Any, home: str) -> Any:
@@ -125,19 +129,19 @@ class Redactor:
         return value
 
     def _walked_dataclass(self, value: Any, home: str) -> Any:
-        from ot_doctor.check import Check
-
-        if isinstance(value, Check):
-            return value
         changes = {}
         for field in fields(value):
             old = getattr(value, field.name)
             command = field.name == "command" and isinstance(old, str) and home == "~"
-            if field.name in _IDENTIFIERS:
+            place = (type(value).__name__, field.name)
+            if place in _LEFT_AS_THEY_ARE:
                 continue
-            if isinstance(old, str) and (type(value).__name__, field.name) in _FROM_OUTSIDE:
+            if isinstance(old, str) and place in _FROM_OUTSIDE:
                 old = redact_outside(old)
-            new = self.command(old) if command else self._walked(old, home)
+            if isinstance(old, str) and place in _IDENTIFIERS:
+                new = redact(old)
+            else:
+                new = self.command(old) if command else self._walked(old, home)
             if field.init and new is not getattr(value, field.name):
                 changes[field.name] = new
         return replace(value, **changes)
@@ -153,7 +157,7 @@ class Redactor:
                 shown, count = self._user.subn(USER, shown)
                 self._count("user name", count)
             self._done[key] = self._without_places(shown)
-            self._count_stand_ins(self._done[key])
+            self._count_masks(self._done[key])
         return self._done[key]
 
     def _without_places(self, text: str) -> str:
@@ -164,9 +168,9 @@ class Redactor:
             self._count(name, count)
         return shown
 
-    def _count_stand_ins(self, text: str) -> None:
-        for prefix, digits in _STAND_IN.findall(text):
-            name = secret.NAMES_BY_FINGERPRINT.get(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
+    def _count_masks(self, text: str) -> None:
+        for prefix, digits in _MASK.findall(text):
+            name = registry.current().masked_name(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
             self._count(name, 1)
 
     def _count(self, name: str, count: int) -> None:
@@ -177,11 +181,12 @@ class Redactor:
 def leaks(data: bytes) -> tuple[str, ...]:
     """The names of the known secrets that stand in finished bytes, in any form that ``redact`` knows; empty is good.
 
-    Words and numbers that a document may hold by chance (``ot_doctor.redaction.registry.guessable``) raise no alarm.
+    Words and numbers that a document may hold by chance (``is_common``) raise no alarm.
     """
     text = data.decode("utf-8", "replace")
-    found = [hit for hit in secret.KNOWN.find(text) if not guessable(hit.value)]
-    names = dict.fromkeys(secret.KNOWN.name_of(hit.value) or "a secret value" for hit in found)
+    secrets = registry.current()
+    found = [hit for hit in secrets.find(text) if not is_common(hit.value)]
+    names = dict.fromkeys(secrets.name_of(hit.value) or "a secret value" for hit in found)
     known = {text[hit.start : hit.end] for hit in found}
     tokens = set(_LEAKED_TOKEN.findall(text)) - known
     if any(len(set(token)) > 6 for token in tokens):  # else an example

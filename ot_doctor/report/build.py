@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.report.model import Report
+from ot_doctor.report.redacted import redacted
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import Examined
 
@@ -17,7 +16,7 @@ def redactor_of(plan: Plan) -> Redactor:
 def report_of(found: Examined, redactor: Redactor | None = None) -> Report:
     """The report, redacted.
 
-    A ``redactor`` is given by those who redact more than the report, so that the same has the same stand-in everywhere.
+    A ``redactor`` is given by those who redact more than the report, so that the same has the same placeholder everywhere.
     """
     redactor = redactor or redactor_of(found.plan)
     report = Report(
@@ -33,4 +32,4 @@ def report_of(found: Examined, redactor: Redactor | None = None) -> Report:
         fail_on=found.plan.fail_on,
         required=found.plan.required,
     )
-    return replace(redactor.report(report), hidden=redactor.receipt())
+    return redacted(report, redactor)

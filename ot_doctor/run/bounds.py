@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ot_doctor.check import Finding, Seen, Step, unknown
+from ot_doctor.core.printable import clipped
 
 FINDINGS = 1000  # of one check
 CHARACTERS = 2_000_000  # of all texts of one check
@@ -52,7 +53,7 @@ def _cut(finding: Finding) -> Finding:
 
 
 def _text(text: str) -> str:
-    return text if len(text) <= _TEXT else f"{text[:_TEXT]} […]"
+    return clipped(text, _TEXT)
 
 
 def _size(finding: Finding) -> int:

@@ -21,7 +21,7 @@ from ot_doctor.check import Check
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import TookTooLong, within
 from ot_doctor.core.debug_log import said
-from ot_doctor.redaction.secret import printable, redact
+from ot_doctor.core.printable import printable
 from ot_doctor.run.containment import contain, unharmed
 
 GROUP = "ot_doctor.checks"
@@ -129,7 +129,7 @@ class _Discovery:
                 self._catalogue.broken.append(Broken(owner, said(error)))
                 return None
         else:
-            supervisor.doing(redact(printable(f"the plug-in {owner} was being loaded")), advice)
+            supervisor.doing(printable(f"the plug-in {owner} was being loaded"), advice)
             try:
                 with unharmed():
                     module = within(self._left(), load)

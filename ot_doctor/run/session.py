@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from ot_doctor.check import Cause, Check, Finding, Result, Seen, Step
 from ot_doctor.core import supervisor
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.diagnosis.ranking import RootCause, diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
-from ot_doctor.redaction import secret
-from ot_doctor.redaction.secret import meet_environment, printable, redact
+from ot_doctor.redaction import registry
+from ot_doctor.redaction.names import register_environment
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import CheckCatalogue, discover
 from ot_doctor.run.plan import Plan, WrongUsage, chosen, wrong_name
@@ -74,7 +75,7 @@ def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
 
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
-    meet_environment(plan.request.environ)
+    register_environment(plan.request.environ)
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     checks, notices = checks_of(plan)
@@ -126,7 +127,7 @@ def examine(
         cleaned = tuple(_clean(result) for result in results)
         cleaned = suppressions.apply(cleaned, plan.suppressions, date.today())
         cleaned = requirements.judged(cleaned, plan.required)
-        told = (*notices, _BOUNDED) if secret.KNOWN.bounded else notices
+        told = (*notices, _BOUNDED) if registry.current().bounded else notices
         return _examined(plan, store, told, cleaned, started, time.monotonic() - began)
 
     store.start((Deployment,))
@@ -185,7 +186,7 @@ def _clean_deployment(deployment: Deployment | None) -> Deployment | None:
 
 
 def _clean(result: Result) -> Result:
-    """The result as it may leave: no secret, no control character, whatever a plug-in put into its texts."""
+    """The result without a control character, whatever a plug-in put into its texts."""
     return replace(result, findings=tuple(_clean_finding(finding) for finding in result.findings))
 
 
@@ -225,5 +226,4 @@ def _can_be_printed(command: str) -> bool:
 
 
 def _text(text: str) -> str:
-    text = redact(printable(text[:_LONGEST_TEXT]))
-    return text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} […]"
+    return clipped(printable(text[: _LONGEST_TEXT + 1]), _LONGEST_TEXT)

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ot_doctor.check import Check, Family, Finding, Result, Status, Step, passed, skipped, warned
-from ot_doctor.redaction.secret import printable
+from ot_doctor.core.printable import printable
 
 _KEYS = ("check", "subject", "reason", "until")
 _CAN_BE_SUPPRESSED = (Status.FAIL, Status.WARN, Status.UNKNOWN)

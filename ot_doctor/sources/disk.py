@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ot_doctor.core.deadline import TookTooLong, within
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
-from ot_doctor.redaction.secret import printable
 
 T = TypeVar("T")
 _LONGEST = 5.0  # seconds for a look at one folder

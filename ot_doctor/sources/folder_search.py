@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ot_doctor.core.files import TooLarge, read_small
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.redaction.secret import printable
 from ot_doctor.sources.disk import on_disk
 
 # In the order in which Compose takes them: the first base file, then the first override.

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from ot_doctor.core.deadline import within
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.workers import Engine, Worker, Workers
-from ot_doctor.redaction.secret import Secret, printable, redact
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.docker.container_exec import run_in
 
 _LONGEST = 5.0  # seconds for one file system
@@ -61,7 +62,7 @@ def network_settings(env: Mapping[str, str | Secret]) -> dict[str, str]:
 def _masked(name: str, value: str) -> str:
     if name in _WITH_CREDENTIALS:
         value = _CREDENTIALS.sub(lambda m: f"{m[1] or ''}…@", value)
-    return redact(printable(value)).strip()
+    return printable(value).strip()
 
 
 def _cache_space(request: Request, worker: Worker | None, cache: ModelCache) -> Space | None:

@@ -17,6 +17,7 @@ from ot_doctor.bundle.diff_render import render_json, render_text
 from ot_doctor.bundle.inputs import read_side
 from ot_doctor.check import Status
 from ot_doctor.evidence import Unavailable
+from ot_doctor.redaction.redactor import Redactor
 from tests.bundle.recordings import CREATED, bundle_of, healthy
 from tests.checks import evidence as e
 
@@ -247,7 +248,7 @@ def test_what_a_stranger_wrote_cannot_steer_the_terminal(tmp_path: Path) -> None
         check(evil, "fail", finding("fail", evil, evil, evil)), attempts=[entry], hub=evil, tool={"name": "x", "version": evil},
         deployment={"dir": evil, "project": evil, "version": evil, "line": evil, "workers": [evil]},
     )  # fmt: skip
-    found = compared(tmp_path, report(), b)
+    found = Redactor().value(compared(tmp_path, report(), b))
     for text in (render_text(found), render_json(found)):
         assert not {char for char in text if ord(char) < 32 and char != "\n"} | ({"\x9b", "\u202e"} & set(text))
         assert "\nB  fake" not in text and e.TOKEN not in text

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.bundle.codec import Malformed, decode, dump, encode, load
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import (
     Attempt,
     EnvFile,
@@ -29,7 +30,7 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
-from ot_doctor.redaction.secret import Secret, printable
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.store import SOURCES
 from tests.bundle.recordings import healthy
 from tests.checks import evidence as e

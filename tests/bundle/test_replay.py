@@ -198,7 +198,7 @@ def hidden(level: str, world: str, tmp_path: Path, checks: Mapping[str, Check]) 
     evidence = {kind: at_home(value) for kind, value in healthy(**WORLDS[world]).items()}
     request = Request(directory=Path("/home/ana/ot"))
     redactor = Redactor(level, "/home/ana", "ana")
-    live = redactor.report(report_of(examine(Plan(request), checks, Store(request, evidence), ())))
+    live = report_of(examine(Plan(request), checks, Store(request, evidence), ()), redactor)
     return live, replayed(evidence, request, tmp_path, checks, redactor=redactor, level=level)
 
 

@@ -57,7 +57,7 @@ def test_no_secret_is_in_any_member() -> None:
     assert not [name for name, data in bundle.members.items() if e.TOKEN.encode() in data or b"Tr0ub4dor" in data]
 
 
-def test_the_receipt_counts_what_was_hidden_by_name() -> None:
+def test_the_summary_counts_what_was_hidden_by_name() -> None:
     env = {"HUGGINGFACE_TOKEN": e.TOKEN, "DB_PASSWORD": "Tr0ub4dor&3"}
     evidence = healthy(Workers=e.workers(e.worker(env=env), e.celery(env=env)), WorkerToken=Unavailable("left out"))
     bundle = bundle_of(evidence, hidden=(Hidden("home folder", 9), Hidden("DB_PASSWORD", 3)))

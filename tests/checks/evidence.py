@@ -46,7 +46,8 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
-from ot_doctor.redaction.secret import Secret, keep
+from ot_doctor.redaction.names import keep
+from ot_doctor.redaction.secret import Secret
 
 HOME = Path("/srv/ot")
 ENV_PATH = HOME / ".env"

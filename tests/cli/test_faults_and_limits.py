@@ -24,7 +24,7 @@ from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, docum
 
 CRASHING = """
 import sys
-from ot_doctor import {module} as place
+from ot_doctor.run import session as place
 def crash(*arguments, **options):
     raise KeyError("boom {token}")
 place.{function} = crash
@@ -177,8 +177,8 @@ def test_what_a_limit_looks_like(error: Exception, said: str | None) -> None:
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
 
-def crashed(doctor: Doctor, *arguments: str, module: str = "examination", function: str = "prepare") -> Any:  # noqa: F811
-    code = CRASHING.format(module=module, function=function, token=TOKEN, arguments=arguments)
+def crashed(doctor: Doctor, *arguments: str, function: str = "prepare") -> Any:  # noqa: F811
+    code = CRASHING.format(function=function, token=TOKEN, arguments=arguments)
     return subprocess.run(
         [sys.executable, "-c", code], cwd=doctor.cwd, env=doctor.environ, capture_output=True, text=True, timeout=60,
         stdin=subprocess.DEVNULL,
@@ -222,8 +222,9 @@ def test_a_bug_in_every_format(name: str, installed: Doctor) -> None:  # noqa: F
 def test_a_report_that_would_leak_is_a_document_about_that(installed: Doctor) -> None:  # noqa: F811
     code = f'''
 import sys
-from ot_doctor import cli, secrets
-secret = secrets.Secret({TOKEN!r}, "HUGGINGFACE_TOKEN")
+from ot_doctor.cli import main as cli
+from ot_doctor.redaction.secret import Secret
+secret = Secret({TOKEN!r}, "HUGGINGFACE_TOKEN")
 render = cli.render
 cli.render = lambda *arguments: render(*arguments) + {TOKEN!r}
 sys.argv = ["ot-doctor", "--format", "json", "--output", "x.json"]

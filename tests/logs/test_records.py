@@ -14,7 +14,7 @@ from ot_doctor.logs.lines import MAX_LINE, own_head, unwrap
 from ot_doctor.logs.proof import evidence, without_frames
 from ot_doctor.logs.records import MAX_LINES
 from ot_doctor.logs.scanner import RecordScan
-from ot_doctor.redaction import secret
+from ot_doctor.redaction import registry
 
 HEAD = "[2026-11-21 01:37:28,804: ERROR/ForkPoolWorker-1] "
 TOKEN = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
@@ -144,7 +144,7 @@ def test_very_many_tokens_of_a_log_are_counted_once_and_few_are_remembered() -> 
     scanning.feed((b"hf_" + b"x" * 34 + b"\n") * 100_000)
     scanning.feed(line)
     assert time.process_time() - began < 5
-    assert scanning.token_lines == [100_001] and len(secret.KNOWN._names) < 300
+    assert scanning.token_lines == [100_001] and len(registry.current()._names) < 300
 
 
 def test_a_very_long_line_keeps_its_ends() -> None:

@@ -1,4 +1,4 @@
-"""The rules of ``secret_shapes.toml``: each finds its kind, none finds a usual word, and none takes long."""
+"""The rules of ``patterns.toml``: each finds its kind, none finds a usual word, and none takes long."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from ot_doctor.redaction.masking import redact
+from ot_doctor.redaction.names import is_secret
 from ot_doctor.redaction.patterns import _data, _services, holds_key
-from ot_doctor.redaction.secret import is_secret, redact
 
 A, B = "Tr0ub4dor99", "0123456789abcdef"
 WRITTEN = {

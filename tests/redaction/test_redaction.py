@@ -23,10 +23,15 @@ from ot_doctor.check import Cause, Seen, Step, failed, passed
 from ot_doctor.evidence import Engine, Record
 from ot_doctor.logs.signatures import catalogue
 from ot_doctor.redaction import redactor, registry
+from ot_doctor.redaction.common_words import WORDS
+from ot_doctor.redaction.masking import redact, redact_outside
+from ot_doctor.redaction.names import is_secret, keep, register_text
+from ot_doctor.redaction.needles import credentials
 from ot_doctor.redaction.patterns import common_words
 from ot_doctor.redaction.redactor import Redactor, leaks
-from ot_doctor.redaction.registry import WORDS, KnownValues, credentials
-from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, redact, redact_outside
+from ot_doctor.redaction.registry import Registry
+from ot_doctor.redaction.secret import Secret
+from ot_doctor.report.redacted import redacted
 from tests.checks.evidence import deployment, hub, worker, workers
 from tests.report.reports import report
 
@@ -108,7 +113,7 @@ def test_what_only_looks_like_a_secret_stays(text: str) -> None:
 
 
 def test_settings_are_met_however_they_are_written() -> None:
-    meet("""
+    register_text("""
         # SECRET_KEY=0ldC0mment3d-out
         # HUGGINGFACE_TOKEN: see the manual for it
         JWT_SECRET: ${JWT:-default-K3y-of-it}  # words behind it
@@ -177,17 +182,17 @@ def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length:
     """In a process of its own, where its memory can be told: at most 300 MB, and a time that is not quadratic."""
     script = """if True:
         import pathlib, random, re, string, sys, time
-        from ot_doctor import secrets
+        from ot_doctor.redaction import masking, names, registry
         count, length = map(int, sys.argv[1:])
         draw = random.Random(1)
         letters = string.ascii_letters + string.digits
         text = "".join(f"SECRET_{n}={''.join(draw.choices(letters, k=length))}\\n" for n in range(count))
         began = time.process_time()
-        secrets.meet(text)
-        shown = secrets.redact(f"first {text[9:9 + min(length, 60_000)]} last {text[-length - 1:-1][:60_000]}")
+        names.register_text(text)
+        shown = masking.redact(f"first {text[9:9 + min(length, 60_000)]} last {text[-length - 1:-1][:60_000]}")
         took = time.process_time() - began
         peak = re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]
-        print(int(peak) // 1024, took, secrets.KNOWN.bounded, len(shown))
+        print(int(peak) // 1024, took, registry.current().bounded, len(shown))
     """
     done = subprocess.run([sys.executable, "-c", script, str(count), str(length)], capture_output=True, text=True, check=True)
     megabytes, seconds, bounded, shown = done.stdout.split()
@@ -197,15 +202,15 @@ def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length:
 
 
 def test_a_value_is_found_while_another_thread_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = KnownValues()
-    learns, needles = threading.Event(), registry._needles
+    known = Registry()
+    learns, needles = threading.Event(), registry.needles
 
-    def slowly(value: str) -> Iterator[registry._Needle]:
+    def slowly(value: str) -> Iterator[registry.Needle]:
         learns.set()
         time.sleep(0.3)
         return needles(value)
 
-    monkeypatch.setattr(registry, "_needles", slowly)
+    monkeypatch.setattr(registry, "needles", slowly)
     known.add("S3cretValue123456", "PASSWORD")
     other = threading.Thread(target=known.find, args=("x",))
     other.start()
@@ -215,7 +220,7 @@ def test_a_value_is_found_while_another_thread_learns(monkeypatch: pytest.Monkey
 
 
 def test_values_that_many_threads_add_are_all_found() -> None:
-    known = KnownValues()
+    known = Registry()
     missed: list[str] = []
 
     def add_and_find(thread: int) -> None:
@@ -290,10 +295,10 @@ def test_leaks_names_the_variables_and_is_silent_about_what_stays_on_purpose() -
 def test_a_redactor_that_is_broken_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     Secret(TOKEN, "HUGGINGFACE_TOKEN")
     finding = passed(f"the worker has {TOKEN}")
-    sound = Redactor().report(report({"token-present": (finding,)}))
+    sound = redacted(report({"token-present": (finding,)}), Redactor())
     assert leaks(repr(sound).encode()) == ()
     monkeypatch.setattr(redactor, "redact", lambda text: text)
-    broken = Redactor().report(report({"token-present": (finding,)}))
+    broken = redacted(report({"token-present": (finding,)}), Redactor())
     assert leaks(repr(broken).encode()) == ("HUGGINGFACE_TOKEN",)
 
 
@@ -375,22 +380,23 @@ def broken_report() -> object:
     return report({"env-lines": (finding,)}, deployment=place, notices=("/home/ana/plug.py",))
 
 
-def test_every_text_of_a_report_is_redacted_and_the_receipt_counts_them() -> None:
+def test_every_text_of_a_report_is_redacted_and_the_summary_counts_them() -> None:
     redactor = Redactor(home=HOME, user=USER)
-    clean = redactor.report(broken_report())  # type: ignore[arg-type]
+    clean = redacted(broken_report(), redactor)  # type: ignore[arg-type]
     finding = clean.results[0].findings[0]
     assert finding.message == "no room for user" and finding.subject == "~/ot" and finding.evidence[0].where == "~/ot/.env:5"
     assert finding.remedy[0].command == "cat \"$HOME\"'/my ot/.env'" and finding.remedy[0].url == "https://example.org/user"
     assert clean.deployment and str(clean.deployment.directory) == "~/ot" and clean.notices == ("~/plug.py",)
     assert "/home/ana" not in repr(clean) and TOKEN not in repr(clean) and not leaks(repr(clean).encode())
-    counts = {hidden.name: hidden.count for hidden in redactor.receipt()}
+    counts = {hidden.name: hidden.count for hidden in redactor.summary()}
     assert counts["HUGGINGFACE_TOKEN"] == 2 and counts["e-mail address"] == 1 and counts["home folder"] == 6
-    assert Redactor(home=HOME, user=USER).report(clean) == clean
+    again = redacted(clean, Redactor(home=HOME, user=USER))
+    assert replace(again, hidden=()) == replace(clean, hidden=()), "what is left stays as it is"
 
 
 def test_the_check_itself_is_left_alone() -> None:
     before = report()
-    assert all(new.check is old.check for new, old in zip(Redactor().report(before).results, before.results, strict=True))
+    assert all(new.check is old.check for new, old in zip(redacted(before, Redactor()).results, before.results, strict=True))
 
 
 def test_evidence_keeps_absolute_paths_and_reads_like_a_live_report_in_the_end() -> None:
@@ -409,7 +415,7 @@ def strict() -> Redactor:
     containers = [replace(worker(), name="acme-prod-celery-worker-1", image="registry.acme.lan:5000/ot/backend:v0.4.1")]
     redactor = Redactor("strict", HOME, USER)
     place = deployment(directory=Path("/srv/secret plans/ot"), env_path=Path("/srv/secret plans/ot/.env"), project="acme-prod")
-    redactor.report(report(deployment=place, workers=workers(*containers), hub=hub(endpoint="https://hub.acme.lan")))
+    redacted(report(deployment=place, workers=workers(*containers), hub=hub(endpoint="https://hub.acme.lan")), redactor)
     return redactor
 
 

@@ -21,13 +21,17 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.check import Check
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import Answer, FileAnswer
-from ot_doctor.redaction import secret
+from ot_doctor.redaction import registry
+from ot_doctor.redaction.common_words import hidden_by_value, simple
+from ot_doctor.redaction.masking import redact
 from ot_doctor.redaction.redactor import Redactor, leaks
-from ot_doctor.redaction.registry import KnownValues, hidden_by_value, simple
-from ot_doctor.redaction.secret import Secret, Shape, printable, redact
+from ot_doctor.redaction.registry import Registry
+from ot_doctor.redaction.secret import Secret, Shape
 from ot_doctor.report.formats import FORMATS, render, render_error
 from ot_doctor.report.model import UsageError
+from ot_doctor.report.redacted import redacted
 from tests.checks import evidence as e
 from tests.report.reports import REPORTS
 
@@ -72,7 +76,7 @@ PLACES = (
 
 def known(value: str) -> None:
     """From here on this is the only secret; hypothesis runs many examples in one test."""
-    secret.KNOWN = KnownValues()
+    registry._CURRENT.set(Registry())
     Secret(value, "MY_SECRET")
 
 
@@ -171,7 +175,7 @@ def test_no_format_of_any_report_holds_a_secret_that_was_in_every_text(example: 
     for value in values:
         Secret(value, "MY_SECRET")
     dirty = planted(REPORTS[example](), " ".join(f"{value} {quote(value)} {json.dumps(value)}" for value in values))
-    report = Redactor(level, "/home/ana", "ana").report(dirty)
+    report = redacted(dirty, Redactor(level, "/home/ana", "ana"))
     for name in available():
         document = render(report, name)
         assert leaks(document.encode("utf-8", "backslashreplace")) == (), name

@@ -164,15 +164,15 @@ def test_nothing_of_what_a_hub_or_a_proxy_answers_leaves(number: int, data: st.D
 def test_nothing_of_what_an_engine_tells_leaves(data: st.DataObject) -> None:
     from ot_doctor.bundle.codec import dump, encode
     from ot_doctor.evidence import Role
-    from ot_doctor.redaction import secret
+    from ot_doctor.redaction import registry
     from ot_doctor.redaction.redactor import Redactor
-    from ot_doctor.redaction.registry import KnownValues
     from ot_doctor.report.formats import FORMATS, render
+    from ot_doctor.report.redacted import redacted
     from ot_doctor.sources.docker.containers import parse
     from tests.checks.evidence import ENGINE, workers
     from tests.report.reports import three_causes
 
-    secret.KNOWN = KnownValues()
+    registry._CURRENT.set(registry.Registry())
     garden = Garden(data)
     password, flag = garden.password("Config.Env"), garden.plain_password("Config.Cmd")
     bare = garden.token("a name of Config.Env")
@@ -198,7 +198,7 @@ def test_nothing_of_what_an_engine_tells_leaves(data: st.DataObject) -> None:
     there = workers(worker)
     redactor = Redactor()
     said = {"bundle": dump(encode(redactor.evidence(there)))}
-    report = redactor.report(replace(three_causes(), workers=there, notices=(repr(worker),)))
+    report = redacted(replace(three_causes(), workers=there, notices=(repr(worker),)), redactor)
     said |= {name: render(report, name).encode() for name in FORMATS}
     found = leaked(said, [], garden.planted)
     assert not found, "\n".join(found)

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, printable, redact
+from ot_doctor.core.printable import printable
+from ot_doctor.redaction.masking import redact
+from ot_doctor.redaction.names import is_secret, keep, register_text
+from ot_doctor.redaction.secret import Secret
 
 TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
 LETTERS = string.ascii_letters + string.digits
@@ -395,10 +398,10 @@ def test_what_is_kept_is_told_by_name_or_value(name: str, value: str, secret: bo
 
 @pytest.mark.parametrize("following", ["MIN_SPEAKERS=1", "MAX_SPEAKERS=", "  export_path=/srv", "MODEL: large-v3"])
 def test_the_setting_behind_an_empty_secret_is_not_its_value(following: str) -> None:
-    meet(f"HUGGINGFACE_TOKEN=\n{following}\n")
+    register_text(f"HUGGINGFACE_TOKEN=\n{following}\n")
     assert redact(f"see {following} here") == f"see {following} here"
 
 
 def test_a_value_on_the_line_behind_its_name_is_met() -> None:
-    meet("APP_SECRET=\\\nQx7Kp2Lm9Zr4==\n")
+    register_text("APP_SECRET=\\\nQx7Kp2Lm9Zr4==\n")
     assert "Qx7Kp2Lm9Zr4" not in redact("is Qx7Kp2Lm9Zr4== here")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.evidence import ComposeConfig, Deployment, EnvEntry, EnvFile, Request
-from ot_doctor.redaction.secret import Secret, keep
+from ot_doctor.redaction.names import keep
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.compose import compose_cli
 from ot_doctor.sources.compose.compose_files import gather
 from tests.parts.engine import parts_folder

@@ -12,7 +12,6 @@ from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
-from ot_doctor.redaction.secret import redact
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 
 SCHEMA = "ot-doctor/report/1"
@@ -77,17 +76,8 @@ def render_error(error: UsageError) -> str:
 
 def _dump(document: dict[str, Any]) -> str:
     # Lone surrogates (file names that are no UTF-8) would make the document unreadable elsewhere.
-    text = json.dumps(_redacted(document), indent=2, ensure_ascii=False)
+    text = json.dumps(document, indent=2, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace").decode() + "\n"
-
-
-def _redacted(value: Any) -> Any:
-    """The same without any secret: names of containers and files may be made of anything."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    return [_redacted(item) for item in value] if isinstance(value, list) else value
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ot_doctor.check import Status
-from ot_doctor.redaction.secret import printable
+from ot_doctor.core.printable import printable
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.model import exit_code as usual_exit_code
 from ot_doctor.report.plain import one_line, writable

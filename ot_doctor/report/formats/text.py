@@ -15,7 +15,6 @@ from ot_doctor.check import Cause, Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.redaction.secret import redact
 from ot_doctor.report import summary
 from ot_doctor.report.advice import plan, risk
 from ot_doctor.report.model import Report, counts_as
@@ -58,7 +57,7 @@ def render(report: Report, style: Style = Style(receipt=True)) -> str:
     lines = [line for block in blocks for line in (*block, "")][:-1]
     if sum(_rows(line, style) for line in lines) >= style.height:  # the shell's prompt takes a line, too
         lines += ["", *_verdict(report, style)]
-    text = redact("\n".join(lines)) + "\n"
+    text = "\n".join(lines) + "\n"
     return as_ascii(text) if style.ascii else text
 
 
@@ -69,7 +68,7 @@ def _rows(line: str, style: Style) -> int:
 
 def verdict_line(report: Report) -> str:
     """The verdict on one line, whatever its length."""
-    return " ".join(redact(f"{_MARKS[summary.verdict(report).status]} {summary.verdict(report).line}").split())
+    return " ".join(f"{_MARKS[summary.verdict(report).status]} {summary.verdict(report).line}".split())
 
 
 def as_ascii(text: str) -> str:

@@ -23,9 +23,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import yaml
 
 from ot_doctor.core.debug_log import note
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
-from ot_doctor.redaction.secret import printable
 from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents, parsed
 
 if TYPE_CHECKING:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import yaml
 
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService, ComposeSetting, EnvFile
-from ot_doctor.redaction.secret import Secret, keep, printable
+from ot_doctor.redaction.names import keep
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.compose import compose_cli
 from ot_doctor.sources.compose.secret_files import register_env_files, register_file, register_secrets
 from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents

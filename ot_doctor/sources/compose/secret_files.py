@@ -10,7 +10,7 @@ import yaml
 
 from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.env_file import ComposeService
-from ot_doctor.redaction.secret import is_secret, keep, meet
+from ot_doctor.redaction.names import is_secret, keep, register_text
 from ot_doctor.sources.dotenv.compose_dialect import TemplateRefused
 
 _MOST_FILES = 20
@@ -58,4 +58,4 @@ def register_env_files(services: Iterable[ComposeService], known: Path) -> None:
 def register_file(path: Path) -> None:
     """Register the secrets in a file that is read line by line; nothing where it cannot be."""
     with suppress(OSError, ValueError, TooLarge):
-        meet(read_small(path, _LARGEST)[0].decode("utf-8", "replace"))
+        register_text(read_small(path, _LARGEST)[0].decode("utf-8", "replace"))

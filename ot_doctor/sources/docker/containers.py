@@ -11,10 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
-from ot_doctor.redaction.secret import Secret, is_secret, keep, printable, redact_outside
+from ot_doctor.redaction.masking import redact_outside
+from ot_doctor.redaction.names import is_secret, keep
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ot_doctor.core.files import TooLarge, read_small
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
-from ot_doctor.redaction.secret import printable
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 LARGEST_SETTINGS = 4 * 1024 * 1024  # bytes

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.files import NotAFile, TooLarge, read_small
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
-from ot_doctor.redaction.secret import printable, redact
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
 
@@ -200,9 +200,9 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
     def among(*kinds: type[BaseException]) -> BaseException | None:
         return next((e for e in chain if isinstance(e, kinds)), None)
 
-    said = next((text for e in reversed(chain) if (text := redact(printable(str(e))).strip())), type(error).__name__)[:300]
+    said = clipped(next((text for e in reversed(chain) if (text := printable(str(e)).strip())), type(error).__name__), 300)
     if (refused := among(APIError)) and not among(NotFound):
-        return Unavailable(f"The Docker engine at {endpoint} answers with an error: {redact(printable(str(refused)))[:300]}")
+        return Unavailable(f"The Docker engine at {endpoint} answers with an error: {clipped(printable(str(refused)), 300)}")
     if among(InvalidVersion):
         return Unavailable(f"The engine at {endpoint} speaks an API version that ot-doctor cannot use: {said}", "Update Docker.")
     if among(TLSParameterError, ssl.SSLError):

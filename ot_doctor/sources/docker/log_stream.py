@@ -25,9 +25,10 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ot_doctor.core.deadline import start
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
-from ot_doctor.redaction.secret import printable, redact
 
 BLOCK = 1 << 20
 _PIPE = 1 << 20  # bytes that a pipe is asked to hold: the writer need not wait for each piece to be taken
@@ -275,7 +276,7 @@ def _ahead(chunks: Iterator[bytes], interrupt: Callable[[], None], until: float)
         put(None)
 
     thread = threading.Thread(target=read, daemon=True)
-    thread.start()
+    start(thread)
     try:
         while True:
             item = ready.get(timeout=max(0.0, until - time.monotonic()) + _GRACE)
@@ -298,7 +299,7 @@ def _message(body: bytes) -> str:
         text = str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         text = body.decode("utf-8", "replace")
-    return redact(printable(text.strip()))[:500] or "the engine refused to show the log"
+    return clipped(printable(text.strip()), 500) or "the engine refused to show the log"
 
 
 def _joined(first: bytes, received: Iterator[bytes]) -> Iterator[bytes]:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.files import TooLarge, read_small
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
 from ot_doctor.evidence.env_file import AskedEnvFile, EnvEntry, EnvFile, EnvProblem
-from ot_doctor.redaction.secret import Secret, is_secret, keep, meet, printable, redact_outside
+from ot_doctor.redaction.masking import redact_outside
+from ot_doctor.redaction.names import is_secret, keep, register_text
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.dotenv.compose_dialect import Assignment, DotenvRefused, parse
 from ot_doctor.sources.dotenv.git_index import NotKnown, tracked
 from ot_doctor.sources.dotenv.line_lint import is_hub_token, odd_lines, shown_key
@@ -73,7 +76,7 @@ def _read(path: Path, request: Request) -> EnvFile:
         return replace(file, problem=EnvProblem.UTF16, problem_text=text, problem_line=1)
     if data.count(b"\n") > _MOST_LINES:
         return replace(file, problem=EnvProblem.TOO_LARGE, problem_text=f"{path} has more than {_MOST_LINES:,} lines")
-    meet(data.decode("utf-8", "replace"))  # also what Compose refuses, passes over or takes otherwise: a log may quote it
+    register_text(data.decode("utf-8", "replace"))  # also what Compose refuses or takes otherwise: a log may quote it
     try:
         assignments = _as_in_the_container(data, request.environ)
     except DotenvRefused as refused:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ot_doctor.evidence.env_file import OddLine
-from ot_doctor.redaction.secret import Secret, is_secret
+from ot_doctor.redaction.names import is_secret
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.dotenv.compose_dialect import Assignment
 
 _MATTERS = re.compile(

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.hub import Answer, Identity
-from ot_doctor.redaction.secret import printable, redact_outside
+from ot_doctor.redaction.masking import redact_outside
 from ot_doctor.sources.hub.plain_urls import origin
 
 LONGEST_TEXT = 300

@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from ot_doctor import __version__
+from ot_doctor.core.deadline import start
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
-from ot_doctor.redaction.secret import Secret, redact
+from ot_doctor.redaction.masking import holds_secret
+from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.hub.answers import (
     REDIRECTS,
     TELLING_HEADERS,
@@ -111,7 +113,7 @@ def _problem(value: str | None) -> str:
     shown = f"is not an http or https address ('{clean(value)}')"
     try:
         parts = urlsplit(value)
-        if (parts.scheme in ("http", "https") and "@" in parts.netloc) or redact(value) != value:
+        if (parts.scheme in ("http", "https") and "@" in parts.netloc) or holds_secret(value):
             return "holds a user name, a password or a token"
         if parts.scheme in ("http", "https") and not value.isascii():
             return f"has letters beyond ASCII, which not every client reads the same way ('{clean(value)}')"
@@ -205,7 +207,7 @@ class _Asking:
         answers: list[_Result] = []
         # A daemon: neither a hung name lookup nor a trickling answer may keep the process alive.
         thread = threading.Thread(target=lambda: answers.append(ask()), name="hub-request", daemon=True)
-        thread.start()
+        start(thread)
 
         def result() -> _Result:
             thread.join(max(0.0, self._deadline - time.monotonic()))

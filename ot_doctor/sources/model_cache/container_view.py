@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.workers import Worker
-from ot_doctor.redaction.secret import printable
 from ot_doctor.sources.docker.container_exec import run_in
 from ot_doctor.sources.model_cache.fs_view import (
     MOST_LEFTOVERS,
@@ -116,7 +116,7 @@ def ask_container(request: Request, worker: Worker, roots: Mapping[str, Sequence
     output = run_in(request, worker, _SCRIPT, arguments)
     answers = _parse(output.decode("utf-8", "surrogateescape"))
     if answers is None:
-        said = printable(output.decode("utf-8", "replace")).strip()[:200]
+        said = clipped(printable(output.decode("utf-8", "replace")).strip(), 200)
         raise Unavailable(f"The shell of {worker.name} could not answer: {said or 'it printed nothing'}")
     return answers.user, {root: _look(answers, root, models) for root, models in roots.items()}
 

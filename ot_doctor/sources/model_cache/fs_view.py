@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.model_cache import CachedFile, CachedModel, FileState
-from ot_doctor.redaction.secret import printable
 
 HEAD_BYTES = 64
 MOST_LEFTOVERS = 50  # of each kind and model: enough to see what happened

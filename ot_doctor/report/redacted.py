@@ -1,0 +1,45 @@
+"""The report as it may leave."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from ot_doctor.check import Check, Step
+from ot_doctor.redaction.masking import holds_secret, redact
+from ot_doctor.redaction.redactor import Redactor
+from ot_doctor.report.model import Report
+
+_COUNTED = ("results", "diagnosis", "notices", "deployment", "hub")  # what formats show
+
+
+def redacted(report: Report, redactor: Redactor) -> Report:
+    """The report with every text in it redacted, and with the summary of what was hidden."""
+    redactor.learn((report.deployment, report.workers, report.hub))
+    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values["results"] = tuple(
+        replace(
+            result,
+            check=_check(result.check),
+            findings=tuple(replace(finding, remedy=_steps(finding.remedy)) for finding in result.findings),
+        )
+        for result in report.results
+    )
+    values["diagnosis"] = tuple(replace(cause, remedy=_steps(cause.remedy)) for cause in report.diagnosis)
+    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items()}
+    return replace(report, **{**changes, "hidden": redactor.summary()})
+
+
+def _check(check: Check) -> Check:
+    """The same object where its title may be shown: others know it by that."""
+    return replace(check, title=redact(check.title)) if holds_secret(check.title) else check
+
+
+def _steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(_step(step) for step in steps)
+
+
+def _step(step: Step) -> Step:
+    """A command with a mask in it would do something else than what it says."""
+    if not step.command or not holds_secret(step.command):
+        return step
+    return replace(step, text=f"{step.text} (Its command is left out: it would show a secret.)", command=None)
