@@ -8,7 +8,7 @@ from shlex import quote
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Hub, ReleaseLine, Unavailable, Worker, WorkerToken, models
 
-from ._cache_remedies import copy_from_elsewhere, folder_to_mend, remove_model
+from ._cache_remedies import back_on_the_mount, copy_from_elsewhere, folder_of, remove_model, unmounted
 from ._cache_state import cache_worker, what_is_missing
 from ._log_verdict import NETWORK, TOKEN
 from ._present import Present
@@ -92,10 +92,10 @@ def cut_off_remedy(worker: str, stopped: bool, now: Present) -> list[Step]:
     return [Step("See how the container ended the last time (OOMKilled: its memory ran out).", command=look), run_again()]
 
 
-def not_had_remedy(now: Present) -> list[Step]:
-    """Steps after a failure that says only that a model could not be had."""
-    check = container_check(now)
-    lines = Step("If it fails again, search for the lines that are shown, or report them there without your token.", url=_REPORTS)
+def unknown_remedy(about_the_hub: bool, now: Present) -> list[Step]:
+    """Steps after a failure whose reason is not known; ``about_the_hub``: it says only that a model could not be loaded."""
+    check = container_check(now) if about_the_hub and not now.suffices else None
+    lines = Step("Search for this line in the issues of OpenTranscribe, or report it there without your token.", url=_REPORTS)
     return [*([check] if check else []), run_again(), lines]
 
 
@@ -149,7 +149,9 @@ def _cache(cause: Cause, subject: str | None, now: Present) -> list[Step]:
     if isinstance(now.cache, Unavailable) or isinstance(now.deployment, Unavailable):
         return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
     worker: Worker | None = cache_worker(now.cache, now.workers)
-    folder = folder_to_mend(now.cache)
+    folder = folder_of(now.cache)
+    if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY) and unmounted(now.cache):
+        return back_on_the_mount(now.cache, now.deployment, now.workers, now.env)
     if cause is Cause.CACHE_PERMISSION and folder:
         return [own_cache(now.deployment, worker, now.cache.access, folder)]
     meant = [m for m in now.cache.models if m.required and subject in (None, m.repo)]

@@ -15,6 +15,7 @@ from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, H
 
 from ._cache_state import MODEL_CACHE, download_needed, failing_cause, has_room
 from ._present import Present
+from ._tokens import fault_of
 
 TOKEN = frozenset({Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID})
 ACCESS = TOKEN | {Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND}
@@ -38,7 +39,7 @@ _ANSWERS: Mapping[Answer, Cause] = {
 class Verdict:
     cause: Cause
     subject: str | None
-    mended: str = ""  # why it does not count any more
+    fixed: str = ""  # why it does not count any more
     confirmed: bool = False  # present evidence says the same
     inferred: bool = False  # present evidence names it, where the log's own text could mean many things
 
@@ -47,11 +48,12 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
     """What the log's cause amounts to now."""
     verdict = Verdict(cause, subject)
     if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
-        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+        return replace(verdict, fixed="The model cache is complete and readable now, so the worker does not need the Hub.")
     if cause in ACCESS:
-        return _access(verdict, certain, now)
+        access = _access(verdict, certain, now)
+        return (_closed_cache(now) or access) if access.fixed else access
     if cause in SERVER and now.hub_reachable:
-        return replace(verdict, mended="The Hub answers properly now.")
+        return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:
         return _disk(verdict, now)
     if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY):
@@ -64,7 +66,7 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
 def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
     """What a failure amounts to whose lines name no cause: what is there now and can look like it decides.
 
-    Generic texts say only that a model could not be had. An attempt that the worker's own end cut off may have run out of
+    Generic texts say only that a model could not be loaded. An attempt that the worker's own end cut off may have run out of
     memory, without a word.
     """
     verdict = Verdict(Cause.UNRECOGNISED, None)
@@ -78,16 +80,16 @@ def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
 
 
 def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Verdict:
-    if now.suffices:
-        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+    if now.suffices:  # such a cache explains nothing where it was there before the failure
+        since = _changed_since(attempt, now)
+        return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.") if since else verdict
     if bad := _bad_token(now):
         return Verdict(bad, TOKEN_NAME, inferred=True)
-    storing = replace(_permission(Verdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
-    if storing.confirmed:
-        return replace(storing, confirmed=False)
+    if closed := _closed_cache(now):
+        return closed
     if isinstance(now.cache, ModelCache) and isinstance(now.host, Host) and download_needed(now.cache):
         disk = _disk(Verdict(Cause.DISK_FULL, None), now)
-        if not disk.mended and any(space.purpose == MODEL_CACHE for space in now.host.spaces):
+        if not disk.fixed and any(space.purpose == MODEL_CACHE for space in now.host.spaces):
             return replace(disk, inferred=True)
     repos = [hit.subject for hit in attempt.hits if hit.generic and hit.subject]
     named = next((repo for repo in reversed(repos) if any(a.repo == repo for a in now.answers(repo))), None)
@@ -97,9 +99,27 @@ def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Ver
     content = _content(Verdict(Cause.OFFLINE_CACHE_MISSING, named), now)
     if content.confirmed:
         return replace(content, confirmed=False, inferred=True)
-    if access.mended and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
-        return replace(verdict, mended="Access is fine now.")
+    if access.fixed and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
+        return replace(verdict, fixed="Access is fine now.")
     return verdict
+
+
+def _changed_since(attempt: Attempt, now: Present) -> str:
+    """What is newer than the failure and can have ended it; empty where nothing is known to be."""
+    failed_at = attempt.ended_at or attempt.started_at
+    if failed_at is None:
+        return ""
+    if isinstance(now.cache, ModelCache) and now.cache.changed_at and now.cache.changed_at > failed_at:
+        return f"The cached models were changed after that ({now.cache.changed_at:%Y-%m-%d %H:%M:%S} UTC)"
+    running = () if isinstance(now.workers, Unavailable) else now.workers.diarizers
+    started = next((w.started_at for w in running if w.running and w.started_at and w.started_at > failed_at), None)
+    return f"The worker was started after that ({started:%Y-%m-%d %H:%M:%S} UTC)" if started else ""
+
+
+def _closed_cache(now: Present) -> Verdict | None:
+    """A cache that the worker cannot use now: it hides the stored log-in too, so a refusal can come from it."""
+    found = replace(_permission(Verdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
+    return replace(found, confirmed=False) if found.confirmed else None
 
 
 def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
@@ -110,7 +130,7 @@ def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
         return Verdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
     if answers and all(answer.answer is Answer.OK for answer in answers):
-        return replace(verdict, subject=subject, mended="Access is fine now.")
+        return replace(verdict, subject=subject, fixed="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
     if refusal is None or bad:
         return replace(verdict, subject=subject)
@@ -128,10 +148,8 @@ def _bad_token(now: Present) -> Cause | None:
         value = now.token.value
         if value is None or value.blank:
             return Cause.TOKEN_MISSING
-        if value.shape.placeholder:
-            return Cause.TOKEN_PLACEHOLDER
-        if not value.shape.well_formed:
-            return Cause.TOKEN_MALFORMED
+        if fault := fault_of(value.shape):
+            return fault
     if isinstance(now.hub, Hub) and now.hub.identity.answer in (Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN):
         return Cause.TOKEN_INVALID
     return None
@@ -141,7 +159,7 @@ def _disk(verdict: Verdict, now: Present) -> Verdict:
     if isinstance(now.host, Unavailable):
         return verdict
     if has_room(now.host):
-        return replace(verdict, mended="There is room for the models now.")
+        return replace(verdict, fixed="There is room for the models now.")
     place = next((space.path for space in now.host.spaces if space.purpose == MODEL_CACHE), verdict.subject)
     return replace(verdict, subject=place)
 
@@ -156,7 +174,7 @@ def _permission(verdict: Verdict, now: Present) -> Verdict:
         readonly = root.read_only and access.readable is not False
         return Verdict(Cause.CACHE_READONLY if readonly else Cause.CACHE_PERMISSION, place, confirmed=True)
     if access.readable and (access.writable or not needed):
-        return replace(verdict, subject=place, mended="The worker's user may use the model cache now.")
+        return replace(verdict, subject=place, fixed="The worker can read and write what it needs in the model cache now.")
     return replace(verdict, subject=place)
 
 
@@ -184,9 +202,9 @@ def _content(verdict: Verdict, now: Present) -> Verdict:
 
 
 def _corrupt(verdict: Verdict, meant: list[CachedModel], worst: tuple[Cause, CachedModel] | None) -> Verdict:
-    """A file may be damaged in its middle, where nobody looked: only its absence disproves that."""
+    """A file may be damaged in its middle, where nothing looks: only its absence disproves that."""
     if worst and worst[0] is Cause.MODEL_CORRUPT:
         return Verdict(Cause.MODEL_CORRUPT, worst[1].repo, confirmed=True)
     if meant and not all(model.present for model in meant):
-        return replace(verdict, mended="The damaged files are gone; the next job downloads them anew.")
+        return replace(verdict, fixed="The damaged files are gone; the next job downloads them again.")
     return verdict

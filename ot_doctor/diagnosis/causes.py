@@ -61,14 +61,15 @@ OF_THE_HUB = frozenset(
     {
         Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE,
         Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND, Cause.CACHE_PERMISSION, Cause.CACHE_READONLY,
-        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.NETWORK_DNS,
+        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.CACHE_NOT_MOUNTED,
+        Cause.NETWORK_DNS,
         Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.RATE_LIMITED,
         Cause.HUB_UNAVAILABLE,
     }
 )  # fmt: skip
 # Each is worth mending, and no diarization ever failed for it.
 BREAKS_NO_JOB = frozenset(
-    {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.CACHE_NOT_MOUNTED, Cause.DIARIZATION_DISABLED}
+    {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.DIARIZATION_DISABLED}
 )
 # What follows from these fails a job, and they themselves do not.
 _DOES_NOT_FAIL_A_JOB = BREAKS_NO_JOB | {
@@ -132,6 +133,14 @@ LINKS = (
         Cause.CACHE_PERMISSION,
         frozenset({Cause.CACHE_MISSING}),
         "nothing can be stored there, or what is stored cannot be seen",
+    ),
+    Link(
+        Cause.CACHE_NOT_MOUNTED,
+        frozenset({
+            Cause.CACHE_PERMISSION, Cause.CACHE_READONLY, Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE,
+            Cause.OFFLINE_CACHE_MISSING,
+        }),
+        "the worker looks for its models in a folder that is not the one they are kept in",
     ),
     Link(
         Cause.DISK_FULL,

@@ -1,4 +1,4 @@
-"""What every source shares: the request, and evidence that could not be had."""
+"""What every source shares: the request, and evidence that is not available."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LOG_ALONE = "Only a log was given (--logs): nothing else was looked at."
+LOG_ALONE = "Only a log file was given (--logs); nothing else was checked."
+AS_ROOT = 'sudo "$(command -v ot-doctor)"'  # by its path: root's PATH need not have it
 
 
 @dataclass(eq=False)  # not frozen: an exception's traceback is set while it travels

@@ -74,6 +74,7 @@ class EnvFile:
     modified_at: datetime | None = None  # aware, UTC
     mode: int = 0  # permission bits
     owner: int = -1  # user id
+    editable: bool = True  # for the user who runs the doctor (behind sudo: who called it)
     tracked_by_git: bool | None = None  # None: in a repository that cannot be read; of a link, its target
     target: Path | None = None  # the file itself, where the path is a symbolic link
     shell_wins: Mapping[str, str | Secret] = field(default_factory=dict)  # variables of the doctor's own environment
@@ -88,6 +89,11 @@ class EnvFile:
 
     def where(self, line: int) -> str:
         return f"{self.path}:{line}"
+
+    @property
+    def itself(self) -> Path:
+        """The file that a command must edit: not the link to it."""
+        return self.target or self.path
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class LogSource:
     token_lines: tuple[int, ...] = ()  # lines that held a token
     release_signs: tuple[str, ...] = ()  # what the lines say about the release line: "v0.1", "v0.1-0.3", "v0.4", "v0.5"
     device: str = ""  # "cuda", "cpu": what the diarizer says it runs on
+    of_a_worker: bool = True  # False: a file in which no line is one of a Celery worker or of OpenTranscribe
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ from dataclasses import replace
 from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, FileState, ModelCache, ReleaseLine
 from ot_doctor_checks.cache_complete import cache_complete
-from tests.checks.evidence import MODELS, cache, cached_model, deployment, everything_said, only, statuses, worker, workers
+from tests.checks.evidence import (
+    MODELS, cache, cached_model, deployment, everything_said, host, hub, only, statuses, worker, workers,
+)  # fmt: skip
 
 FILES = ("config.yaml", "plda/plda.npz")
 FOLDER = "models--pyannote--speaker-diarization-community-1"
 
 
 def judged(given: ModelCache, line: ReleaseLine = ReleaseLine.V0_4) -> list[Finding]:
-    return cache_complete(given, deployment(line), workers())
+    return cache_complete(given, deployment(line), workers(), hub(line=line), host())
 
 
 def with_model(*, state: FileState = FileState.OK, present: bool = True, **changes: object) -> ModelCache:
@@ -22,7 +24,7 @@ def with_model(*, state: FileState = FileState.OK, present: bool = True, **chang
 
 
 def test_a_complete_model_passes_with_path_and_size() -> None:
-    finding = only(cache_complete, cache(), deployment(), workers())
+    finding = only(cache_complete, cache(), deployment(), workers(), hub(), host())
     assert finding.status is Status.PASS
     assert f"{MODELS}/huggingface/hub/{FOLDER}" in finding.message
     assert "MB" in finding.message
@@ -98,10 +100,10 @@ def test_a_damaged_model_in_offline_mode_is_replaced_by_a_copy() -> None:
 
 def test_a_damaged_model_without_a_container_or_off_the_mounts() -> None:
     damaged = with_model(state=FileState.EMPTY)
-    gone = cache_complete(damaged, deployment(), workers(worker("another-one")))
+    gone = cache_complete(damaged, deployment(), workers(worker("another-one")), hub(), host())
     assert gone[0].remedy[0].command == f"sudo rm -rf {MODELS}/huggingface/hub/{FOLDER}"
     inside = replace(damaged, root=replace(damaged.root, path=None, mount=None))
-    command = cache_complete(inside, deployment(), workers())[0].remedy[0].command
+    command = cache_complete(inside, deployment(), workers(), hub(), host())[0].remedy[0].command
     assert command is not None
     assert command.startswith("docker exec --user 0:0 opentranscribe-celery-worker rm -rf /home/appuser/")
 

@@ -10,7 +10,7 @@ from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import Denied, ModelCache, Mount
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions
-from tests.checks.evidence import MODELS, cache, deployment, everything_said, only, worker, workers
+from tests.checks.evidence import MODELS, cache, deployment, env_file, everything_said, only, worker, workers
 
 HUB = f"{MODELS}/huggingface/hub"
 INSIDE = "/home/appuser/.cache/huggingface"
@@ -22,7 +22,7 @@ CHOWN = (
 
 
 def judged(given: ModelCache) -> Finding:
-    return only(cache_permissions, given, deployment(), workers())
+    return only(cache_permissions, given, deployment(), workers(), env_file())
 
 
 def denied(given: ModelCache, *paths: Denied) -> ModelCache:
@@ -121,7 +121,7 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
 
 def test_without_the_container_sudo_does_it() -> None:
     given = denied(cache(False, writable=False), ROOTS)
-    finding = only(cache_permissions, given, deployment(), workers(worker("another-one")))
+    finding = only(cache_permissions, given, deployment(), workers(worker("another-one")), env_file())
     assert finding.remedy[0].command == f"sudo chown -R 1000:1000 {MODELS}"
 
 

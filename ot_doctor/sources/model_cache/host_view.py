@@ -94,7 +94,10 @@ class _Eye:
             return Look(path, Found.CLOSED)
         regular = stat.S_ISREG(info.st_mode)
         beginning = _beginning(host) if head and regular else None
-        return Look(path, Found.YES, stat.filemode(info.st_mode), info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino)
+        mode = stat.filemode(info.st_mode)
+        return Look(
+            path, Found.YES, mode, info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino, changed=info.st_ctime
+        )
 
     def host_path(self, path: str) -> str | None:
         """Where a path of the container really lies on this machine; ``None`` when it is not there."""
