@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step, failed, unknown, warned
+from ot_doctor.check import Cause, Confidence, Finding, Risk, Seen, Status, Step, failed, unknown, warned
 from ot_doctor.evidence import Attempt, Record, WorkerLog
 
 from ._log_remedies import WORDS, cut_off_remedy, remedy, unknown_remedy
@@ -117,7 +117,7 @@ def not_a_worker_log(log: WorkerLog) -> Finding | None:
     lines = "no line" if any(source.lines_read for source in log.sources) else "no lines at all, so no line"
     return unknown(
         f"{names} has {lines} of an OpenTranscribe worker.",
-        remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG)],
+        remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG, risk=Risk.CHANGES_FILES)],
     )
 
 

@@ -20,9 +20,10 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
     if worker.status == "paused":
         return [Step("Let the worker continue.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
     service = quote(worker.compose.service)
-    force = "" if worker.status in ("exited", "created") else "--force-recreate "
+    # What else it needs is started too, and nothing that is there is replaced.
+    how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
     if worker.compose.service and deployment.compose_files:
-        command = deployment.compose(f"up -d {force}{ALONE} {service}")
+        command = deployment.compose(f"up -d {how} {service}")
         start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS)
     else:
         start = Step(f"Start {worker.name} again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)

@@ -90,7 +90,7 @@ def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         start = Step("Start OpenTranscribe in its folder, the way it was started before.", risk=Risk.RESTARTS)
     else:
-        start = Step("Start the worker.", command=deployment.compose("up -d celery-worker"), risk=Risk.RESTARTS)
+        start = Step("Start the worker.", command=deployment.compose("up -d --no-recreate celery-worker"), risk=Risk.RESTARTS)
     return failed(
         Cause.WORKER_DOWN,
         "There is no diarization worker.",

@@ -190,12 +190,11 @@ def tell(text: str) -> None:
 
 
 def tell_of_waiting(text: str) -> None:
-    """One line on a terminal, in place of the one before; an empty one takes it away."""
+    """One line a try on standard error. A job's log shows them too, so that it does not look like one that hangs."""
     from ot_doctor.redaction.secret import printable, redact
 
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{redact(printable(text))}")
-        sys.stderr.flush()
+    sys.stderr.write(f"{redact(printable(text))}\n")
+    sys.stderr.flush()
 
 
 class Progress:

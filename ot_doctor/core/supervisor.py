@@ -52,7 +52,7 @@ def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object]) 
     """Fork. Returns in the child; the parent never returns, and ends as the child did.
 
     ``last_word`` is called in the parent when the child did not end properly: it writes the document, and returns the exit code.
-    ``get_ready`` is called there shortly before that is to be expected: it imports what ``last_word`` needs.
+    ``get_ready`` is called there shortly before that can be expected: it imports what ``last_word`` needs.
     """
     global _begun, _kept
     _begun = True
@@ -97,7 +97,7 @@ def expect(seconds: float) -> None:
 
 
 def doing(step: str, advice: str = "") -> None:
-    """What is done now, as half a sentence: what is to be named if it never ends. Texts that may be shown."""
+    """What is done now, as half a sentence: what to name if it never ends. Texts that may be shown."""
     _tell("doing", f"{step}\t{advice}")
 
 

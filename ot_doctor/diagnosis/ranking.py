@@ -53,7 +53,7 @@ class Failure:
 
 
 def diagnose(results: Sequence[Result]) -> tuple[RootCause, ...]:
-    """The causes of failing findings, each cause and subject once, the one to mend first in front.
+    """The causes of failing findings, each cause and subject once, the one to fix first in front.
 
     A cause that another one brings about (``ot_doctor.diagnosis.causes.explains``) is not listed beside it.
     """
@@ -122,7 +122,7 @@ def _subject(finding: Finding, failures: Sequence[tuple[str, Finding]]) -> str |
 
 
 def _explains(first: Caused, second: Caused) -> bool:
-    """Whether the first finding's cause brings the second's about; of two that explain each other the one to mend first does."""
+    """Whether the first finding's cause brings the second's about; of two that explain each other the one to fix first does."""
     if first.cause is None or second.cause is None or first.cause is second.cause:
         return False
     forth = explains(first.cause, second.cause, first.subject, second.subject)

@@ -110,8 +110,8 @@ class ModelCache:
     old_layout: tuple[str, ...] = ()  # v0.3 files beside a v0.4 worker: harmless, unused
     configured: str | None = None  # MODEL_CACHE_DIR of .env, resolved
     host_side: bool = True  # read from the mounts' host side, else through the container
-    replaced: bool = False  # the host's folder was made anew: until its restart the container keeps the deleted one
-    models_dir: str | None = None  # the host folder to mend: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
+    replaced: bool = False  # the host's folder was recreated: until its restart the container keeps the deleted one
+    models_dir: str | None = None  # the host folder to fix: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
 
     @property
     def complete(self) -> bool:

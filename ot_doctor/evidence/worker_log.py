@@ -78,7 +78,7 @@ class Attempt:
 
     @property
     def about_the_hub(self) -> bool:
-        """Whether generic texts say that a model could not be had, whatever the reason."""
+        """Whether generic texts say that a model could not be loaded, whatever the reason."""
         return any(hit.generic and _ABOUT_THE_HUB.search(hit.record.text) for hit in self.hits)
 
 

@@ -24,7 +24,7 @@ def seconds_of(text: str) -> float:
     """Seconds of ``5m``, ``90s``, ``1h30m`` or plain seconds. Raises ``ValueError`` with a sentence for anything else."""
     parts = _DURATION.fullmatch(text.strip().lower())
     if not parts or not any(parts.groups()):
-        raise ValueError(f"'{text}' is no duration; write 5m, 90s, 1h or 1h30m.")
+        raise ValueError(f"'{text}' is not a duration: use 5m, 90s, 1h or 1h30m.")
     seconds = sum(float(number) * unit for number, unit in zip(parts.groups(), _UNITS.values(), strict=True) if number)
     if seconds > _LONGEST:
         raise ValueError(f"'{text}' is longer than a week.")
@@ -47,7 +47,8 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
     """The first run that passes, or the last one that there was time for.
 
     ``run`` gets the longest time that it may take, in seconds; ``why_not`` is empty for one that passed, and tells else why it
-    did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the wait.
+    did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the wait. The last
+    run begins when the time is over, so that the whole of it is waited.
     """
     if not wait:
         return run(float("inf"))
@@ -56,19 +57,35 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
     while True:
         result = run(max(over - time.monotonic(), _SHORTEST_TRY))
         reason = why_not(result)
-        if not reason or over - time.monotonic() < pause + _SHORTEST_TRY:
+        left = over - time.monotonic()
+        if not reason or left <= 0:
             return result
-        tell(f"waiting: {reason}, next try in {pause:g} s")
-        time.sleep(pause)
+        now = min(pause, left)
+        tell(f"Waiting: {reason}. Next try in {now:.3g} s.")
+        time.sleep(now)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def why_not(report: Report) -> str:
-    """Which check did not pass, in a few words; empty for a report with exit code 0."""
-    from ot_doctor.check import Status
+    """Which check did not pass, in a few words; empty for a report with exit code 0, and where waiting does not help.
+
+    Only what can change by itself is waited for: a worker that starts, a network that comes back, what could not be checked.
+    """
+    from ot_doctor.check import Cause, Status
     from ot_doctor.report.model import exit_code
 
     if exit_code(report) == 0:
+        return ""
+    passing = {
+        Cause.WORKER_DOWN, Cause.BROKER_UNREACHABLE, Cause.NATIVE_UNAVAILABLE, Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE,
+        Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.NETWORK_TLS,
+        Cause.GATED_PENDING,
+    }  # fmt: skip
+    open_causes: list[Cause | None] = [root.cause for root in report.diagnosis]
+    if report.fail_on == "warn":
+        findings = (finding for result in report.results for finding in result.findings)
+        open_causes += [finding.cause for finding in findings if finding.status is Status.WARN]
+    if any(cause not in passing for cause in open_causes):
         return ""
     words = {Status.FAIL: "failed", Status.UNKNOWN: "could not be checked", Status.WARN: "warned"}
     worst = [(result.check.name, words[s]) for s in words for result in report.results if result.status is s]

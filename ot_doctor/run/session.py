@@ -44,7 +44,7 @@ class WrongUsage(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run."""
+    """What to run."""
 
     request: Request
     select: tuple[str, ...] = ()

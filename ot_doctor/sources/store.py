@@ -105,7 +105,7 @@ class Store:
             self._future(kind)
 
     def get(self, kind: type[E]) -> E | Unavailable:
-        """The evidence, or why it could not be had. Waits until the run's time is over at the latest.
+        """The evidence, or why it is not available. Waits until the run's time is over at the latest.
 
         Everybody gets the same: what came too late for one stays too late.
         """

@@ -6,7 +6,17 @@ from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, FileState, ModelCache, ReleaseLine
 from ot_doctor_checks.cache_complete import cache_complete
 from tests.checks.evidence import (
-    MODELS, cache, cached_model, deployment, everything_said, host, hub, only, statuses, worker, workers,
+    MODELS,
+    cache,
+    cached_model,
+    deployment,
+    everything_said,
+    host,
+    hub,
+    only,
+    statuses,
+    worker,
+    workers,
 )  # fmt: skip
 
 FILES = ("config.yaml", "plda/plda.npz")
@@ -33,7 +43,7 @@ def test_a_complete_model_passes_with_path_and_size() -> None:
 def test_an_absent_model_that_the_next_job_downloads_is_a_warning() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, present=False))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_MISSING)
-    assert "the next job downloads it" in finding.message
+    assert "The next job downloads what is missing" in finding.message
 
 
 def test_an_absent_model_that_cannot_be_stored_points_at_the_permissions() -> None:
@@ -63,14 +73,14 @@ def test_a_broken_off_download_that_the_next_job_completes_is_a_warning() -> Non
     blob = f"{MODELS}/huggingface/hub/{FOLDER}/blobs/abc.incomplete"
     (finding,) = judged(with_model(state=FileState.MISSING, incomplete=(blob,)))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_INCOMPLETE)
-    assert "The next job fetches the rest" in finding.message
+    assert "The next job downloads what is missing" in finding.message
     assert blob in everything_said(finding)
 
 
 def test_a_broken_off_download_that_cannot_be_completed_says_so() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, writable=False))
     assert finding.cause is Cause.CACHE_INCOMPLETE
-    assert "cannot be completed" in finding.message
+    assert "cannot be stored" in finding.message
 
 
 def test_a_git_lfs_pointer_fails_with_a_command_that_removes_that_folder_alone() -> None:
@@ -138,7 +148,7 @@ def test_misplaced_models_that_are_not_needed_are_a_warning() -> None:
 def test_files_that_the_doctor_may_not_read_are_unknown() -> None:
     (finding,) = judged(with_model(state=FileState.UNREADABLE))
     assert finding.status is Status.UNKNOWN
-    assert "run ot-doctor as root" in everything_said(finding)
+    assert "Run ot-doctor as root" in everything_said(finding)
 
 
 def test_files_that_the_worker_may_not_read_are_the_permission_checks() -> None:

@@ -38,7 +38,7 @@ _SHORTEST_DEADLINE = 0.05  # the SDK takes 0 for "do not wait at all" and fails
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an engine is to be found, before anybody has asked it."""
+    """Where an engine should be, before it is asked."""
 
     url: str
     found_by: str

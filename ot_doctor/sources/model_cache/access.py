@@ -78,7 +78,7 @@ def _judged(question: Question, how: str, user: User, may: Rights) -> CacheAcces
         for look in islice(writing, 1) if question.read_only else writing:
             if look.there and (question.read_only or not may(look, "w")):
                 unwritable.setdefault(look.container_path, (look, "write"))
-    denied = {**unwritable, **unreadable}  # who may not enter a folder need not be told that he may not write there
+    denied = {**unwritable, **unreadable}  # who cannot enter a folder need not be told that it cannot be written to
     entries = sorted(denied.values(), key=lambda item: (item[1] == "write", item[0].container_path))
     return CacheAccess(
         how=how,

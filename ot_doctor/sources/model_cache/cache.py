@@ -152,7 +152,7 @@ class _Gathering:
         return not host.closed and not self._in_virtual_machine() and host.agrees_with(self._inside)
 
     def _is_replaced(self) -> bool:
-        """The host's folder is another one than the mounted one: deleted and made anew while the container ran."""
+        """The host's folder is another one than the mounted one: deleted and recreated while the container ran."""
         root = self._places[0].path
         mount = mount_of(self._around.mounts, root)
         if self._host is None or self._inside is None or mount is None or self._in_virtual_machine():
