@@ -30,15 +30,15 @@ ENVIRONMENT = {
     "TERM": "dumb: no colours.",
     "HF_ENDPOINT": "The Hub that is asked, where neither the worker nor its .env names one.",
     "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, REQUESTS_CA_BUNDLE": (
-        "As the client of the Hugging Face Hub heeds them."
+        "As the client of the Hugging Face Hub reads them."
     ),
-    "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG": "As the docker command heeds them.",
-    "COMPOSE_FILE, COMPOSE_PROJECT_NAME": "As the docker compose command heeds them.",
+    "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH, DOCKER_CONFIG": "As the docker command reads them.",
+    "COMPOSE_FILE, COMPOSE_PROJECT_NAME": "As the docker compose command reads them.",
 }
 FILES = {
     ".ot-doctor.toml": (
         "Options of run, named as here without the two hyphens, and suppressions. It is looked for beside the installation, then "
-        "in the working folder and, inside a repository, in its parents. The command line and the environment win over it."
+        "in the working folder and, inside a repository, in its parents. The command line and the environment override it."
     ),
     "pyproject.toml": "The same in its table [tool.ot-doctor], where there is no .ot-doctor.toml beside it.",
     ".env, docker-compose.yml": "The installation's own, which are read and never changed.",
@@ -47,7 +47,7 @@ EXAMPLES = {
     "ot-doctor": "Examine the installation in this folder, or the one that runs on this machine.",
     "ot-doctor --wait 5m --require access": "For a script: wait for the stack, and fail where the Hub could not be asked.",
     "ot-doctor --logs worker.log": "Examine a log that somebody sent; no Docker, no network.",
-    "ot-doctor explain gated-not-accepted": "What a cause means, and how it is mended.",
+    "ot-doctor explain gated-not-accepted": "What a cause means, and how to fix it.",
 }
 SUPPRESSION = """\
 [[suppress]]

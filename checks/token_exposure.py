@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
 from ._remedies import TOKEN_SETTINGS, comment_out, new_token, put_token, recreate
@@ -36,9 +36,13 @@ def token_exposure(
     """
     findings = [*_file(env, workers, deployment), *_browser_side(env, workers, compose, deployment), *_logged(log)]
     checked = {".env": env, "containers": workers, "Compose files": compose, "worker's log": log}
-    seen = [name for name, value in checked.items() if not isinstance(value, Unavailable)]
+    closed = isinstance(env, EnvFile) and env.problem is not None
+    seen = [n for n, value in checked.items() if not isinstance(value, Unavailable) and not (n == ".env" and closed)]
     if not seen and isinstance(env, Unavailable):
         raise env
+    if not seen and not findings:
+        yield skipped("There is nothing to check: neither a readable .env nor a container.")
+        return
     yield from findings or [passed(f"Nobody else can read the token (checked: {', '.join(seen)}).")]
 
 
