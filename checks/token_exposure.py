@@ -36,8 +36,8 @@ def token_exposure(
     """
     findings = [*_file(env, workers, deployment), *_browser_side(env, workers, compose, deployment), *_logged(log)]
     checked = {".env": env, "containers": workers, "Compose files": compose, "worker's log": log}
-    closed = isinstance(env, EnvFile) and env.problem is not None
-    seen = [n for n, value in checked.items() if not isinstance(value, Unavailable) and not (n == ".env" and closed)]
+    unread = isinstance(env, EnvFile) and env.problem is not None
+    seen = [n for n, value in checked.items() if not isinstance(value, Unavailable) and not (n == ".env" and unread)]
     if not seen and isinstance(env, Unavailable):
         raise env
     if not seen and not findings:

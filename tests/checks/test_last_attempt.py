@@ -153,7 +153,7 @@ def test_an_attempt_before_the_present_run_is_history() -> None:
     old = attempt(Outcome.FAILED, cause=Cause.DISK_FULL.value, current=False)
     finding = verdict(worker_log(old))
     assert finding.status is Status.SKIP
-    assert "no room left" in finding.message
+    assert "no space left" in finding.message
 
 
 def test_a_switched_off_diarization_is_no_attempt() -> None:
@@ -525,7 +525,7 @@ def test_an_attempt_that_a_new_start_cut_off() -> None:
     assert "started again" in finding.message
     assert "inspect" in (finding.remedy[0].command or "") and WORKER in (finding.remedy[0].command or "")
     stopped = verdict(cut_off(stopped=True))
-    assert "told to stop" in stopped.message and "Nothing needs mending" in stopped.remedy[0].text
+    assert "told to stop" in stopped.message and "There is nothing to fix" in stopped.remedy[0].text
     killed = verdict(cut_off(), workers=workers(worker(oom_killed=True)))
     assert (killed.cause, killed.subject, killed.confidence) == (Cause.OUT_OF_MEMORY, WORKER, Confidence.LIKELY)
     by_hand = verdict(cut_off(stopped=True), workers=workers(worker(oom_killed=True)))

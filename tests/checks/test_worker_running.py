@@ -51,7 +51,7 @@ def test_a_stopped_worker_fails_with_its_exit_code_and_time() -> None:
     finding = judged(stopped)
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, WORKER)
     assert "2026-11-20 14:00:00 UTC (exit code 137, killed or stopped by hand)" in finding.message
-    assert finding.remedy[0].command == f"{UP} --no-recreate celery-worker"
+    assert finding.remedy[0].command == f"{UP} --no-recreate --pull never --no-build celery-worker"
 
 
 def test_a_worker_that_was_killed_for_memory_says_so() -> None:
