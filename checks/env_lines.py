@@ -12,7 +12,7 @@ from ._remedies import without_characters
 SHOWN = 12  # lines a finding lists; a template saved with the wrong line ends has hundreds
 
 
-@check("env-lines", title=".env is parsed as intended", family=Family.ENV, after=("env-readable",))
+@check("env-lines", title="The .env is parsed as intended", family=Family.ENV, after=("env-readable",))
 def env_lines(env: EnvFile) -> Iterator[Finding]:
     """Several programs read .env, and not all in the same way. The containers get what Compose reads.
 

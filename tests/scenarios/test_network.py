@@ -101,7 +101,7 @@ def test_three_different_messages_for_docker(folder, tmp_path):
     texts = {name: " ".join(done.stdout.split()) for name, done in (("absent", absent), ("hanging", hanging), ("closed", closed))}
     assert [done.returncode for done in (absent, hanging, closed)] == [3, 3, 3], texts
     assert "there is no such socket" in texts["absent"]
-    assert "does not answer" in texts["hanging"]
+    assert "did not reply within" in texts["hanging"]
     assert "ermission" in texts["closed"] and "sudo" in texts["closed"]
 
 
