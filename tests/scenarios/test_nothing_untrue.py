@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 
@@ -57,11 +58,11 @@ def test_a_variable_that_moves_the_cache_into_the_container_is_the_cause_and_its
 def test_what_the_person_is_not_allowed_to_see_is_unknown_and_never_a_cause(bring_up, tmp_path):
     closed = tmp_path / "closed.sock"
     world = bring_up(Scenario())
-    models.own(world.env_path, STRANGER)
+    os.chown(world.env_path, *STRANGER)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(closed))
         listener.listen()
-        models.own(closed, STRANGER)
+        os.chown(closed, *STRANGER)
         closed.chmod(0o600)
         env = world.shell() | {"DOCKER_HOST": f"unix://{closed}"}
         command = [*NO_PRIVILEGE, str(DOCTOR), "--offline", "--format", "json"]

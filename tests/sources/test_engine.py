@@ -160,7 +160,8 @@ def test_ssh_is_not_tried_however_it_is_written(host: str, tmp_path: Path) -> No
     meta = tmp_path / "contexts/meta" / identity / "meta.json"
     meta.parent.mkdir(parents=True)
     meta.write_text(json.dumps({"Endpoints": {"docker": {"Host": f" {host}"}}}))
-    assert "does not support because it never prompts" in refusal(request(DOCKER_CONFIG=str(tmp_path), DOCKER_CONTEXT="far")).reason
+    refused = refusal(request(DOCKER_CONFIG=str(tmp_path), DOCKER_CONTEXT="far"))
+    assert "does not support because it never prompts" in refused.reason
 
 
 def test_ssh_is_not_tried_since_it_may_ask() -> None:
