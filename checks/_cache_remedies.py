@@ -1,4 +1,4 @@
-"""Steps that mend a model cache.
+"""Steps that fix a model cache.
 
 The files belong to the worker's user or to root, so the commands run as root in the worker's own image: no sudo, nothing to
 download, and the same user ids as the worker's.
@@ -10,16 +10,16 @@ from pathlib import PurePosixPath
 from shlex import quote
 
 from ot_doctor.check import Risk, Step
-from ot_doctor.evidence import CachedModel, Deployment, ModelCache, Worker
+from ot_doctor.evidence import CachedModel, Deployment, EnvFile, ModelCache, Unavailable, Worker, Workers
 
-from ._remedies import as_models
+from ._remedies import as_models, comment_out, recreate
 
 _CONNECTED = "/tmp/pyannote-models"
 
 
 def remove_model(deployment: Deployment, worker: Worker | None, cache: ModelCache, model: CachedModel) -> Step:
-    """Remove one model's folder, so that the next job downloads it anew."""
-    text = f"Remove the folder of {model.repo} from the cache, and nothing else."
+    """Remove one model's folder, so that the next job downloads it again."""
+    text = f"Remove the folder of {model.repo} from the cache: {model.path}"
     folder = PurePosixPath(model.path).name
     if cache.root.path is None and worker is not None:
         command = deployment.docker(f"exec --user 0:0 {quote(worker.name)} rm -rf {quote(model.container_path)}")
@@ -38,8 +38,9 @@ def move_models(deployment: Deployment, worker: Worker | None, cache: ModelCache
     owner = cache.access.uid if cache.access.uid is not None else 1000
     to = _below(target, base, inside)
     commands = [f"mkdir -p {quote(to)}"]
-    commands += [f"rm -rf {quote(_below(model.path, base, inside))}" for model, _ in moves if model.present]
-    commands += [f"mv {quote(_below(path, base, inside))} {quote(to)}" for _, path in moves]
+    for model, path in moves:  # a second paste finds nothing left to move, and removes nothing
+        here, there = (quote(_below(place, base, inside)) for place in (path, model.path))
+        commands.append(f"if [ -d {here} ]; then rm -rf {there} && mv {here} {quote(to)}; fi")
     commands += [f"chown -R {owner}:{owner} {quote(to)}"]
     script = " && ".join(commands)
     arguments = f"-c {quote(script)}"
@@ -54,8 +55,8 @@ def copy_from_elsewhere(cache: ModelCache, models: list[CachedModel]) -> list[St
     archive = f"{_CONNECTED}.tar.gz"
     steps = [
         Step(
-            "On a machine with internet access download the models (log in there first with 'hf auth login', as the "
-            "account that accepted the agreements) and pack the whole folders: their files are links to 'blobs'.",
+            "On a machine with internet access, log in with 'hf auth login' (as the account that accepted the terms), then "
+            "download the models and pack the whole folders; their files are links to 'blobs'.",
             command=f"{downloads} && tar -C {_CONNECTED} -czf {archive} {folders}",
             risk=Risk.CHANGES_FILES,
         )
@@ -64,8 +65,8 @@ def copy_from_elsewhere(cache: ModelCache, models: list[CachedModel]) -> list[St
         place = quote(cache.root.path)
         steps.append(
             Step(
-                f"Bring {archive} here, to the same path, and unpack it where this release looks "
-                "('rsync -a' of the folders does as well; a copy that follows or drops links does not).",
+                f"Copy {archive} to this machine, to the same path, and unpack it into {cache.root.path} "
+                "('rsync -a' of the folders works too; a copy that follows or drops links does not).",
                 command=f"sudo mkdir -p {place} && sudo tar -C {place} -xzf {archive}",
                 risk=Risk.CHANGES_FILES,
             )
@@ -77,20 +78,56 @@ def copy_from_elsewhere(cache: ModelCache, models: list[CachedModel]) -> list[St
 
 def readable_for_owner(deployment: Deployment, worker: Worker | None, path: str) -> Step:
     """Give a folder's owner the permission bits that a copy lost."""
-    text = "Give the owner back the right to read and to enter."
+    text = f"Let the owner of {path} read the files and enter the folders again."
     if worker is None:
         return Step(text, command=f"sudo chmod -R u+rwX {quote(path)}", risk=Risk.CHANGES_FILES)
     return Step(text, command=_as_root(deployment, worker, path, "chmod", "-R u+rwX /models"), risk=Risk.CHANGES_FILES)
 
 
-def folder_to_mend(cache: ModelCache) -> str | None:
-    """The host's folder, or the volume's name, that holds the whole cache."""
-    mount = cache.root.mount
-    if cache.models_dir:
-        return cache.models_dir
-    if mount is None:
-        return cache.root.path
-    return mount.name if mount.kind == "volume" and mount.name else mount.source
+def folder_of(cache: ModelCache) -> str | None:
+    """The host's folder, or the volume's name, that holds the whole cache; ``None`` where it is in the container alone."""
+    mount, above = cache.root.mount, cache.models_dir
+    if not cache.worker:  # no container: where .env puts it
+        folder = above or cache.root.path
+    elif mount is None or mount.kind == "tmpfs":
+        return None
+    elif mount.kind == "volume" and mount.name:
+        return mount.name
+    else:
+        folder = above if above and PurePosixPath(mount.source).is_relative_to(above) else mount.source
+    return None if folder == "/" else folder
+
+
+def unmounted(cache: ModelCache) -> bool:
+    """The worker's models are in no folder that outlives it: none of the host's, and no volume."""
+    return bool(cache.worker) and (cache.root.mount is None or cache.root.mount.kind == "tmpfs")
+
+
+def back_on_the_mount(
+    cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable, env_file: EnvFile | Unavailable
+) -> list[Step]:
+    """Put the cache where it is kept: take the variable away that moved it, or mount its folder."""
+    variable = cache.root.set_by
+    entry = env_file.entry(variable) if variable and isinstance(env_file, EnvFile) else None
+    if entry and isinstance(env_file, EnvFile):
+        step = comment_out(env_file, entry.lines, f"Comment out {variable}, line {entry.line} of {env_file.path}.")
+    elif variable:
+        text = f"Remove {variable} from the service's 'environment:' in {_files(deployment)}."
+        step = Step(text, risk=Risk.CHANGES_FILES)
+    else:
+        step = mount_it(cache, deployment)
+    return [step, recreate(deployment, workers)]
+
+
+def mount_it(cache: ModelCache, deployment: Deployment) -> Step:
+    home = next((p for p in (".cache/huggingface", ".cache/torch") if f"/{p}" in cache.root.container_path), "")
+    target = cache.root.container_path.partition(home)[0] + home if home else cache.root.container_path
+    source = "${MODEL_CACHE_DIR:-./models}/" + PurePosixPath(target).name
+    return Step(f"Add to the service's 'volumes:' in {_files(deployment)}:  - {source}:{target}", risk=Risk.CHANGES_FILES)
+
+
+def _files(deployment: Deployment) -> str:
+    return " or ".join(str(path) for path in deployment.compose_files) or "the Compose file"
 
 
 def _as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:

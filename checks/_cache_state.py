@@ -1,4 +1,4 @@
-"""What a cached model's files amount to: shared by the checks of the cache and of the log."""
+"""What state a cached model is in: shared by the checks of the cache and of the log."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ NEEDED = 64_000_000  # bytes; the diarization models are about 40 MB
 
 class Condition(enum.Enum):
     COMPLETE = "complete"
-    UNREADABLE = "cannot be looked at"
+    UNREADABLE = "cannot be read"
     CORRUPT = "damaged"
     MISPLACED = "in another folder"
-    ABSENT = "not there"
-    PARTIAL = "partly there"
+    ABSENT = "missing"
+    PARTIAL = "incomplete"
 
 
 def condition(cache: ModelCache, model: CachedModel) -> Condition:
-    """What is to be said of a model first."""
+    """What matters most about a model."""
     if model.complete:
         return Condition.COMPLETE
     if model.corrupt:
@@ -36,7 +36,7 @@ def condition(cache: ModelCache, model: CachedModel) -> Condition:
 
 
 def failing_cause(cache: ModelCache, model: CachedModel) -> Cause | None:
-    """The cause with which a required model fails; ``None`` where the next job mends it, or another check speaks."""
+    """The cause with which a required model fails; ``None`` where the next job fixes it, or another check speaks."""
     state = condition(cache, model)
     if state is Condition.CORRUPT:
         return Cause.MODEL_CORRUPT
@@ -48,7 +48,7 @@ def failing_cause(cache: ModelCache, model: CachedModel) -> Cause | None:
 
 
 def misplaced_at(cache: ModelCache, model: CachedModel) -> str | None:
-    """Where the model lies instead of where the release looks for it."""
+    """Where the model is instead of where the release looks for it."""
     return next((path for path in cache.misplaced if _folder(path) == _folder(model.path)), None)
 
 
@@ -71,9 +71,9 @@ def cache_worker(cache: ModelCache, workers: Workers | Unavailable) -> Worker | 
 def what_is_missing(model: CachedModel) -> str:
     """A model's gaps in a few words."""
     if not model.present:
-        return "nothing of it is there"
+        return "it is not there at all"
     parts = [f"{file.name} ({file.state.value})" for file in model.missing]
-    return ", ".join([*([model.problem] if model.problem else []), *parts]) or "nothing usable is there"
+    return ", ".join([*([model.problem] if model.problem else []), *parts]) or "no usable file is there"
 
 
 def gaps(model: CachedModel) -> list[Seen]:

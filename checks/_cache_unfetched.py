@@ -1,8 +1,9 @@
-"""Findings about models that no job fetches by itself: offline mode, and models in a folder where no release looks."""
+"""Findings about models that no job downloads by itself: offline mode, and models in a folder where no release looks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ot_doctor.check import Cause, Finding, Seen, Step, failed, warned
@@ -14,18 +15,21 @@ from ._remedies import own_cache, run_again
 
 
 def offline(cache: ModelCache, deployment: Deployment, worker: Worker | None, required: list[CachedModel]) -> Iterator[Finding]:
-    """Models that nothing fetches. One copy brings all of them, so each finding has the same remedy."""
+    """Models that nothing downloads. One copy brings all of them, so each finding has the same remedy."""
     gone = [m for m in required if condition(cache, m) in (Condition.ABSENT, Condition.PARTIAL)]
     if not cache.offline or not gone:
         return
-    steps = copy_from_elsewhere(cache, gone)
+    either, *rest = copy_from_elsewhere(cache, gone)
+    steps = [replace(either, text=f"Either: {either.text}"), *rest]
     if cache.root.path:
         steps.append(own_cache(deployment, worker, cache.access, cache.root.path))
-    steps.append(Step(f"Or let this machine download: remove {cache.offline} from the worker's settings and recreate it."))
+    steps.append(
+        Step(f"Or: let this machine download. Remove {cache.offline} from the worker's settings and recreate the worker.")
+    )
     for model in gone:
         yield failed(
             Cause.OFFLINE_CACHE_MISSING,
-            f"Offline mode ({cache.offline}), and {model.repo} is not completely cached: {what_is_missing(model)}",
+            f"Offline mode is on ({cache.offline}), but {model.repo} is not completely cached: {what_is_missing(model)}.",
             subject=model.repo,
             expected=f"the whole model in {model.path}",
             evidence=[Seen("container", cache.worker or ".env", cache.offline), *gaps(model)],
@@ -40,7 +44,7 @@ def misplaced(cache: ModelCache, deployment: Deployment, worker: Worker | None, 
         folders = ", ".join(dict.fromkeys(str(PurePosixPath(path).parent) for _, path in needed))
         yield failed(
             Cause.CACHE_INCOMPLETE,
-            f"{', '.join(model.repo for model, _ in needed)}: in {folders}, where no release of OpenTranscribe looks. "
+            f"{', '.join(model.repo for model, _ in needed)} is in {folders}, where no release of OpenTranscribe looks. "
             "The setup guide's tar recipe unpacks models there.",
             subject=folders,
             expected=f"models in {cache.root.path or cache.root.container_path}",
@@ -50,12 +54,12 @@ def misplaced(cache: ModelCache, deployment: Deployment, worker: Worker | None, 
     others = [path for path in cache.misplaced if path not in used]
     if others:
         yield warned(
-            f"Model folders that no release looks at, and that this one does not need: {', '.join(others)}",
+            f"These model folders are not used by any release: {', '.join(others)}.",
             cause=Cause.CACHE_INCOMPLETE,
             evidence=[Seen("cache", path, "not used") for path in others],
-            remedy=[Step(f"They may be deleted. This release looks in {cache.root.path or cache.root.container_path}.")],
+            remedy=[Step(f"You can delete them. This release looks in {cache.root.path or cache.root.container_path}.")],
         )
 
 
 def _move_by_hand(cache: ModelCache) -> Step:
-    return Step(f"Move the models--… folders into {cache.root.container_path} of the worker.")
+    return Step(f"Move the models--… folders into {cache.root.container_path} of {cache.worker or 'the worker'}.")

@@ -1,4 +1,4 @@
-"""What a container has otherwise than Compose would give it now."""
+"""The settings for which a container has another value than Compose would give it now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIXES = ("DIARIZATION_", "GPU_")
 
 @dataclass(frozen=True)
 class Drift:
-    """A setting that a container has otherwise than Compose would give it now."""
+    """A setting for which a container has another value than Compose would give it now."""
 
     key: str
     worker: Worker
@@ -50,7 +50,7 @@ class _Expected:
 
 
 def drifts_of(worker: Worker, env: EnvFile, compose: ComposeConfig | Unavailable) -> Iterator[Drift]:
-    """The settings that matter and differ, by ``.env`` and the ``environment:`` entries that win over it."""
+    """The settings that matter and differ, by ``.env`` and the ``environment:`` entries that override it."""
     for key in _compared_keys(worker, env, compose):
         expected = _expected(key, worker, env, compose)
         then = worker.env.get(key)

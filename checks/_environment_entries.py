@@ -1,4 +1,4 @@
-"""``environment:`` entries of the Compose files that win over a line of ``.env``."""
+"""``environment:`` entries of the Compose files that override a line of ``.env``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ot_doctor.check import Cause, Finding, Risk, Seen, Step, failed, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, ComposeSetting, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 from ot_doctor.evidence.workers import DIARIZING_SERVICES
 
-from ._remedies import delete_line, delete_lines, recreate
+from ._remedies import comment_out, recreate
 from ._tokens import usable
 
 SETTINGS = ("MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS", "HF_HOME", "HF_HUB_OFFLINE")
@@ -55,18 +55,24 @@ def _token_entry(
         *other_reader(compose),
     ]
     steps = [_remove(setting, compose), recreate(deployment, workers)]
-    text = f"the environment: entry {TOKEN_NAME} at {place} wins over the token in {env.path}"
+    text = f"The 'environment:' entry {TOKEN_NAME} at {place} overrides the token in {env.path}"
     if setting.value is None:
-        text += f"; a bare name takes the value of the shell's {TOKEN_NAME}"
+        text += f" (a name without a value takes {TOKEN_NAME} of the shell)"
     holders = () if isinstance(workers, Unavailable) else [w for w in workers.diarizers if w.compose.service == setting.service]
     if holders and all(worker.env.get(TOKEN_NAME) == entry.value for worker in holders):
         yield warned(
-            f"{text} at the next recreate; the container still has the one of .env", cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME,
+            f"{text} at the next recreate. The container still has the one of "
+            ".env.", cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME,
             evidence=seen, remedy=steps[:1],
         )  # fmt: skip
         return
     yield failed(
-        Cause.ENV_SHADOWED, text, subject=TOKEN_NAME, expected="the token of .env in the container", evidence=seen, remedy=steps
+        Cause.ENV_SHADOWED,
+        f"{text}.",
+        subject=TOKEN_NAME,
+        expected="the token of .env in the container",
+        evidence=seen,
+        remedy=steps,
     )
 
 
@@ -75,26 +81,26 @@ def _through(setting: ComposeSetting) -> str:
 
 
 def _remove(setting: ComposeSetting, compose: ComposeConfig) -> Step:
-    """Delete the entry's line, where nothing else stands on it."""
-    text = f"Delete the entry {setting.key} on line {setting.line} of {setting.path}: .env gives the value through env_file."
+    """Comment out the entry's line, if nothing else is on it."""
+    text = f"Comment out {setting.key} on line {setting.line} of {setting.path}: the worker gets the value from .env (env_file)."
     if any((s.path, s.line) == (setting.path, setting.line) and s.key != setting.key for s in compose.environment):
         return Step(text, risk=Risk.CHANGES_FILES)
     if setting.block_line is not None:
-        text += " The 'environment:' above it goes too: it has no other entry."
-        return delete_lines(str(setting.path), (setting.block_line, setting.line), text)
-    return delete_line(str(setting.path), setting.line, text)
+        text += " So is the 'environment:' above it, which has no other entry."
+        return comment_out(str(setting.path), (setting.block_line, setting.line), text)
+    return comment_out(str(setting.path), (setting.line,), text)
 
 
 def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting, compose: ComposeConfig) -> Finding:
     place = str(setting.where)
     return warned(
-        f"{setting.key} is {entry.value or 'empty'} in {env.path}, and the environment: entry at {place} makes it "
-        f"{setting.value or 'empty'}",
+        f"{setting.key} is {entry.value or 'empty'} in {env.path}, but the 'environment:' entry at {place} sets it to "
+        f"{setting.value or 'nothing'}.",
         cause=Cause.ENV_SHADOWED, subject=setting.key,
         evidence=[
             Seen("compose", place, f"{setting.key} is {setting.value or 'empty'}{_through(setting)}"),
             Seen(".env", env.where(entry.line), f"{setting.key} is {entry.value or 'empty'}"),
             *other_reader(compose),
         ],
-        remedy=[Step(f"Keep {setting.key} in one place: {env.path} or {setting.path}.", risk=Risk.CHANGES_FILES)],
+        remedy=[Step(f"Keep {setting.key} in one place: either in {env.path} or in {setting.path}.", risk=Risk.CHANGES_FILES)],
     )  # fmt: skip

@@ -6,19 +6,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ot_doctor.check import Cause, Confidence, Finding, Seen, Status, Step, failed, warned
-from ot_doctor.evidence import Attempt, Location, Record
+from ot_doctor.check import Cause, Confidence, Finding, Risk, Seen, Status, Step, failed, unknown, warned
+from ot_doctor.evidence import Attempt, Location, Record, WorkerLog
 
-from ._log_remedies import WORDS, cut_off_remedy, not_had_remedy, remedy
-from ._log_verdict import ACCESS, NETWORK, Verdict, judge, judge_unnamed
+from ._log_remedies import WORDS, cut_off_remedy, remedy, unknown_remedy
+from ._log_verdict import ACCESS, NETWORK, LogVerdict, judge, judge_unnamed
 from ._present import Present
 from ._remedies import recreate, run_again
 
-PROVEN = "Token and agreements are proven good: do not create another token."
-_NOT_HAD = "a model could not be had, and the log does not say why"
+PROVEN = "The token and the access to the models work: you do not need a new token."
+_NOT_LOADED = "a model could not be loaded"
 _THE_HUB = "huggingface.co"  # so that a GPU's failure is not taken for what it comes from
 _LINES_SHOWN = 8
 _LINE_LENGTH = 300
+_SAID = 200
+_GET_THE_LOG = "docker logs opentranscribe-celery-worker > worker.log 2>&1"
 
 
 def finding(
@@ -30,7 +32,7 @@ def finding(
     now: Present,
     special: str = "",
 ) -> Finding:
-    """What failed (a clause), and why: a failure, or a warning where it has been mended since.
+    """What failed (a clause), and why: a failure, or a warning where it has been fixed since.
 
     ``special`` is what the deciding signature says to do, in place of what helps against its cause in general.
     """
@@ -46,8 +48,8 @@ def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
     """The same for an attempt whose lines name no cause."""
     seen = [seen_record(attempt.worker, record) for record in attempt.decisive]
     verdict = judge_unnamed(attempt, now)
-    if attempt.cut_off and verdict.cause is Cause.UNRECOGNISED and not verdict.mended:
-        how = "was told to stop" if attempt.stopped else "stopped, or was started anew, without a line that says why,"
+    if attempt.cut_off and verdict.cause is Cause.UNRECOGNISED and not verdict.fixed:
+        how = "was told to stop" if attempt.stopped else "stopped, or was started again, without a line that says why,"
         proven = f" {PROVEN}" if now.access_proven else ""
         return failed(
             Cause.UNRECOGNISED,
@@ -57,42 +59,44 @@ def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
             remedy=cut_off_remedy(attempt.worker, attempt.stopped, now),
             confidence=Confidence.POSSIBLE,
         )
-    if attempt.about_the_hub and verdict.cause is Cause.UNRECOGNISED and not verdict.mended:
-        proven = f" Access is fine now. {PROVEN}" if now.access_proven else ""
+    if verdict.cause is Cause.UNRECOGNISED and not verdict.fixed:
+        proven = f" {PROVEN}" if now.access_proven else ""
+        line = _last_line(attempt)
         return failed(
             Cause.UNRECOGNISED,
-            f"{what}: {_NOT_HAD}.{proven}",
-            subject=_THE_HUB,
+            f"{what}, and ot-doctor does not know the reason.{f' The log says: {line}' if line else ''}{proven}",
+            subject=_THE_HUB if attempt.about_the_hub else None,
             expected="a diarization that succeeds",
             evidence=seen,
-            remedy=not_had_remedy(now),
+            remedy=unknown_remedy(attempt.about_the_hub, now),
             confidence=Confidence.POSSIBLE,
         )
     return _of(what, verdict, False, seen, now)
 
 
-def _of(what: str, verdict: Verdict, certain: bool, seen: list[Seen], now: Present) -> Finding:
+def _of(what: str, verdict: LogVerdict, certain: bool, seen: list[Seen], now: Present) -> Finding:
     words = WORDS.get(verdict.cause, verdict.cause.value)
     about = f" ({verdict.subject})" if verdict.subject else ""
-    if verdict.mended:
-        known = words if verdict.cause is not Cause.UNRECOGNISED else _NOT_HAD
+    if verdict.fixed:
+        known = words if verdict.cause is not Cause.UNRECOGNISED else _NOT_LOADED
+        again = " Run the job again." if now.running else ""
         proven = f" {PROVEN}" if now.access_proven and verdict.cause in ACCESS | {Cause.UNRECOGNISED} else ""
         return warned(
-            f"{what}: {known}{about}. {verdict.mended} Run the job again.{proven}",
+            f"{what}: {known}{about}. {verdict.fixed}{again}{proven}",
             cause=verdict.cause,
             subject=verdict.subject,
             evidence=seen,
-            remedy=[run_again()],
+            remedy=[run_again()] if again else [],
         )
     notes = ""
     if verdict.inferred:
-        notes = " The log's own words could mean many things; this is what is wrong now."
+        notes = " The log's message is ambiguous; this is what is wrong right now."
     if now.hub_reachable and verdict.cause in NETWORK:
         notes += " This machine reaches the Hub now; the container may have another way out."
     if now.access_proven and verdict.cause not in ACCESS:
         notes += f" {PROVEN}"
     confidence = Confidence.CERTAIN if certain or verdict.confirmed else Confidence.LIKELY
-    if verdict.cause is Cause.UNRECOGNISED:
+    if verdict.cause is Cause.UNRECOGNISED:  # of a signature that somebody wrote
         confidence = Confidence.POSSIBLE
     return failed(
         verdict.cause,
@@ -105,13 +109,25 @@ def _of(what: str, verdict: Verdict, certain: bool, seen: list[Seen], now: Prese
     )
 
 
+def not_a_worker_log(log: WorkerLog) -> Finding | None:
+    """What to say of files in which nothing is a worker's; ``None`` where something is."""
+    if not log.sources or any(source.of_a_worker for source in log.sources):
+        return None
+    names = " and ".join(source.name for source in log.sources)
+    lines = "no line" if any(source.lines_read for source in log.sources) else "no lines at all, so no line"
+    return unknown(
+        f"{names} has {lines} of an OpenTranscribe worker.",
+        remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG, risk=Risk.CHANGES_FILES)],
+    )
+
+
 def known_cause(name: str | None) -> Cause:
     """The cause of that name; a name outside the vocabulary (somebody's own signatures) explains nothing."""
     return next((cause for cause in Cause if cause.value == name), Cause.UNRECOGNISED)
 
 
 def seen_record(worker: str, record: Record) -> Seen:
-    """A log record as evidence: where it stands, when it was written, and its telling lines."""
+    """A log record as evidence: where it is, when it was written, and its relevant lines."""
     first, last = record.lines
     lines = f"line {first}" if first == last else f"lines {first}-{last}"
     at = f", {moment(record.at)}" if record.at else ""
@@ -126,12 +142,19 @@ def location(worker: str, record: Record) -> Location:
     return Location(container=worker, line=first, last_line=last, at=record.at)
 
 
+def _last_line(attempt: Attempt) -> str:
+    """The line that says most: the last one of the last record."""
+    texts = [record.text for record in attempt.decisive] or [hit.record.text for hit in attempt.hits]
+    lines = [line.strip() for text in texts[-1:] for line in text.splitlines() if line.strip()]
+    return next((line if len(line) <= _SAID else f"{line[:_SAID]}…" for line in reversed(lines)), "")
+
+
 def moment(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "a time that is not known"
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "an unknown time"
 
 
 def _shortened(text: str) -> str:
-    """The beginning and the end: a traceback's cause stands last."""
+    """The beginning and the end: a traceback's cause comes last."""
     lines = [line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]}…" for line in text.splitlines() if line.strip()]
     if len(lines) > _LINES_SHOWN:
         lines = [*lines[:3], "…", *lines[4 - _LINES_SHOWN :]]

@@ -15,6 +15,7 @@ from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, H
 
 from ._cache_state import download_needed, failing_cause, has_room
 from ._present import Present
+from ._tokens import fault_of
 
 TOKEN = frozenset({Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID})
 ACCESS = TOKEN | {Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND}
@@ -35,23 +36,24 @@ _ANSWERS: Mapping[Answer, Cause] = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LogVerdict:
     cause: Cause
     subject: str | None
-    mended: str = ""  # why it does not count any more
+    fixed: str = ""  # why it does not count any more
     confirmed: bool = False  # present evidence says the same
     inferred: bool = False  # present evidence names it, where the log's own text could mean many things
 
 
-def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Verdict:
+def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> LogVerdict:
     """What the log's cause amounts to now."""
-    verdict = Verdict(cause, subject)
+    verdict = LogVerdict(cause, subject)
     if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
-        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+        return replace(verdict, fixed="The model cache is complete and readable now, so the worker does not need the Hub.")
     if cause in ACCESS:
-        return _access(verdict, certain, now)
+        access = _access(verdict, certain, now)
+        return (_closed_cache(now) or access) if access.fixed else access
     if cause in SERVER and now.hub_reachable:
-        return replace(verdict, mended="The Hub answers properly now.")
+        return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:
         return _disk(verdict, now)
     if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY):
@@ -61,65 +63,83 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
     return verdict
 
 
-def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
+def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
     """What a failure amounts to whose lines name no cause: what is there now and can look like it decides.
 
-    Generic texts say only that a model could not be had. An attempt that the worker's own end cut off may have run out of
+    Generic texts say only that a model could not be loaded. An attempt that the worker's own end cut off may have run out of
     memory, without a word.
     """
-    verdict = Verdict(Cause.UNRECOGNISED, None)
+    verdict = LogVerdict(Cause.UNRECOGNISED, None)
     if attempt.about_the_hub:
         return _unnamed_of_the_hub(verdict, attempt, now)
     if attempt.cut_off and not attempt.stopped and not isinstance(now.workers, Unavailable):
         killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed), None)
         if killed:
-            return Verdict(Cause.OUT_OF_MEMORY, killed.name, inferred=True)
+            return LogVerdict(Cause.OUT_OF_MEMORY, killed.name, inferred=True)
     return verdict
 
 
-def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Verdict:
-    if now.suffices:
-        return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
+def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> LogVerdict:
+    if now.suffices:  # such a cache explains nothing where it was there before the failure
+        since = _changed_since(attempt, now)
+        return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.") if since else verdict
     if bad := _bad_token(now):
-        return Verdict(bad, TOKEN_NAME, inferred=True)
-    storing = replace(_permission(Verdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
-    if storing.confirmed:
-        return replace(storing, confirmed=False)
+        return LogVerdict(bad, TOKEN_NAME, inferred=True)
+    if closed := _closed_cache(now):
+        return closed
     if isinstance(now.cache, ModelCache) and isinstance(now.host, Host) and download_needed(now.cache):
-        disk = _disk(Verdict(Cause.DISK_FULL, None), now)
-        if not disk.mended and any(space.purpose is Purpose.MODEL_CACHE for space in now.host.spaces):
+        disk = _disk(LogVerdict(Cause.DISK_FULL, None), now)
+        if not disk.fixed and any(space.purpose is Purpose.MODEL_CACHE for space in now.host.spaces):
             return replace(disk, inferred=True)
     repos = [hit.subject for hit in attempt.hits if hit.generic and hit.subject]
     named = next((repo for repo in reversed(repos) if any(a.repo == repo for a in now.answers(repo))), None)
-    access = _access(Verdict(Cause.GATED_NOT_ACCEPTED, named), False, now)
+    access = _access(LogVerdict(Cause.GATED_NOT_ACCEPTED, named), False, now)
     if access.confirmed:
         return replace(access, confirmed=False, inferred=True)
-    content = _content(Verdict(Cause.OFFLINE_CACHE_MISSING, named), now)
+    content = _content(LogVerdict(Cause.OFFLINE_CACHE_MISSING, named), now)
     if content.confirmed:
         return replace(content, confirmed=False, inferred=True)
-    if access.mended and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
-        return replace(verdict, mended="Access is fine now.")
+    if access.fixed and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
+        return replace(verdict, fixed="Access is fine now.")
     return verdict
 
 
-def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
+def _changed_since(attempt: Attempt, now: Present) -> str:
+    """What is newer than the failure and can have ended it; empty where nothing is known to be."""
+    failed_at = attempt.ended_at or attempt.started_at
+    if failed_at is None:
+        return ""
+    if isinstance(now.cache, ModelCache) and now.cache.changed_at and now.cache.changed_at > failed_at:
+        return f"The cached models were changed after that ({now.cache.changed_at:%Y-%m-%d %H:%M:%S} UTC)"
+    running = () if isinstance(now.workers, Unavailable) else now.workers.diarizers
+    started = next((w.started_at for w in running if w.running and w.started_at and w.started_at > failed_at), None)
+    return f"The worker was started after that ({started:%Y-%m-%d %H:%M:%S} UTC)" if started else ""
+
+
+def _closed_cache(now: Present) -> LogVerdict | None:
+    """A cache that the worker cannot use now: it hides the stored log-in too, so a refusal can come from it."""
+    found = replace(_permission(LogVerdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
+    return replace(found, confirmed=False) if found.confirmed else None
+
+
+def _access(verdict: LogVerdict, certain: bool, now: Present) -> LogVerdict:
     about_token = verdict.cause in TOKEN
     subject = TOKEN_NAME if about_token else verdict.subject
     bad = _bad_token(now)
     if bad and (about_token or not certain):
-        return Verdict(bad, TOKEN_NAME, confirmed=True)
+        return LogVerdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
     if answers and all(answer.answer is Answer.OK for answer in answers):
-        return replace(verdict, subject=subject, mended="Access is fine now.")
+        return replace(verdict, subject=subject, fixed="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
     if refusal is None or bad:
         return replace(verdict, subject=subject)
     cause = _ANSWERS[refusal.answer]
     if cause in TOKEN:
-        return Verdict(cause, TOKEN_NAME, confirmed=True)
+        return LogVerdict(cause, TOKEN_NAME, confirmed=True)
     if cause is Cause.TOKEN_SCOPE and isinstance(now.hub, Hub):
-        return Verdict(cause, now.hub.identity.token_name or TOKEN_NAME, confirmed=True)
-    return Verdict(cause, refusal.repo, confirmed=True)
+        return LogVerdict(cause, now.hub.identity.token_name or TOKEN_NAME, confirmed=True)
+    return LogVerdict(cause, refusal.repo, confirmed=True)
 
 
 def _bad_token(now: Present) -> Cause | None:
@@ -128,25 +148,23 @@ def _bad_token(now: Present) -> Cause | None:
         value = now.token.value
         if value is None or value.blank:
             return Cause.TOKEN_MISSING
-        if value.shape.placeholder:
-            return Cause.TOKEN_PLACEHOLDER
-        if not value.shape.well_formed:
-            return Cause.TOKEN_MALFORMED
+        if fault := fault_of(value.shape):
+            return fault
     if isinstance(now.hub, Hub) and now.hub.identity.answer in (Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN):
         return Cause.TOKEN_INVALID
     return None
 
 
-def _disk(verdict: Verdict, now: Present) -> Verdict:
+def _disk(verdict: LogVerdict, now: Present) -> LogVerdict:
     if isinstance(now.host, Unavailable):
         return verdict
     if has_room(now.host):
-        return replace(verdict, mended="There is room for the models now.")
+        return replace(verdict, fixed="There is room for the models now.")
     place = next((space.path for space in now.host.spaces if space.purpose is Purpose.MODEL_CACHE), verdict.subject)
     return replace(verdict, subject=place)
 
 
-def _permission(verdict: Verdict, now: Present) -> Verdict:
+def _permission(verdict: LogVerdict, now: Present) -> LogVerdict:
     if isinstance(now.cache, Unavailable) or _outside(verdict.subject, now.cache):
         return verdict
     access, root = now.cache.access, now.cache.root
@@ -154,9 +172,9 @@ def _permission(verdict: Verdict, now: Present) -> Verdict:
     needed = download_needed(now.cache)
     if access.readable is False or (needed and (access.writable is False or root.read_only)):
         readonly = root.read_only and access.readable is not False
-        return Verdict(Cause.CACHE_READONLY if readonly else Cause.CACHE_PERMISSION, place, confirmed=True)
+        return LogVerdict(Cause.CACHE_READONLY if readonly else Cause.CACHE_PERMISSION, place, confirmed=True)
     if access.readable and (access.writable or not needed):
-        return replace(verdict, subject=place, mended="The worker's user may use the model cache now.")
+        return replace(verdict, subject=place, fixed="The worker can read and write what it needs in the model cache now.")
     return replace(verdict, subject=place)
 
 
@@ -168,7 +186,7 @@ def _outside(path: str | None, cache: ModelCache) -> bool:
     return not path.startswith(within)
 
 
-def _content(verdict: Verdict, now: Present) -> Verdict:
+def _content(verdict: LogVerdict, now: Present) -> LogVerdict:
     if isinstance(now.cache, Unavailable):
         return verdict
     required = [model for model in now.cache.models if model.required]
@@ -177,16 +195,16 @@ def _content(verdict: Verdict, now: Present) -> Verdict:
     if verdict.cause is Cause.MODEL_CORRUPT:
         return _corrupt(verdict, meant, worst)
     if now.cache.access.readable is False:
-        return Verdict(Cause.CACHE_PERMISSION, now.cache.root.path or now.cache.root.container_path, confirmed=True)
+        return LogVerdict(Cause.CACHE_PERMISSION, now.cache.root.path or now.cache.root.container_path, confirmed=True)
     if worst:
-        return Verdict(worst[0], worst[1].repo, confirmed=True)
+        return LogVerdict(worst[0], worst[1].repo, confirmed=True)
     return verdict
 
 
-def _corrupt(verdict: Verdict, meant: list[CachedModel], worst: tuple[Cause, CachedModel] | None) -> Verdict:
-    """A file may be damaged in its middle, where nobody looked: only its absence disproves that."""
+def _corrupt(verdict: LogVerdict, meant: list[CachedModel], worst: tuple[Cause, CachedModel] | None) -> LogVerdict:
+    """A file may be damaged in its middle, where nothing looks: only its absence disproves that."""
     if worst and worst[0] is Cause.MODEL_CORRUPT:
-        return Verdict(Cause.MODEL_CORRUPT, worst[1].repo, confirmed=True)
+        return LogVerdict(Cause.MODEL_CORRUPT, worst[1].repo, confirmed=True)
     if meant and not all(model.present for model in meant):
-        return replace(verdict, mended="The damaged files are gone; the next job downloads them anew.")
+        return replace(verdict, fixed="The damaged files are gone; the next job downloads them again.")
     return verdict

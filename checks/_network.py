@@ -1,4 +1,4 @@
-"""What the Hub's answers mean when they say nothing about token or access, and how to look closer."""
+"""What the Hub's answers mean when they say nothing about token or access, and how to find out more."""
 
 from __future__ import annotations
 
@@ -19,15 +19,26 @@ CAUSES: Mapping[Answer, Cause] = {
     Answer.UNAVAILABLE: Cause.HUB_UNAVAILABLE,
 }
 
+# What happened, as the end of a sentence that says which request it was.
+WHY: Mapping[Answer, str] = {
+    Answer.DNS: "the name does not resolve",
+    Answer.REFUSED: "the connection was refused or cut",
+    Answer.TIMEOUT: "it did not answer in time",
+    Answer.TLS: "the encrypted connection failed",
+    Answer.PROXY: "a proxy or a policy answered instead",
+    Answer.RATE_LIMITED: "it answered 429 (too many requests)",
+    Answer.UNAVAILABLE: "it answered with a server error (5xx)",
+}
+
 _ADVICE: Mapping[Answer, str] = {
-    Answer.DNS: "See whether the container resolves the name; if not, mend the name server that Docker uses.",
-    Answer.REFUSED: "See whether the container gets through; a firewall between this machine and the Hub may refuse it.",
-    Answer.TIMEOUT: "See whether the container gets through; a firewall may swallow the packets, or a proxy may be needed.",
-    Answer.TLS: "See what certificate the container meets. Where a proxy inspects TLS, give its CA to the worker "
-    "(REQUESTS_CA_BUNDLE and SSL_CERT_FILE in .env, the file mounted); also look at the machine's clock.",
-    Answer.PROXY: "See what answers in the Hub's place: a proxy (HTTPS_PROXY of the container), a captive portal, a policy.",
-    Answer.RATE_LIMITED: "Wait a few minutes, then run ot-doctor again: the Hub limits requests.",
-    Answer.UNAVAILABLE: "Try again later: the Hub itself has trouble.",
+    Answer.DNS: "Check that the container resolves the name; if not, fix Docker's DNS server.",
+    Answer.REFUSED: "Test the connection from inside the container; a firewall between this machine and the Hub may refuse it.",
+    Answer.TIMEOUT: "Test the connection from inside the container; a firewall may drop the packets, or a proxy may be needed.",
+    Answer.TLS: "Test the certificate from inside the container. If a proxy inspects TLS, give its CA to the worker "
+    "(mount the file, and name it in REQUESTS_CA_BUNDLE and SSL_CERT_FILE in .env). Also check the machine's clock.",
+    Answer.PROXY: "Find out what answers instead of the Hub: a proxy (HTTPS_PROXY of the container), a log-in page, or a policy.",
+    Answer.RATE_LIMITED: "Wait a few minutes, then run ot-doctor again: the Hub limits the number of requests.",
+    Answer.UNAVAILABLE: "Try again later: the Hub itself has a problem.",
 }
 
 

@@ -37,6 +37,11 @@ class Present:
         return isinstance(self.cache, ModelCache) and self.cache.suffices
 
     @property
+    def running(self) -> bool:
+        """A worker is there that takes jobs; also where Docker was not asked."""
+        return isinstance(self.workers, Unavailable) or any(worker.running for worker in self.workers.diarizers)
+
+    @property
     def hub_reachable(self) -> bool:
         return isinstance(self.hub, Hub) and self.hub.public.answer is Answer.OK
 

@@ -15,26 +15,32 @@ BOX = "Read access to contents of all public gated repos you can access"
 def refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, str, str, tuple[Step, ...]]:
     """A 403's cause, message, subject and remedy."""
     account = hub.identity.account
-    who = f"the account '{account}'" if account else "the token's account"
+    who = f"The account '{account}'" if account else "The token's account"
+    whose = who[0].lower() + who[1:]
     if answer is Answer.SCOPE:
         name = hub.identity.token_name
-        the_token = f"the token '{name}'" if name else "the token"
-        tick = Step(f'Edit {the_token} and tick "{BOX}" (or create a token of type Read).', url=TOKEN_SETTINGS)
-        look = Step(f"See that {who} has accepted the agreement of {model.repo}.", url=model.url)
-        message = f"{the_token} is fine-grained and may not read public gated repositories such as {label}"
+        the_token = f"token '{name}'" if name else "token"
+        tick = Step(f'Either edit the {the_token} and tick "{BOX}", or create a token (type: Read).', url=TOKEN_SETTINGS)
+        look = Step(
+            f"Check that {whose} has accepted the terms of {model.repo}: the page then says "
+            '"You have been granted access to this model".', url=model.url,
+        )  # fmt: skip
+        message = f"The {the_token} is fine-grained and lacks permission for public gated repositories such as {label}."
         return Cause.TOKEN_SCOPE, message, name or TOKEN_NAME, (tick, look, run_again())
     if answer is Answer.PENDING:
-        wait = Step("Wait until the authors have granted it; this page shows the state.", url=GATED_SETTINGS)
-        message = f"{who} has asked for access to {label}, and it is not granted yet"
+        wait = Step("Wait until the authors grant the request; this page shows its state.", url=GATED_SETTINGS)
+        message = f"{who} has requested access to {label}, and the request is not granted yet."
         return Cause.GATED_PENDING, message, model.repo, (wait, run_again())
     if answer is Answer.REJECTED:
-        ask = Step(f"Ask the authors of {model.repo} again, or use a token of another account that has access.", url=model.url)
-        message = f"the request of {who} for access to {label} was rejected"
+        ask = Step(
+            f"Either ask the authors of {model.repo} again, or use the token of an account that has access.", url=model.url
+        )
+        message = f"The request of {whose} for access to {label} was rejected."
         return Cause.GATED_NOT_ACCEPTED, message, model.repo, (ask, run_again())
     steps = [accept(model.repo, account)]
     if hub.identity.can_read_gated is False:
-        steps.append(Step(f'The token is fine-grained as well: edit it and tick "{BOX}".', url=TOKEN_SETTINGS))
-    return Cause.GATED_NOT_ACCEPTED, f"{who} has not accepted the agreement of {label}", model.repo, (*steps, run_again())
+        steps.append(Step(f'The token is also fine-grained: edit it and tick "{BOX}".', url=TOKEN_SETTINGS))
+    return Cause.GATED_NOT_ACCEPTED, f"{who} has not accepted the terms of {label}.", model.repo, (*steps, run_again())
 
 
 def weighed(
@@ -42,16 +48,16 @@ def weighed(
     answer: FileAnswer, remedy: tuple[Step, ...],
 ) -> Finding:  # fmt: skip
     """A refusal weighs as much as the model does."""
-    expected = f"{model.repo} may be downloaded: {model.purpose}"
+    expected = f"{model.repo} can be downloaded: {model.purpose}"
     if needed:
         return fault(cache, cause, message, subject=subject, expected=expected, evidence=[seen_answer(answer)], remedy=remedy)
-    if line in (ReleaseLine.V0_4, ReleaseLine.V0_5):
-        text = f"not needed, and not accessible: {message} ({model.purpose})"
+    if line is not ReleaseLine.UNKNOWN:
+        text = f"{model.repo} is optional ({model.purpose}) and not accessible. {message}"
         return passed(text, subject=model.repo, evidence=[seen_answer(answer)])
-    matter = "speakers are still separated" if line is ReleaseLine.V0_3 else "whether the release that runs needs it is not known"
     return warned(
-        f"{message}; {matter} ({model.purpose})", cause=cause, subject=subject, evidence=[seen_answer(answer)], remedy=remedy
-    )
+        f"{message} It is not known whether your release needs it ({model.purpose}).",
+        cause=cause, subject=subject, evidence=[seen_answer(answer)], remedy=remedy,
+    )  # fmt: skip
 
 
 def seen_answer(answer: FileAnswer) -> Seen:

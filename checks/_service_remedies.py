@@ -8,17 +8,19 @@ from shlex import quote
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Workers
 
+from ._remedies import ALONE
+
 SERVICES: Mapping[Cause, tuple[str, str, str]] = {
     Cause.BROKER_UNREACHABLE: (
         "redis",
         "Start Redis.",
-        "Where it runs, see its log, and whether REDIS_PASSWORD in the .env is the one that it was started with.",
+        "If it is running, read its log, and check that REDIS_PASSWORD in the .env is the one that it was started with.",
     ),
     Cause.NATIVE_UNAVAILABLE: (
         "diar-native",
         "Start the native engine.",
-        "Where it has no models, look for 'provisioning' in the log of the service backend. PyAnnote stands in where the .env "
-        "does not have ENGINE_DIARIZER_REQUIRE_SIDECAR=true.",
+        "If it has no models, look for 'provisioning' in the log of the service backend. PyAnnote does its work unless the .env "
+        "has ENGINE_DIARIZER_REQUIRE_SIDECAR=true.",
     ),
 }
 _SCRATCH = "/scratch/opentranscribe"
@@ -28,8 +30,8 @@ def start_service(cause: Cause, deployment: Deployment | Unavailable) -> list[St
     """Start a service that the worker needs."""
     service, text, more = SERVICES[cause]
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
-        return [Step(f"{text} Its service is {service}.", risk=Risk.RESTARTS), Step(more)]
-    return [Step(text, command=deployment.compose(f"up -d --no-deps {service}"), risk=Risk.RESTARTS), Step(more)]
+        return [Step(f"{text} The Compose service is {service}.", risk=Risk.RESTARTS), Step(more)]
+    return [Step(text, command=deployment.compose(f"up -d {ALONE} {service}"), risk=Risk.RESTARTS), Step(more)]
 
 
 def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:

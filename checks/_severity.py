@@ -13,9 +13,9 @@ def hub_not_needed(cache: ModelCache | Unavailable) -> str:
     if isinstance(cache, Unavailable):
         return ""
     if cache.suffices:
-        return "the model cache is complete and readable, so the worker does not need it now"
+        return "The model cache is complete and readable, so the worker does not need the Hub now."
     if cache.offline:
-        return f"{cache.offline} keeps the worker from asking the Hub, so it makes no difference now"
+        return f"{cache.offline} keeps the worker from asking the Hub, so this makes no difference now."
     return ""
 
 
@@ -32,11 +32,11 @@ def fault(
     """A failure; a warning when the worker does not need the Hub."""
     spared = hub_not_needed(cache)
     if spared:
-        return warned(f"{message}; {spared}", cause=cause, remedy=remedy, subject=subject, expected=expected, evidence=evidence)
+        return warned(f"{message} {spared}", cause=cause, remedy=remedy, subject=subject, expected=expected, evidence=evidence)
     return failed(cause, message, remedy=remedy, subject=subject, expected=expected, evidence=evidence)
 
 
-def not_told(
+def unanswered(
     cache: ModelCache | Unavailable,
     message: str,
     *,
@@ -49,6 +49,6 @@ def not_told(
     spared = hub_not_needed(cache)
     if spared:
         return warned(
-            f"{message}; {spared}", cause=cause, remedy=remedy, subject=subject, evidence=evidence, confidence=Confidence.LIKELY
+            f"{message} {spared}", cause=cause, remedy=remedy, subject=subject, evidence=evidence, confidence=Confidence.LIKELY
         )
     return unknown(message, cause=cause, remedy=remedy, subject=subject, evidence=evidence)

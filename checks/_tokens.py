@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ot_doctor.check import Seen
-from ot_doctor.evidence import TOKEN_NAME, EnvFile, Secret, Unavailable, WorkerToken
+from ot_doctor.check import Cause, Seen
+from ot_doctor.evidence import TOKEN_NAME, EnvFile, Secret, Shape, Unavailable, WorkerToken
 
 
 def usable(value: object) -> bool:
@@ -11,7 +11,19 @@ def usable(value: object) -> bool:
     return isinstance(value, Secret) and value.shape.well_formed and not value.shape.placeholder
 
 
-def mended_in_file(token: WorkerToken, env: EnvFile | Unavailable) -> bool:
+def fault_of(shape: Shape) -> Cause | None:
+    """What is wrong with a value, by its shape; ``None`` where it can be a token."""
+    if shape.placeholder and not is_comment(shape):
+        return Cause.TOKEN_PLACEHOLDER
+    return None if shape.well_formed else Cause.TOKEN_MALFORMED
+
+
+def is_comment(shape: Shape) -> bool:
+    """Whether Compose took a comment for the value: ``KEY= # note``."""
+    return any(odd.position == 1 and odd.code_point == "U+0023" for odd in shape.odd)
+
+
+def fixed_in_file(token: WorkerToken, env: EnvFile | Unavailable) -> bool:
     """The ``.env`` has a usable token by now, and the container another value."""
     if isinstance(env, Unavailable) or not token.from_container:
         return False

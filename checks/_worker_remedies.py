@@ -7,6 +7,8 @@ from shlex import quote
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Worker
 
+from ._remedies import ALONE
+
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 
 
@@ -16,29 +18,31 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         return [Step(f"Start {worker.name} again.", risk=Risk.RESTARTS)]
     name = quote(worker.name)
     if worker.status == "paused":
-        return [Step("Let it go on.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
+        return [Step("Let the worker continue.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
     service = quote(worker.compose.service)
-    force = "" if worker.status in ("exited", "created") else "--force-recreate "
+    # What else it needs is started too, and nothing that is there is replaced.
+    how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
     if worker.compose.service and deployment.compose_files:
-        start = Step("Start the worker again.", command=deployment.compose(f"up -d {force}{service}"), risk=Risk.RESTARTS)
+        command = deployment.compose(f"up -d {how} {service}")
+        start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS)
     else:
-        start = Step("Start the worker again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)
+        start = Step(f"Start {worker.name} again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)
     return [start, last_lines(worker, deployment)]
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:
     command = None if isinstance(deployment, Unavailable) else deployment.docker(f"logs --tail 50 {quote(worker.name)}")
-    return Step("Where it ends again by itself, its last lines say why.", command=command)
+    return Step("If it stops again, read its last lines.", command=command)
 
 
 def gpu_steps() -> list[Step]:
     """What to do when the engine cannot provide a GPU."""
     return [
-        Step("See which GPUs there are.", command="nvidia-smi -L"),
-        Step("'could not select device driver': install the NVIDIA container toolkit.", url=TOOLKIT),
+        Step("List the GPUs of this machine.", command="nvidia-smi -L"),
+        Step("If the error is 'could not select device driver', install the NVIDIA container toolkit.", url=TOOLKIT),
         Step(
-            "'unknown device': set GPU_DEVICE_ID (for celery-worker-gpu-scaled: GPU_SCALE_DEVICE_ID, 2 by default) "
-            "in the .env to a number that exists.",
+            "If the error is 'unknown device', set GPU_DEVICE_ID (for celery-worker-gpu-scaled: GPU_SCALE_DEVICE_ID, 2 by "
+            "default) in the .env to a number from that list.",
             risk=Risk.CHANGES_FILES,
         ),
     ]

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
-from ot_doctor.evidence import CachedModel, Deployment, ModelCache, ReleaseLine, Unavailable, Worker, Workers
+from ot_doctor.evidence import (
+    AS_ROOT,
+    Answer,
+    CachedModel,
+    Deployment,
+    Host,
+    Hub,
+    ModelCache,
+    Purpose,
+    ReleaseLine,
+    Unavailable,
+    Worker,
+    Workers,
+)
 
 from ._cache_remedies import copy_from_elsewhere, remove_model
-from ._cache_state import Condition, cache_worker, condition, gaps, seen_at, what_is_missing
+from ._cache_state import Condition, cache_worker, condition, gaps, seen_at, what_is_missing, what_ran_out
 from ._cache_unfetched import misplaced, offline
 from ._remedies import run_again
 
@@ -21,22 +35,25 @@ from ._remedies import run_again
     family=Family.CACHE,
     causes=(Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.MODEL_CORRUPT, Cause.OFFLINE_CACHE_MISSING),
 )
-def cache_complete(cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable) -> Iterator[Finding]:
+def cache_complete(
+    cache: ModelCache, deployment: Deployment, workers: Workers | Unavailable, hub: Hub | Unavailable, host: Host | Unavailable
+) -> Iterator[Finding]:
     """With a complete cache the worker needs neither token nor network.
 
     Every file that the release needs is looked for where that release looks:
     v0.4 under huggingface/hub, v0.1 to v0.3 under torch/pyannote, each in a
     folder models--organisation--name. Links are followed as the container sees
-    them, and the first bytes tell a model from an HTML page or a git-lfs pointer.
+    them, and the first bytes distinguish a model from an HTML page or a
+    git-lfs pointer.
 
     Models that are not there yet are downloaded by the next job, about 40 MB;
-    so is what a broken-off download left out. It fails where nothing would
-    fetch them (offline mode), where a damaged file would be used as it is, and
-    where models lie in a folder that no release looks at: the setup guide's tar
-    recipe keeps the path home/…/.cache/torch/pyannote and puts them there.
+    so is what an interrupted download left out. It fails if nothing would
+    download them (offline mode), if a damaged file would be used, and if the
+    models are in a folder where no release looks: the setup guide's tar recipe
+    keeps the path home/…/.cache/torch/pyannote and puts them there.
 
-    To mend: remove the folder of a damaged model, move misplaced ones, or copy
-    whole folders with their links from a connected machine (tar, rsync -a).
+    To fix it, remove the folder of a damaged model, move misplaced ones, or
+    copy whole folders with their links from a connected machine (tar, rsync -a).
     """
     worker = cache_worker(cache, workers)
     if cache.replaced and worker is not None:
@@ -47,26 +64,55 @@ def cache_complete(cache: ModelCache, deployment: Deployment, workers: Workers |
     yield from misplaced(cache, deployment, worker, required)
     yield from offline(cache, deployment, worker, required)
     for model in required:
-        yield from _one(cache, deployment, worker, model)
+        yield from _one(cache, deployment, worker, model, _outlook(cache, model, hub, host))
     if cache.old_layout and deployment.line is not ReleaseLine.V0_3:
         yield passed(
-            f"Old v0.3 files lie in {_parents(cache.old_layout)}; this release does not use them and downloads its own.",
+            f"Old v0.3 files are in {_parents(cache.old_layout)}. This release does not use them and downloads its own.",
             evidence=[Seen("cache", path, "not used by this release") for path in cache.old_layout],
         )
 
 
-def _one(cache: ModelCache, deployment: Deployment, worker: Worker | None, model: CachedModel) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class _Outlook:
+    """Whether the next job gets what is missing."""
+
+    text: str
+    good: bool
+
+
+def _outlook(cache: ModelCache, model: CachedModel, hub: Hub | Unavailable, host: Host | Unavailable) -> _Outlook:
+    if cache.access.writable is False or cache.root.read_only:
+        return _Outlook("It cannot be stored: see the check cache-permissions.", False)
+    if isinstance(host, Host) and any(what_ran_out(space) for space in host.spaces if space.purpose is Purpose.MODEL_CACHE):
+        return _Outlook("There is no room for it: see the check disk-space.", False)
+    if isinstance(hub, Unavailable):
+        return _Outlook("The next job tries to download it; the Hub was not asked whether it can.", True)
+    if not hub.token_sent:
+        return _Outlook("It cannot be downloaded without a usable token: see the token checks.", False)
+    answer = hub.of(model.repo)
+    if hub.public.answer.unreachable or (answer and answer.answer.unreachable):
+        return _Outlook("It cannot be downloaded while the Hub cannot be reached: see the check hub-reachable.", False)
+    if answer is None or answer.answer is Answer.NOT_ASKED:
+        return _Outlook("The next job tries to download it.", True)
+    if answer.answer is not Answer.OK:
+        return _Outlook("It cannot be downloaded now: see the check model-access.", False)
+    return _Outlook("The next job downloads what is missing.", True)
+
+
+def _one(
+    cache: ModelCache, deployment: Deployment, worker: Worker | None, model: CachedModel, outlook: _Outlook
+) -> Iterator[Finding]:
     state = condition(cache, model)
     if state is Condition.COMPLETE:
         size = sum(file.size for file in model.files) / 1e6
         yield passed(
-            f"{model.repo} is complete: {model.path} ({size:.1f} MB)", subject=model.repo, evidence=[seen_at(model, "complete")]
+            f"{model.repo} is complete: {model.path} ({size:.1f} MB).", subject=model.repo, evidence=[seen_at(model, "complete")]
         )
     elif state is Condition.CORRUPT:
         names = ", ".join(f"{file.name} ({file.state.value})" for file in model.corrupt)
         yield failed(
             Cause.MODEL_CORRUPT,
-            f"{model.repo} is damaged, and is used as it is: {names}",
+            f"{model.repo} is damaged, and the worker will load it all the same: {names}.",
             subject=model.repo,
             expected="files that are models",
             evidence=[Seen("cache", f.path or model.path, f"{f.state.value}, {f.size} bytes") for f in model.corrupt],
@@ -74,75 +120,77 @@ def _one(cache: ModelCache, deployment: Deployment, worker: Worker | None, model
         )
     elif state is Condition.UNREADABLE:
         if cache.access.readable is False:
-            yield skipped(f"{model.repo} cannot be looked at: the check cache-permissions says why.", subject=model.repo)
+            yield skipped(f"{model.repo} could not be checked: see the check cache-permissions.", subject=model.repo)
         else:
             yield unknown(
-                f"{model.repo} could not be looked at: {model.path} may not be read by the user who runs ot-doctor.",
+                f"You are not allowed to read {model.path}.",
                 subject=model.repo,
                 evidence=[seen_at(model, "not readable from here")],
-                remedy=[Step("Start the worker, so that the doctor can ask inside it, or run ot-doctor as root.")],
+                remedy=[Step("Run ot-doctor as root.", command=AS_ROOT)],
             )
     elif not cache.offline and state is Condition.ABSENT:
-        yield _not_there_yet(cache, model)
+        yield _not_there_yet(model, outlook)
     elif not cache.offline and state is Condition.PARTIAL:
-        yield _broken_off(cache, model)
+        yield _broken_off(model, outlook)
 
 
 def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Finding:
     place = cache.root.path or cache.root.container_path
     return failed(
         Cause.CACHE_INCOMPLETE,
-        f"{place} was deleted and made anew while {worker.name} ran: the worker still has the deleted folder.",
+        f"{place} was deleted and recreated while {worker.name} was running: the container still sees the old folder.",
         subject=place,
         expected="the same folder on the host and in the container",
         evidence=[Seen("container", f"{worker.name} Mounts", f"not the folder that is now at {place}")],
-        remedy=[Step("Restart the worker.", command=deployment.docker(f"restart {quote(worker.name)}"), risk=Risk.RESTARTS)],
+        remedy=[
+            Step(
+                f"Restart {worker.name} (running jobs are interrupted).",
+                command=deployment.docker(f"restart {quote(worker.name)}"),
+                risk=Risk.RESTARTS,
+            )
+        ],
     )
 
 
-def _not_there_yet(cache: ModelCache, model: CachedModel) -> Finding:
-    stuck = cache.access.writable is False or cache.root.read_only
-    outlook = ", and cannot be stored: see the check cache-permissions" if stuck else "; the next job downloads it"
+def _not_there_yet(model: CachedModel, outlook: _Outlook) -> Finding:
     return warned(
-        f"{model.repo} is not cached yet{outlook}.",
+        f"{model.repo} is not cached yet. {outlook.text}",
         cause=Cause.CACHE_MISSING,
         subject=model.repo,
         evidence=[seen_at(model, "not there")],
-        remedy=[] if stuck else [run_again()],
+        remedy=[run_again()] if outlook.good else [],
     )
 
 
-def _broken_off(cache: ModelCache, model: CachedModel) -> Finding:
-    stuck = cache.access.writable is False or cache.root.read_only
-    left = f" Leftovers of broken-off downloads: {len(model.incomplete)}." if model.incomplete else ""
-    outlook = "It cannot be completed: see the check cache-permissions." if stuck else "The next job fetches the rest."
+def _broken_off(model: CachedModel, outlook: _Outlook) -> Finding:
+    left = f" {len(model.incomplete)} interrupted downloads left files behind." if model.incomplete else ""
     return warned(
-        f"{model.repo} is not complete ({what_is_missing(model)}). {outlook}{left}",
+        f"{model.repo} is not complete ({what_is_missing(model)}). {outlook.text}{left}",
         cause=Cause.CACHE_INCOMPLETE,
         subject=model.repo,
         expected="all files of the model",
-        evidence=[*gaps(model), *(Seen("cache", path, "a download that broke off") for path in model.incomplete)],
+        evidence=[*gaps(model), *(Seen("cache", path, "an interrupted download") for path in model.incomplete)],
         remedy=[
-            run_again(),
-            Step("A *.incomplete file that stays after that is a leftover that nothing takes up again: it may be deleted."),
+            *([run_again()] if outlook.good else []),
+            Step("A *.incomplete file that is still there after a successful job is not used any more: you can delete it."),
         ],
     )
 
 
 def _line_unknown(cache: ModelCache) -> Iterator[Finding]:
-    """Nothing fails while it is not known which models are needed."""
+    """Nothing fails while it is unknown which models are needed."""
     for model in cache.models:
         if model.complete:
-            yield passed(f"{model.repo} is complete: {model.path}", subject=model.repo)
+            yield passed(f"{model.repo} is complete: {model.path}.", subject=model.repo)
         elif model.corrupt:
             yield warned(
-                f"{model.repo} is damaged: {', '.join(file.name for file in model.corrupt)}",
+                f"{model.repo} is damaged: {', '.join(file.name for file in model.corrupt)}.",
                 cause=Cause.MODEL_CORRUPT,
                 subject=model.repo,
                 evidence=gaps(model),
             )
     if not any(model.complete for model in cache.models):
-        yield skipped("Which models are needed is not known: the worker bears no mark of a release.")
+        yield skipped("The release is unknown, and so are the models that it needs.")
 
 
 def _get_again(cache: ModelCache, model: CachedModel) -> list[Step]:

@@ -1,4 +1,4 @@
-"""Whether the worker's user may use the model cache."""
+"""Whether the worker's user can access the model cache."""
 
 from __future__ import annotations
 
@@ -6,118 +6,116 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
-from ot_doctor.evidence import Denied, Deployment, ModelCache, Worker, Workers
+from ot_doctor.evidence import Denied, Deployment, EnvFile, ModelCache, Unavailable, Worker, Workers
 
-from ._cache_remedies import folder_to_mend, readable_for_owner
+from ._cache_remedies import back_on_the_mount, folder_of, readable_for_owner, unmounted
 from ._cache_state import cache_worker, download_needed
 from ._remedies import own_cache, recreate, run_again
-
-_NOT_YOURS = (
-    "Do not use your own user id. scripts/fix-model-permissions.sh only works from the folder that a relative "
-    "MODEL_CACHE_DIR refers to."
-)
 
 
 @check(
     "cache-permissions",
-    title="The worker's user may use the model cache",
+    title="The worker's user can access the model cache",
     family=Family.CACHE,
     causes=(Cause.CACHE_PERMISSION, Cause.CACHE_READONLY),
 )
-def cache_permissions(cache: ModelCache, deployment: Deployment, workers: Workers) -> Iterator[Finding]:
-    """The worker runs as user id 1000 and must read its models, or store them.
+def cache_permissions(
+    cache: ModelCache, deployment: Deployment, workers: Workers, env_file: EnvFile | Unavailable
+) -> Iterator[Finding]:
+    """The worker runs as user id 1000 and must be able to read or store its models.
 
-    A cache that it cannot use makes diarization fail, and the log then often
-    speaks of a missing agreement or a missing network connection. A folder that
-    Docker created by itself belongs to root; so does one that a job run by root
-    left behind, and '.locks' in it is enough to stop a download.
+    If it cannot, diarization fails, and the log often blames model terms that
+    were not accepted, or the network. A folder that Docker created belongs to
+    root; so does one that a root process left behind, and '.locks' in it is
+    enough to stop a download.
 
-    The container itself is asked ('test -r', 'test -w'); with --no-exec, or when
-    it does not run, owner and mode of every folder on the way are looked at.
-    Who owns the files does not matter as long as the worker may use them, and
-    a complete cache need not be writable.
+    The container itself is asked ('test -r', 'test -w'). With --no-exec, or if
+    it is not running, owner and mode of every folder on the way are checked.
+    It does not matter who owns the files as long as the worker can use them,
+    and a complete cache need not be writable.
 
-    Where owner and mode allow what the container may not do, an SELinux label
-    or an access control list (ACL) forbids it, and a new owner changes nothing.
+    If owner and mode allow the access but the container still has none, an
+    SELinux label or an access control list (ACL) forbids it, and changing the
+    owner does not help.
 
-    To mend: give the folder to user id 1000 (not to your own), or make a
-    read-only mount writable.
+    To fix it, give the folder to user id 1000 (not to your own), or make a
+    read-only mount writable. If a variable such as HF_HOME moved the cache to
+    a folder inside the container, remove that variable.
     """
     if not workers.diarizers:
-        yield skipped("There is no worker whose rights could be looked at.")
+        yield skipped("There is no worker to check permissions for.")
         return
     access, worker = cache.access, cache_worker(cache, workers)
     needed = download_needed(cache)
+    back = back_on_the_mount(cache, deployment, workers, env_file) if unmounted(cache) else []
     if access.readable is False:
         yield failed(
             Cause.CACHE_PERMISSION,
-            f"The worker's user {access.user} cannot read its models: {_first(cache, 'read', 'enter')}",
+            f"The worker's user {access.user} cannot read its models: {_first(cache, 'read', 'enter')}.",
             subject=_subject(cache),
-            expected=f"files that {access.user} may read",
+            expected=f"files that {access.user} can read",
             evidence=_denied(cache, "read", "enter"),
-            remedy=_allow(cache, deployment, worker, "read", "enter"),
+            remedy=back or _allow(cache, deployment, worker, "read", "enter"),
         )
     elif needed and cache.root.read_only:
         yield failed(
             Cause.CACHE_READONLY,
-            f"A model must be downloaded, and the cache is read-only: {cache.root.path or cache.root.container_path}",
+            f"A model must be downloaded, but the cache is read-only: {cache.root.path or cache.root.container_path}.",
             subject=_subject(cache),
             expected="a cache that can be written while models are missing",
             evidence=[*_denied(cache, "write"), _read_only(cache)],
-            remedy=_make_writable(cache, deployment, workers),
+            remedy=back or _make_writable(cache, deployment, workers),
         )
     elif needed and access.writable is False:
         yield failed(
             Cause.CACHE_PERMISSION,
-            f"A model must be downloaded, and the worker's user {access.user} cannot store it: {_first(cache, 'write', 'enter')}",
+            f"A model must be downloaded, but the worker's user {access.user} cannot store it: "
+            f"{_first(cache, 'write', 'enter')}.",
             subject=_subject(cache),
-            expected=f"folders that {access.user} may write",
+            expected=f"folders that {access.user} can write to",
             evidence=_denied(cache, "write", "enter"),
-            remedy=_allow(cache, deployment, worker, "write", "enter"),
+            remedy=back or _allow(cache, deployment, worker, "write", "enter"),
         )
     elif access.readable is None or (needed and access.writable is None):
         yield unknown(
-            f"What the worker's user {access.user} may do in the model cache is not known ({access.how}).",
+            f"It is not known what the worker's user {access.user} can do in the model cache ({access.how}).",
             subject=_subject(cache),
             remedy=[Step("Start the worker and leave out --no-exec, so that the container itself can be asked.")],
         )
     elif access.writable is False and cache.offline is None:
         yield warned(
-            "The cache is complete and readable; another model could not be stored by "
-            f"{access.user}: {_first(cache, 'write', 'enter')}",
+            f"The cache is complete and readable. {access.user} cannot write to it, so a model that a later release needs could "
+            f"not be stored: {_first(cache, 'write', 'enter')}.",
             cause=Cause.CACHE_READONLY if cache.root.read_only else Cause.CACHE_PERMISSION,
             subject=_subject(cache),
-            evidence=[*_denied(cache, "write", "enter"), *([_read_only(cache)] if cache.root.read_only else [])],
-            remedy=_make_writable(cache, deployment, workers)
-            if cache.root.read_only
-            else _allow(cache, deployment, worker, "write", "enter"),
+            evidence=[_read_only(cache)] if cache.root.read_only else _denied(cache, "write", "enter")[:1],
         )
     else:
-        uses = "reads and writes" if access.writable else "reads"
+        uses = "can read and write" if access.writable else "can read"
         yield passed(
-            f"The worker's user {access.user} {uses} the model cache ({access.how})",
+            f"The worker's user {access.user} {uses} the model cache ({access.how}).",
             evidence=[Seen("cache", _subject(cache), access.how)],
         )
 
 
 def _allow(cache: ModelCache, deployment: Deployment, worker: Worker | None, *what: str) -> list[Step]:
-    """What lets the worker's user in: another owner does not where owner and mode let him in already."""
+    """What gives the worker's user access: another owner does not where owner and mode allow it already."""
     denied = [d for d in cache.access.denied if d.what in what]
     beyond = [d for d in denied if d.mode_allows]
     if not beyond:
         return _own(cache, deployment, worker)
-    folder = folder_to_mend(cache)
+    folder = folder_of(cache)
     place = quote(folder if folder and folder.startswith("/") else beyond[0].path)
     first = quote(beyond[0].path)
     steps = [
         Step(
-            "Owner and mode allow it, so another rule forbids it: an SELinux label, or an access control list (a '+' behind the "
-            "mode). Look at both.",
+            "Owner and mode allow it, so another rule forbids it: an SELinux label, or an access control list (a '+' after the "
+            "mode). Show both.",
             command=f"ls -ldZ {first}; getfacl -p {first}",
         ),
         Step(
-            "If it is SELinux ('getenforce' prints Enforcing), give the folder the label of containers' files. So does ':z' "
-            "behind the volume in the Compose file, when the worker is recreated.",
+            "If it is SELinux ('getenforce' prints Enforcing), give the folder the label of containers' files. "
+            "':z' after the volume in the Compose file does the same when the worker is recreated.",
             command=f"sudo chcon -Rt container_file_t {place}",
             risk=Risk.CHANGES_FILES,
         ),
@@ -131,7 +129,7 @@ def _allow(cache: ModelCache, deployment: Deployment, worker: Worker | None, *wh
 
 
 def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> list[Step]:
-    folder = folder_to_mend(cache)
+    folder = folder_of(cache)
     if folder is None:
         inside = quote(cache.root.container_path)
         text = f"Give {cache.root.container_path} in the container to the worker's user ({cache.access.user})."
@@ -140,7 +138,7 @@ def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> li
     steps = [own_cache(deployment, worker, cache.access, folder)]
     if any(d.owner.endswith(f"({cache.access.uid})") for d in cache.access.denied):
         steps.append(readable_for_owner(deployment, worker, folder))
-    return [*steps, Step(_NOT_YOURS), run_again()]
+    return [*steps, run_again()]
 
 
 def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers) -> list[Step]:
@@ -149,7 +147,7 @@ def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers) 
         files = " ".join(quote(str(path)) for path in deployment.compose_files)
         find = f"grep -nF {quote(mount.destination)} {files}" if files else None
         return [
-            Step(f"Find the volume of {mount.destination} in the Compose file.", command=find),
+            Step(f"Find the line that mounts {mount.destination} in the Compose file.", command=find),
             Step("Remove ':ro' from the line (or 'read_only: true' from the entry).", risk=Risk.CHANGES_FILES),
             recreate(deployment, workers),
             run_again(),
@@ -157,9 +155,9 @@ def _make_writable(cache: ModelCache, deployment: Deployment, workers: Workers) 
     place = quote(cache.root.path or cache.root.container_path)
     return [
         Step(
-            "See how it is mounted; after a disk error the kernel makes a file system read-only.", command=f"findmnt -T {place}"
+            "Check how it is mounted; after a disk error the kernel makes a file system read-only.", command=f"findmnt -T {place}"
         ),
-        Step("Mount it for writing again, then restart the worker.", risk=Risk.RESTARTS),
+        Step("Mount it writable again, then restart the worker.", risk=Risk.RESTARTS),
         run_again(),
     ]
 
@@ -171,7 +169,7 @@ def _first(cache: ModelCache, *what: str) -> str:
 
 def _denied(cache: ModelCache, *what: str) -> list[Seen]:
     return [
-        Seen("cache", d.path, f"{cache.access.user} may not {d.what} it: {_owner_and_mode(d)}")
+        Seen("cache", d.path, f"{cache.access.user} cannot {d.what} it: {_owner_and_mode(d)}")
         for d in cache.access.denied
         if d.what in what
     ] or [Seen("cache", _subject(cache), cache.access.how)]
@@ -179,7 +177,7 @@ def _denied(cache: ModelCache, *what: str) -> list[Seen]:
 
 def _owner_and_mode(denied: Denied) -> str:
     seen = f"owner {denied.owner or 'not known'}, mode {denied.mode or 'not known'}"
-    return f"{seen}, which allow it: SELinux or an ACL does not" if denied.mode_allows else seen
+    return f"{seen}, which allow it, so SELinux or an ACL forbids it" if denied.mode_allows else seen
 
 
 def _read_only(cache: ModelCache) -> Seen:

@@ -15,18 +15,19 @@ from ._remedies import run_again
 def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Iterator[Finding]:
     """A job with diarization switched off gives everything to SPEAKER_00.
 
-    That looks like a failure and is a setting: of the user, or of the file when
-    it was uploaded. It is kept in the application's database, so neither the
-    .env nor the token has anything to do with it. The worker's log says
+    That looks like a failure but is a setting of the user, or of the file when
+    it was uploaded. It is in the application's database, so neither the .env
+    nor the token has anything to do with it. The worker's log says
     'Diarization disabled' for such a job.
 
-    To mend: in the application's settings, section Transcription, set 'Speaker
-    Diarization' to anything but 'Disabled', and do not tick 'Disable speaker
-    diarization' for the file. ENABLE_DIARIZATION in the .env does not decide it.
+    To fix it, open the application's settings, section Transcription, set
+    'Speaker Diarization' to anything but 'Disabled', and do not tick 'Disable
+    speaker diarization' for the file. ENABLE_DIARIZATION in the .env has no
+    effect on it.
     """
     newest = next((attempt for attempt in log.attempts if attempt.current), None)
     if newest is None:
-        yield skipped("The log shows no diarization job, so what the user has set is not known.")
+        yield skipped("The log shows no diarization job, so the user's setting is unknown.")
     elif newest.outcome is Outcome.DISABLED:
         yield warned(
             "Diarization is switched off for this user or file: the newest job gave everything to SPEAKER_00.",
@@ -46,12 +47,12 @@ def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Itera
             ],
         )
     else:
-        yield passed("The newest job asked for diarization")
+        yield passed("The newest job asked for diarization.")
     for worker in () if isinstance(workers, Unavailable) else workers.diarizers:
         value = worker.setting("ENABLE_DIARIZATION") or ""
         if value.lower() in ("false", "0", "no", "off"):
             yield passed(
-                f"ENABLE_DIARIZATION={value} has no effect: each job brings its own setting",
+                f"ENABLE_DIARIZATION={value} has no effect: each job has its own setting.",
                 subject="ENABLE_DIARIZATION",
                 evidence=[Seen("container", worker.where, f"ENABLE_DIARIZATION={value}")],
             )

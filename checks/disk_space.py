@@ -1,4 +1,4 @@
-"""Whether there is room for the models."""
+"""Whether there is enough disk space for the models."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ._remedies import run_again
 _COMFORTABLE = 2_000_000_000
 
 
-@check("disk-space", title="There is room for the models", family=Family.CACHE, causes=(Cause.DISK_FULL,))
+@check("disk-space", title="There is enough disk space for the models", family=Family.CACHE, causes=(Cause.DISK_FULL,))
 def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]:
-    """A full disk breaks off the download of a model, and each later one.
+    """A full disk interrupts the download of a model, and every later one.
 
-    The diarization models need about 40 MB, the transcription models some
-    gigabytes, and a job needs room for its audio. Free space and free inodes
+    The diarization models need about 40 MB, the transcription models several
+    gigabytes, and a job needs space for its audio. Free space and free inodes
     (the number of files that a file system can hold) are read for the model
     cache and for the Docker engine's data.
 
-    No room where a model must still be downloaded is a failure. Less than
-    2 GB, or no room while the models are all there, is a warning.
+    Too little space is a failure if a model must still be downloaded. Less
+    than 2 GB, or too little space with all models there, is a warning.
 
-    To mend: delete what is not needed, enlarge the disk, or set
-    MODEL_CACHE_DIR to a folder on another one and recreate the worker.
+    To fix it, delete what is not needed, enlarge the disk, or set
+    MODEL_CACHE_DIR to a folder on another disk and recreate the worker.
     """
     if not host.spaces:
         if isinstance(cache, Unavailable):
             raise cache
         yield unknown(
             "Free space could not be read.",
-            remedy=[Step("Run ot-doctor on the machine that holds the models, as a user who may enter their folder.")],
+            remedy=[Step("Run ot-doctor on the machine that has the models, as a user who is allowed to enter their folder.")],
         )
     needed = isinstance(cache, ModelCache) and download_needed(cache)
     for space in host.spaces:
@@ -42,7 +42,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
         if full and needed and space.purpose is Purpose.MODEL_CACHE:
             yield failed(
                 Cause.DISK_FULL,
-                f"A model must be downloaded, and there is no room for {space.purpose}: {full} at {space.path}",
+                f"A model must be downloaded, but there is no space for {space.purpose}: {full} at {space.path}.",
                 subject=space.path,
                 expected=f"at least {size_text(NEEDED)}",
                 evidence=[_seen(space)],
@@ -50,7 +50,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
             )
         elif full or space.free < _COMFORTABLE:
             yield warned(
-                f"Little room for {space.purpose}: {full or size_text(space.free) + ' free'} at {space.path}",
+                f"Little room for {space.purpose}: {full or size_text(space.free) + ' free'} at {space.path}.",
                 cause=Cause.DISK_FULL,
                 subject=space.path,
                 expected=f"at least {size_text(_COMFORTABLE)}",
@@ -59,16 +59,20 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
             )
         else:
             free = size_text(space.free)
-            yield passed(f"Room for {space.purpose}: {free} free at {space.path}", subject=space.path, evidence=[_seen(space)])
+            yield passed(
+                f"There is enough space for {space.purpose}: {free} free at {space.path}.",
+                subject=space.path,
+                evidence=[_seen(space)],
+            )
 
 
 def _make_room(space: Space) -> list[Step]:
     place = quote(space.path)
     look = f"df -i {place}" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else f"df -h {place}"
     return [
-        Step("See which file system is full.", command=look),
-        Step("See what Docker's images, containers and volumes take.", command="docker system df"),
-        Step("Delete what is not needed or enlarge the file system; a folder elsewhere can be named in MODEL_CACHE_DIR."),
+        Step("Find the full file system.", command=look),
+        Step("Check how much space Docker's images, containers and volumes take.", command="docker system df"),
+        Step("Either delete what is not needed, or enlarge the file system, or set MODEL_CACHE_DIR to a folder on another one."),
         run_again(),
     ]
 

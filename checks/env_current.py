@@ -1,4 +1,4 @@
-"""Whether the running containers have what ``.env`` says now."""
+"""Whether the running containers have the values that ``.env`` has now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._tokens import usable
 
 @check(
     "env-current",
-    title="The worker has what .env says now",
+    title="The worker uses the current .env",
     family=Family.ENV,
     causes=(Cause.STALE_WORKER_ENV,),
     after=("env-readable",),
@@ -24,15 +24,17 @@ def env_current(
 ) -> Iterator[Finding]:
     """A container keeps the environment that it was created with. Editing .env changes nothing until it is recreated.
 
-    The settings that matter to diarization are compared, value by value: what Compose would give each container now (.env, and
-    the 'environment:' entries that win over it), and what the container has. For MODEL_CACHE_DIR the mounts are compared. Values
-    that are secret are compared and never shown.
+    The settings that matter for diarization are compared value by value: what Compose would give each container now (.env, and
+    the 'environment:' entries that override it), and what the container has. For MODEL_CACHE_DIR the mounts are compared. Secret
+    values are compared but never shown.
 
     'docker compose restart', './opentr.sh restart-all' and starting a stopped container again all keep the old values;
-    './opentr.sh restart' does not exist. 'docker compose up -d --force-recreate' gives the new ones.
+    './opentr.sh restart' does not exist.
+
+    To fix it, recreate the containers: 'docker compose up -d --force-recreate' gives them the new values.
     """
     if env.problem is not None:
-        yield skipped(f"{env.path} could not be read")
+        yield skipped(f"{env.path} could not be read.")
         return
     drifts = [
         drift for worker in live(workers) for drift in (*drifts_of(worker, env, compose), *moved_cache(worker, env, deployment))
@@ -41,19 +43,20 @@ def env_current(
     stale = [d for d in drifts if d not in worse]
     if worse:
         yield warned(
-            f"the worker has a token, and {worse[0].where} no usable one any more: the next recreate will take it away",
+            f"The worker has a token, but {worse[0].where} has no usable one any more: the worker loses it at the next recreate.",
             cause=Cause.STALE_WORKER_ENV, subject=TOKEN_NAME, evidence=_evidence(worse, env),
-            remedy=[Step(f"Put the token back into {env.path} before you recreate anything.")],
+            remedy=[Step(f"Write the token to {env.path} again before you recreate anything.")],
         )  # fmt: skip
     for key, group in _grouped(stale).items():
-        names = ", ".join(dict.fromkeys(d.worker.name for d in group))
-        changed = f"{key} {'was' if len({d.key for d in group}) == 1 else 'were'} changed after the container was created"
-        message = f"{names} does not have what {group[0].where} says now: {changed}{_when(group, env)}"
+        names = _listed(d.worker.name for d in group)
+        verb = "runs" if len({d.worker.name for d in group}) == 1 else "run"
+        changed = f"{group[0].where} was changed after the container was created{_when(group, env)}"
+        message = f"{names} still {verb} with an old value of {key}: {changed}."
         remedy = [recreate(deployment, workers, _services(group))]
         doubt = _doubt(group, compose)
         if doubt:
             yield warned(
-                f"{message}; or {doubt} gives it the other value",
+                f"{message} Or {doubt} gives it the other value.",
                 cause=Cause.STALE_WORKER_ENV, subject=key,
                 evidence=_evidence(group, env), remedy=remedy, confidence=Confidence.POSSIBLE,
             )  # fmt: skip
@@ -66,12 +69,19 @@ def env_current(
     if not drifts and unread:
         command = None if isinstance(deployment, Unavailable) else deployment.compose("config --quiet")
         yield unknown(
-            f"whether the containers have what the Compose files give them is not known. {unread[0]}",
+            f"Whether the containers have what the Compose files give them is not known. {unread[0]}",
             remedy=[Step("See what Compose itself says of its files.", command=command)],
         )
     elif not drifts:
-        names = ", ".join(worker.name for worker in live(workers))
-        yield passed(f"what {env.path} says now is what they have: {names}" if names else "there is no celery container yet")
+        names = _listed(worker.name for worker in live(workers))
+        uses = "uses" if len(live(workers)) == 1 else "use"
+        yield passed(f"{names} {uses} the current {env.path}." if names else "There is no Celery container yet.")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *others, last = dict.fromkeys(names) or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _doubt(drifts: Iterable[Drift], compose: ComposeConfig | Unavailable) -> str:

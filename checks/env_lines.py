@@ -1,44 +1,50 @@
-"""Lines of the ``.env`` that a person should look at, and who else reads them differently."""
+"""Lines of the ``.env`` that a person should check, and who else reads them differently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from ot_doctor.check import Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import EnvFile, Reader
 
+from ._remedies import without_characters
+
 SHOWN = 12  # lines a finding lists; a template saved with the wrong line ends has hundreds
 
 
-@check("env-lines", title="The lines of .env mean what they seem to", family=Family.ENV, after=("env-readable",))
+@check("env-lines", title="The .env is parsed as intended", family=Family.ENV, after=("env-readable",))
 def env_lines(env: EnvFile) -> Iterator[Finding]:
-    """Several programs read .env, and not all in the same way. What Compose makes of a line is what the containers get.
+    """Several programs read .env, and not all in the same way. The containers get what Compose reads.
 
-    Compose copes with straight quotes, spaces round the equals sign, CRLF line ends, a byte order mark and 'export': they are
-    no reason for a broken diarization. bash reads the same file when opentr.sh does ('source .env'), copes with less, and may so
-    lose MODEL_CACHE_DIR and the GPU settings. Other tools use python-dotenv.
+    Compose accepts straight quotes, spaces around the equals sign, CRLF line ends, a byte order mark and 'export': they do not
+    break diarization. bash reads the same file for opentr.sh ('source .env') and accepts less, so MODEL_CACHE_DIR and the GPU
+    settings can get lost there. Other tools use python-dotenv.
 
-    Lines whose value is probably not what was meant (a comment that stayed in it, invisible characters, curly quotes) are listed
-    here as warnings; when they spoil the token or the speaker settings, the checks of those say so and fail.
+    Lines whose value is probably not what was intended (with a comment in the value, invisible characters or curly quotes) are
+    warnings here. If they break the token or the speaker settings, the checks of those fail.
 
-    To mend it, write the line as KEY=value with nothing around, and comments on lines of their own.
+    To fix it, write the line as KEY=value with nothing around it, and comments on their own lines.
     """
     if env.problem is not None:
-        yield skipped(f"{env.path} could not be read")
+        yield skipped(f"{env.path} could not be read.")
         return
     findings = [*_odd(env), *_differences(env)]
     notes = [odd for odd in env.odd_lines if not odd.harmful]
     notes_seen = [Seen(".env", env.where(odd.line), f"{odd.key}: {odd.what}") for odd in notes[:SHOWN]]
     if notes:
-        findings.append(passed(f"Compose copes with {len(notes)} unusual lines of {env.path}", evidence=notes_seen))
-    yield from findings or [passed(f"every line of {env.path} is read alike by all")]
+        findings.append(
+            passed(
+                f"{env.path} has {len(notes)} unusual line{'s' if len(notes) > 1 else ''}, all read correctly by Compose.",
+                evidence=notes_seen,
+            )
+        )
+    yield from findings or [passed(f"Every tool reads {env.path} the same way.")]
 
 
 def _odd(env: EnvFile) -> Iterator[Finding]:
     for odd in [odd for odd in env.odd_lines if odd.harmful][:SHOWN]:
         yield warned(
-            f"{odd.key} on line {odd.line} of {env.path} is probably not what was meant: {odd.what}", subject=odd.key,
+            f"{odd.key} on line {odd.line} of {env.path} is probably not what you intended: {odd.what}.", subject=odd.key,
             evidence=[Seen(".env", env.where(odd.line), odd.what)],
             remedy=[Step(f"Write line {odd.line} as {odd.key}=value with nothing around it.", risk=Risk.CHANGES_FILES)],
         )  # fmt: skip
@@ -53,7 +59,7 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
     for (reader, what, line_end), lines in groups.items():
         numbers = ", ".join(str(line) for line, _ in lines[:SHOWN]) + (", …" if len(lines) > SHOWN else "")
         place = f"{'line' if len(lines) == 1 else 'lines'} {numbers} of {env.path}"
-        message = f"{reader.value} {what} ({place}); Compose reads it differently"
+        message = f"{reader.value} {what} ({place}); Compose reads it differently."
         seen = [Seen(".env", env.where(line), f"{key}: {reader.value} {what}") for line, key in lines[:SHOWN]]
         if reader is not Reader.BASH:
             yield passed(message, evidence=seen)
@@ -63,7 +69,6 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
 
 def _tidy(env: EnvFile, line_end: bool, numbers: str) -> Step:
     if line_end:
-        command, text = f"sed -i 's/\\r$//' {quote(str(env.path))}", "Give the file Unix line ends, if you use opentr.sh."
-        return Step(text, command=command, risk=Risk.CHANGES_FILES)
-    text = f"Write line {numbers} as KEY=value with nothing around it, if you start OpenTranscribe with opentr.sh."
+        return without_characters(env, f"If you use opentr.sh, give {env.path} Unix line ends.", "\\r")
+    text = f"If you start OpenTranscribe with opentr.sh, write line {numbers} of {env.path} as KEY=value with nothing around it."
     return Step(text, risk=Risk.CHANGES_FILES)

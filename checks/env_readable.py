@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown
-from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, EnvProblem, Refusal, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import AS_ROOT, ComposeConfig, Deployment, EnvFile, EnvProblem, Refusal, Unavailable, Workers
 
-from ._remedies import recreate
+from ._remedies import edited, recreate, without_characters
 
 
 @check("env-readable", title="The .env file can be read", family=Family.ENV, causes=(Cause.ENV_UNREADABLE,))
@@ -17,32 +17,33 @@ def env_readable(
     deployment: Deployment | Unavailable,
     workers: Workers | Unavailable,
     compose: ComposeConfig | Unavailable,
-    token: WorkerToken | Unavailable,
 ) -> Iterator[Finding]:
-    """All settings of OpenTranscribe, the Hugging Face token among them, come to the containers from one file, .env.
+    """The containers get all settings of OpenTranscribe, including the Hugging Face token, from one file: .env.
 
-    It is read as Compose reads it. A single line that Compose does not accept makes it refuse the whole file, and then no
-    container can be created or recreated. Where the Compose file calls .env optional, a missing one is silently an empty token.
+    It is read as Compose reads it. If Compose does not accept a single line, it rejects the whole file, and no container can be
+    created or recreated. If the Compose file calls .env optional, a missing file silently means an empty token.
 
-    What breaks it: it was never copied from .env.example; the Docker engine made a folder of that name, because something
-    mounts it; it was saved as UTF-16 (PowerShell's '>' does that); a quote is not closed; a line begins with 'set'; another user
-    owns it.
+    What breaks it: it was never copied from .env.example; Docker created a folder of that name, because something mounts it; it
+    was saved as UTF-16 (PowerShell's '>' does that); a quote is not closed; a line begins with 'set'.
 
-    To mend it, follow the steps, which name the file and the line; then recreate the worker.
+    A file that you are not allowed to read says nothing about the worker: run ot-doctor as root.
+
+    To fix it, follow the steps, which name the file and the line; then recreate the worker.
     """
     path = str(env.path)
     if env.problem is None:
-        yield passed(f"{path} can be read: {len(env.entries)} settings")
+        yield passed(f"{path} can be read: {len(env.entries)} settings.")
         return
     where = env.where(env.problem_line) if env.problem_line else path
     seen = [Seen(".env", where, env.problem_text or env.problem.value)]
     if env.problem is EnvProblem.MISSING and _not_asked_for(compose, workers):
-        yield skipped(f"there is no {path}, and no Compose file in use asks for one", evidence=seen)
-    elif env.problem is EnvProblem.UNREADABLE and not isinstance(token, Unavailable) and token.from_container and token.usable:
+        yield skipped(f"There is no {path}, and no Compose file in use asks for one.", evidence=seen)
+    elif env.problem is EnvProblem.UNREADABLE:
+        home = quote(str(env.path.parent))
+        again = Step("Run ot-doctor as root.", command=f"{AS_ROOT} --dir {home}")
         yield unknown(
-            f"{path} could not be read with your permissions: {env.problem_text or 'not allowed'}", cause=Cause.ENV_UNREADABLE,
-            subject=path, evidence=seen, remedy=_remedy(env),
-        )  # fmt: skip
+            f"You are not allowed to read {path}.", cause=Cause.ENV_UNREADABLE, subject=path, evidence=seen, remedy=[again]
+        )
     else:
         yield failed(
             Cause.ENV_UNREADABLE, _message(env), subject=path, expected="a text file of KEY=value lines that Compose accepts",
@@ -62,12 +63,13 @@ def _message(env: EnvFile) -> str:
     path, line = str(env.path), f" on line {env.problem_line}" if env.problem_line else ""
     words = f": {env.problem_text}" if env.problem_text else ""
     return {
-        EnvProblem.MISSING: f"there is no {path}, so every setting is missing, the token too",
-        EnvProblem.FOLDER: f"{path} is a folder: the Docker engine makes one where a file that it should mount does not exist",
-        EnvProblem.UNREADABLE: f"{path} cannot be read{words}",
-        EnvProblem.UTF16: f"{path} is written in UTF-16, as PowerShell's '>' does, and Compose cannot read that",
-        EnvProblem.REFUSED: f"Compose refuses {path} as a whole because of what stands{line or ' in it'}{words}",
-        EnvProblem.TOO_LARGE: f"{path} is too large to be a settings file{words}",
+        EnvProblem.MISSING: f"There is no {path}, so every setting is missing, including the token.",
+        EnvProblem.FOLDER: f"{path} is a folder. Docker creates one if a file that it should mount does not exist.",
+        EnvProblem.UNREADABLE: f"{path} cannot be read{words}.",
+        EnvProblem.UTF16: f"{path} is written in UTF-16 (PowerShell's '>' does that), which Compose cannot read.",
+        EnvProblem.REFUSED: f"Compose rejects the whole file {path} because of "
+        f"{'the text' + line if line else 'its content'}{words}.",
+        EnvProblem.TOO_LARGE: f"{path} is too large to be a settings file{words}.",
     }[env.problem or EnvProblem.MISSING]
 
 
@@ -75,35 +77,32 @@ def _remedy(env: EnvFile) -> tuple[Step, ...]:
     file = quote(str(env.path))
     fill = Step(f"Then set HUGGINGFACE_TOKEN and your own settings in {env.path}.", risk=Risk.CHANGES_FILES)
     copy = f"cp -n {quote(env.template)} {file}" if env.template else None
-    make = f"make {env.path} from the template" if env.template else f"put your own {env.path} back, from a backup for instance"
+    make = f"create {env.path} from {env.template}" if env.template else f"restore your {env.path}, for example from a backup"
     if env.problem is EnvProblem.MISSING:
         return Step(f"{make[0].upper()}{make[1:]}.", command=copy, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.FOLDER:
         command = f"rmdir {file} && {copy}" if copy else f"rmdir {file}"
         return Step(f"Remove the empty folder and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.TOO_LARGE:
-        aside = f"mv {file} {quote(str(env.path) + '.broken')}"
+        aside = f"mv -n {file} {quote(str(env.path) + '.broken')}"
         command = f"{aside} && {copy}" if copy else aside
-        return Step(f"Put it aside and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
+        return Step(f"Rename it and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.UTF16:
-        new = quote(str(env.path) + ".utf8")
-        convert = f"(umask 077 && iconv -f UTF-16 -t UTF-8 {file} > {new}) && cat {new} > {file} && rm {new}"
-        return (Step("Convert it to UTF-8.", command=convert, risk=Risk.CHANGES_FILES),)
-    if env.problem is EnvProblem.UNREADABLE:
-        owner = f"user id {env.owner}" if env.owner >= 0 else "another user"
-        return (Step(f"Run ot-doctor as the file's owner ({owner}), or let yourself read it.", command=f"ls -ld {file}"),)
-    return (_mend_line(env, file),)
+        old = quote(str(env.path) + ".utf16")
+        convert = f"[ -e {old} ] || {{ cp -p {file} {old} && iconv -f UTF-16 -t UTF-8 {old} > {file}; }}"
+        text = f"Convert it to UTF-8. The former file is kept as {env.path}.utf16."
+        return (Step(text, command=convert, risk=Risk.CHANGES_FILES),)
+    return (_fix_line(env),)
 
 
-def _mend_line(env: EnvFile, file: str) -> Step:
+def _fix_line(env: EnvFile) -> Step:
     """What to do about the line that Compose does not accept."""
     place = f"line {env.problem_line} of {env.path}" if env.problem_line else str(env.path)
     if env.refusal is Refusal.NUL:
-        return Step("Delete the NUL bytes.", command=f"sed -i 's/\\x00//g' {file}", risk=Risk.CHANGES_FILES)
+        return without_characters(env, "Delete the NUL bytes.", "\\000")
     if env.refusal is Refusal.QUOTE:
-        return Step(f"Close the quote on {place}, or delete it: values need none.", risk=Risk.CHANGES_FILES)
+        return Step(f"Close the quote on {place}, or delete it; values need no quotes.", risk=Risk.CHANGES_FILES)
     if env.refusal is Refusal.SPACE and env.problem_line:
-        command = f"sed -i -E '{env.problem_line}s/^ *set +//' {file}"
-        text = f"Write {place} as KEY=value: a name has no space in it, so a leading 'set' must go."
-        return Step(text, command=command, risk=Risk.CHANGES_FILES)
-    return Step(f"Write {place} as KEY=value, or put a # in front of it.", risk=Risk.CHANGES_FILES)
+        text = f"Write {place} as KEY=value. A name cannot contain a space, so remove a leading 'set'."
+        return edited(env, text, [f"{env.problem_line}s/^ *set +//"], extended=True)
+    return Step(f"Either write {place} as KEY=value, or put a # in front of it.", risk=Risk.CHANGES_FILES)

@@ -1,4 +1,4 @@
-"""Values of the ``.env`` that another one wins over."""
+"""Values of the ``.env`` that another one overrides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, p
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 
 from ._environment_entries import SETTINGS, other_reader, shadowing_entries
-from ._remedies import delete_lines, recreate
+from ._remedies import comment_out, recreate
 from ._tokens import usable
 
 ONLY_COMPOSE = "MODEL_CACHE_DIR"  # Compose alone uses it, so there the shell's value wins
@@ -16,7 +16,7 @@ ONLY_COMPOSE = "MODEL_CACHE_DIR"  # Compose alone uses it, so there the shell's 
 
 @check(
     "env-shadowed",
-    title="No other value wins over the one in .env",
+    title="Nothing overrides .env",
     family=Family.ENV,
     causes=(Cause.ENV_SHADOWED,),
     after=("env-readable",),
@@ -24,18 +24,18 @@ ONLY_COMPOSE = "MODEL_CACHE_DIR"  # Compose alone uses it, so there the shell's 
 def env_shadowed(
     env: EnvFile, compose: ComposeConfig | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable
 ) -> Iterator[Finding]:
-    """A setting can be right in .env, and the worker gets another value all the same.
+    """A setting can be right in .env while the worker still gets another value.
 
-    Two things win over a line of .env: a later line with the same name, an empty one too (templates end with
-    'HUGGINGFACE_TOKEN='), and an 'environment:' entry of the service in a Compose file, which counts even when it is empty. The
-    shell wins only where a Compose file says ${NAME}, as it does for MODEL_CACHE_DIR.
+    Two things override a line of .env: a later line with the same name, even an empty one (templates end with
+    'HUGGINGFACE_TOKEN='), and an 'environment:' entry of the service in a Compose file, even an empty one. The shell overrides it
+    only if a Compose file says ${NAME}, as for MODEL_CACHE_DIR.
 
-    All lines of .env and the Compose files in use are compared; the token must be usable, not only there.
+    All lines of .env and the Compose files in use are compared; the token must be usable, not only present.
 
-    To mend it, delete the line that wins and recreate the worker.
+    To fix it, comment out the line that overrides the right one and recreate the worker.
     """
     if env.problem is not None:
-        yield skipped(f"{env.path} could not be read")
+        yield skipped(f"{env.path} could not be read.")
         return
     findings = [
         *_token_lines(env, workers, deployment),
@@ -44,9 +44,7 @@ def env_shadowed(
         *_shell(env),
         *_unread(env, compose, deployment),
     ]
-    yield from findings or [
-        passed(f"nothing wins over the settings in {env.path}", evidence=other_reader(compose))
-    ]
+    yield from findings or [passed(f"Nothing overrides the settings in {env.path}.", evidence=other_reader(compose))]
 
 
 def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
@@ -59,8 +57,9 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
     if good and not usable(winner.value):
         meant = good[-1]
         spoilers = [number for entry in lines if entry.line > meant.line for number in entry.lines]
-        text = f"line {winner.line} of {path} ({TOKEN_NAME} is {_state(winner)}) wins over the token on line {meant.line}"
-        delete = delete_lines(path, spoilers, f"Delete line {', '.join(map(str, spoilers))} of {path}.")
+        sets = f"sets {TOKEN_NAME} again, to {_state(winner) if winner.value else 'nothing'},"
+        text = f"Line {winner.line} of {path} {sets} and overrides the token on line {meant.line}."
+        delete = comment_out(env, spoilers, f"Comment out line {', '.join(map(str, spoilers))} of {path}.")
         yield failed(
             Cause.ENV_SHADOWED, text, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
             remedy=[delete, recreate(deployment, workers)],
@@ -68,9 +67,11 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
     elif usable(winner.value) and any(entry.value != winner.value for entry in good):
         dead = [entry.line for entry in lines[:-1]]
         yield warned(
-            f"{path} has two different tokens: line {winner.line} wins over line {', '.join(map(str, dead))}",
+            f"{path} has two different tokens: line {winner.line} overrides line {', '.join(map(str, dead))}.",
             cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
-            remedy=[delete_lines(path, _all_lines(lines[:-1]), f"If line {winner.line} has the right one, delete the others.")],
+            remedy=[comment_out(env, _all_lines(lines[:-1]),
+                f"If line {winner.line} has the right one, comment out the "
+                "others.")],
         )  # fmt: skip
 
 
@@ -89,34 +90,34 @@ def _other_lines(env: EnvFile, key: str) -> Iterator[Finding]:
         return
     winner = lines[-1]
     yield warned(
-        f"{key} stands in {env.path} more than once, and line {winner.line} ({winner.value or 'empty'}) wins",
+        f"{key} is set more than once in {env.path}; line {winner.line} ({winner.value or 'empty'}) overrides the others.",
         cause=Cause.ENV_SHADOWED, subject=key,
         evidence=[Seen(".env", env.where(entry.line), f"{key} is {entry.value or 'empty'}") for entry in lines],
-        remedy=[delete_lines(str(env.path), _all_lines(lines[:-1]), f"If line {winner.line} is right, delete the others.")],
+        remedy=[comment_out(env, _all_lines(lines[:-1]), f"If line {winner.line} is right, comment out the others.")],
     )  # fmt: skip
 
 
 def _shell(env: EnvFile) -> Iterator[Finding]:
-    """What this shell would make of the next ``docker compose up``."""
+    """What this shell changes in the next ``docker compose up``."""
     entry, shell = env.entry(ONLY_COMPOSE), env.shell_wins.get(ONLY_COMPOSE)
     if entry is None or shell is None or shell == entry.value:
         return
     yield warned(
-        f"this shell has {ONLY_COMPOSE}={shell}, which wins over {env.path} ({entry.value or 'empty'}) for Compose",
+        f"This shell has {ONLY_COMPOSE}={shell}, which overrides {env.path} ({entry.value or 'empty'}) for Compose.",
         cause=Cause.ENV_SHADOWED, subject=ONLY_COMPOSE,
         evidence=[Seen("host", "the shell's environment", f"{ONLY_COMPOSE} is {shell}"),
                   Seen(".env", env.where(entry.line), f"{ONLY_COMPOSE} is {entry.value or 'empty'}")],
-        remedy=[Step("Take it out of this shell, or open a new one.", command=f"unset {ONLY_COMPOSE}")],
+        remedy=[Step(f"Either remove {ONLY_COMPOSE} from this shell, or open a new one.", command=f"unset {ONLY_COMPOSE}")],
     )  # fmt: skip
 
 
 def _unread(env: EnvFile, compose: ComposeConfig | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
-    """A Compose file that could not be read may hold an entry that wins."""
+    """A Compose file that could not be read may have an entry that overrides a line."""
     if isinstance(compose, Unavailable) or not compose.problems:
         return
     command = None if isinstance(deployment, Unavailable) else deployment.compose("config --quiet")
     yield unknown(
-        f"whether a Compose file wins over {env.path} is not known. {compose.problems[0]}",
+        f"It is not known whether a Compose file overrides {env.path}. {compose.problems[0]}",
         evidence=[Seen("compose", problem.partition(": ")[0], problem) for problem in compose.problems],
-        remedy=[Step("Mend the Compose file; Compose itself says where it stumbles.", command=command)],
+        remedy=[Step("Fix the Compose file; Compose says which line it cannot read.", command=command)],
     )

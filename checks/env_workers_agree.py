@@ -1,4 +1,4 @@
-"""Whether all celery containers have the same token."""
+"""Whether all Celery containers have the same token."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ._remedies import recreate
 
 @check("env-workers-agree", title="All workers have the same token", family=Family.ENV, causes=(Cause.STALE_WORKER_ENV,))
 def env_workers_agree(workers: Workers, env: EnvFile | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
-    """All celery containers get the same .env, so they should have the same token.
+    """All Celery containers get the same .env, so they should have the same token.
 
-    When two of them differ, only some were recreated since .env was edited, or an 'environment:' entry of the Compose file gives
-    one of them another value. Which one does a job then decides whether it works. The values are compared and never shown; the
-    fingerprints in the evidence are equal where the values are, and mean nothing outside this report.
+    If two of them differ, only some were recreated since .env was edited, or an 'environment:' entry of the Compose file gives
+    one of them another value. Whether a job works then depends on the container that does it. The values are compared but never
+    shown; the fingerprints in the evidence are equal if the values are, and mean nothing outside this report.
 
-    To mend it, recreate all of them together.
+    To fix it, recreate all of them together.
     """
     holders: dict[Secret, list[Worker]] = {}
     for worker in live(workers):
@@ -28,28 +28,30 @@ def env_workers_agree(workers: Workers, env: EnvFile | Unavailable, deployment: 
             holders.setdefault(value, []).append(worker)
     count = sum(len(group) for group in holders.values())
     if count < 2:
-        yield skipped("there are no two celery containers with a token to compare")
+        yield skipped(
+            "Only one Celery container has a token; there is nothing to compare."
+            if count
+            else "No Celery container has a token to compare."
+        )
         return
     if len(holders) == 1:
-        yield passed(f"{count} celery containers have the same token")
+        yield passed(f"{count} Celery containers have the same token.")
         return
     entry = None if isinstance(env, Unavailable) else env.entry(TOKEN_NAME)
     written = entry.value if entry else None
     first, *others = (" and ".join(worker.name for worker in group) for group in holders.values())
-    message = f"the celery containers disagree about the token: {first} one value"
+    message = f"The Celery containers have different tokens: {first} one value"
     message += "".join(f", {names} another" for names in others)
     if isinstance(written, Secret):
         same = [worker.name for worker in holders.get(written, [])]
-        message += f"; .env has the value of {', '.join(same)}" if same else "; .env has yet another value"
+        message += f". The .env has the value of {', '.join(same)}" if same else ". The .env has a third value"
     yield failed(
         Cause.STALE_WORKER_ENV,
-        message,
+        f"{message}.",
         subject=TOKEN_NAME,
         expected="one token for all of them",
         evidence=[
-            Seen("container", worker.where, f"{TOKEN_NAME} is {value}")
-            for value, group in holders.items()
-            for worker in group
+            Seen("container", worker.where, f"{TOKEN_NAME} is {value}") for value, group in holders.items() for worker in group
         ],
         remedy=[recreate(deployment, workers)],
     )

@@ -21,7 +21,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
-from ._log_finding import finding, known_cause, moment, seen_record, unnamed
+from ._log_finding import finding, known_cause, moment, not_a_worker_log, seen_record, unnamed
 from ._log_remedies import WORDS
 from ._present import Present
 from ._remedies import run_again
@@ -40,34 +40,38 @@ def last_attempt(
     deployment: Deployment | Unavailable,
     env_file: EnvFile | Unavailable,
 ) -> Iterator[Finding]:
-    """The worker's log tells how the newest diarization ended, and why.
+    """The worker's log shows how the newest diarization ended, and why.
 
     The application shows 'Failed to download or load AI models' for an
-    agreement that is not accepted, for a full disk and for a wrong owner alike;
-    the log holds the real error. Only the container's present run counts, a
-    failure before the newest success is history, and an error that is followed
-    by speakers is none. OpenTranscribe may try a file that failed several
-    times: these are attempts of one file, with one cause.
+    model whose terms are not accepted, for a full disk and for a wrong owner;
+    the log has the real error. Only the container's current run counts. A
+    failure before the newest success no longer counts, and neither does an
+    error after which speakers were found all the same. OpenTranscribe may try
+    a failed file several times: these are attempts of one file, with one cause.
 
-    What the log says is held against what is there now. Where the Hub gives the
-    models to the token by now, or the folder has the right owner, the failure is
-    a warning: run the job again. Where the log's own words could mean many
-    things ('locate the file on the Hub', 'private or gated', 'NoneType'), what
-    is wrong now decides. An attempt whose error is not known here is shown with
-    its decisive lines.
+    What the log says is compared with the current state. If the Hub now gives
+    the models to the token, or the folder now has the right owner, the failure
+    is a warning: run the job again. If the log's message is ambiguous ('locate
+    the file on the Hub', 'private or gated', 'NoneType'), what is wrong right
+    now decides. A failure counts as fixed only if something newer than it
+    shows that. An error that ot-doctor does not know is a failure of its own,
+    shown with its lines.
 
-    Where the Hub gives the models to the worker's token, no new token helps,
-    and none is advised.
+    If the Hub gives the models to the worker's token, a new token does not
+    help, and none is recommended.
 
-    Where there is no attempt yet, upload a short file with two voices.
+    To fix a missing attempt, upload a short file with two voices.
     """
+    if wrong := not_a_worker_log(log):
+        yield wrong
+        return
     now = Present(hub, token, cache, host, workers, deployment, env_file)
     current = [a for a in log.attempts if a.current and a.outcome is not Outcome.DISABLED]
     running = [a for a in current if a.outcome is Outcome.UNFINISHED]
     ended = [a for a in current if a.outcome is not Outcome.UNFINISHED]
     unread = next((source for source in log.sources if source.end_unread), None)
     if running and unread is None and (not ended or running[0].lines > ended[0].lines or running[0].worker != ended[0].worker):
-        yield skipped(f"A diarization is still running in {running[0].worker} since {moment(running[0].started_at)}.")
+        yield skipped(f"A diarization has been running in {running[0].worker} since {moment(running[0].started_at)}.")
     if current and unread:
         yield _not_to_the_end(unread)
     elif ended:
@@ -78,9 +82,9 @@ def last_attempt(
 
 def _not_to_the_end(source: LogSource) -> Finding:
     return unknown(
-        f"{source.name} was read for {source.lines_read} lines and not to its end, where a newer diarization may stand: "
+        f"Only {source.lines_read} lines of {source.name} were read, and a newer diarization may come after them: "
         f"{source.problem}",
-        remedy=[Step("Give ot-doctor the end of the log, or more time with --timeout 300.")],
+        remedy=[Step("Either give ot-doctor only the end of the log, or give it more time: --timeout 300.")],
     )
 
 
@@ -94,24 +98,26 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
         records = [(attempt.worker, record) for record in attempt.decisive]
         special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
         return finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
-    speakers = "" if attempt.speakers is None else f", {attempt.speakers} speaker{'' if attempt.speakers == 1 else 's'}"
     settings = f" ({attempt.settings})" if attempt.settings else ""
     engine = ", by the native engine" if attempt.engine == "native" else ""
+    found = "" if attempt.speakers is None else f" and found {attempt.speakers} speakers{settings}"
+    if attempt.speakers == 1:
+        found = f", but found only 1 speaker{settings}"
     notes = ""
     if attempt.stood_in:
         notes += " PyAnnote did the work, slower, because the native engine was not available."
     if attempt.outcome is Outcome.RECOVERED:
-        notes += " An error on the way did not stop it."
+        notes += " An error during the run did not stop it."
     if attempt.speakers == 1:
         notes += (
-            " One speaker only: right for one voice. For more, look at the speaker limits (these, and each user's own), "
-            "and try a recording with clearly different voices."
+            " That is right for a recording of one voice. If more people speak, check the speaker limits (these, and each "
+            "user's own), and try a recording with clearly different voices."
         )
     failure = next((a for a in older if a.outcome is Outcome.FAILED), None)
     if failure:
-        notes += f" The error at {moment(failure.ended_at or failure.started_at)} is history."
+        notes += f" An earlier error ({moment(failure.ended_at or failure.started_at)}) no longer counts."
     return passed(
-        f"The last diarization succeeded ({when}{engine}){speakers}{settings}.{notes}",
+        f"The last diarization succeeded ({when}{engine}){found}.{notes}",
         evidence=[seen_record(attempt.worker, record) for record in attempt.decisive],
     )
 
@@ -137,7 +143,7 @@ def _none(log: WorkerLog) -> Finding:
         words = WORDS.get(known_cause(former.cause), former.cause)
         history = f" The last one before that failed ({moment(former.ended_at or former.started_at)}): {words}."
     since = next((source.since for source in log.sources if source.since), None)
-    start = f"since the container started at {moment(since)}" if since else "as far as the log goes"
+    start = f"since the container started ({moment(since)})" if since else "in this log"
     return skipped(
         f"No diarization was attempted {start}.{history} Upload a short file with two voices, then run ot-doctor again.",
         evidence=[seen_record(former.worker, record) for record in former.decisive] if former else [],

@@ -22,10 +22,10 @@ from ot_doctor.evidence import (
     models,
 )
 
-from ._network import CAUSES, tries
+from ._network import CAUSES, WHY, tries
 from ._refusals import refusal, seen_answer, weighed
 from ._remedies import replace_token
-from ._severity import hub_not_needed, not_told
+from ._severity import hub_not_needed, unanswered
 
 REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 REFUSALS = (Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND)
@@ -34,7 +34,7 @@ LINES = (ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5)
 
 @check(
     "model-access",
-    title="The account may download the models",
+    title="The account can download the models",
     family=Family.ACCESS,
     causes=(*REFUSALS, *CAUSES.values()),
     after=("token-present", "token-format"),
@@ -48,25 +48,25 @@ def model_access(
     env: EnvFile | Unavailable,
     workers: Workers | Unavailable,
 ) -> Iterator[Finding]:
-    """The diarization models are gated: each one is given only to accounts that accepted its agreement, one by one.
+    """The diarization models are gated: Hugging Face gives each one only to accounts that accepted its terms.
 
-    A real file of every model is asked for with the worker's own token. That a model's page or its list of files can be seen
-    proves nothing. Which models are needed depends on the release that runs: up to v0.3 speaker-diarization-3.1 and
+    A real file of every model is requested with the worker's own token. Seeing a model's page or its list of files proves
+    nothing. Which models are needed depends on the running release: up to v0.3 speaker-diarization-3.1 and
     segmentation-3.0; from v0.4 on speaker-diarization-community-1, which the setup guide does not mention.
 
-    What breaks it: the agreement was not accepted, or by another account than the token's; access has to be granted by hand and
-    is pending or was rejected; a fine-grained token lacks the box "Read access to contents of all public gated repos you can
-    access". A 401 is about the token, a 403 about agreement or permission.
+    What breaks it: the terms were not accepted, or by another account than the token's; the authors grant access by hand, and
+    the request is pending or was rejected; a fine-grained token lacks the box "Read access to contents of all public gated repos
+    you can access". A 401 is about the token, a 403 about the terms or the token's permission.
 
-    To mend it, log in with the account that is named here and accept the agreement of the model that is named here. Neither a new
-    token nor a restart is needed; run the transcription again.
+    To fix it, log in with the account that is named here, open the page of the model that is named here, and click "Agree and
+    access repository". You need no new token and no restart; run the transcription again.
     """
     line = ReleaseLine.UNKNOWN if isinstance(deployment, Unavailable) else deployment.line
     if not hub.token_sent:
-        yield skipped(f"the models were not asked for: {hub.not_sent_reason or 'there is no usable token'}")
+        yield skipped(f"The Hub was not asked about the models: {hub.not_sent_reason or 'there is no usable token'}.")
         return
     if hub.identity.answer in REFUSED_TOKEN:
-        yield skipped(f"the Hub refuses the token itself ({hub.identity.answer.value}; see token-accepted)")
+        yield skipped(f"The Hub rejects the token itself ({hub.identity.answer.value}; see token-accepted).")
         return
     for model in models(line):
         answer = hub.of(model.repo)
@@ -74,11 +74,14 @@ def model_access(
         needed = model.required or (not decided and (_every_line_needs(model.repo) or _log_names(log, model.repo)))
         label = f"{model.repo} ({_needed_by(model.repo)})" if line is ReleaseLine.UNKNOWN else model.repo
         if answer is None or answer.answer is Answer.NOT_ASKED:
-            yield skipped(f"{label} was not asked for", subject=model.repo)
+            yield skipped(f"The Hub was not asked about {label}.", subject=model.repo)
         elif answer.answer is Answer.OK:
-            yield passed(f"{label} may be downloaded", subject=model.repo, evidence=[seen_answer(answer)])
+            extra = "" if needed or not decided else " Your release does not need it."
+            yield passed(f"{label} can be downloaded.{extra}", subject=model.repo, evidence=[seen_answer(answer)])
         elif answer.answer in REFUSED_TOKEN:
-            message = f"the Hub treated the request for {label} as not logged in: this is the token, not the agreement"
+            message = (
+                f"The Hub treated the request for {label} as not logged in: the token is the problem, not the model's terms."
+            )
             remedy = replace_token(token, env, deployment, workers)
             yield weighed(cache, needed, line, model, Cause.TOKEN_INVALID, message, TOKEN_NAME, answer, remedy)
         elif answer.answer.unreachable:
@@ -94,18 +97,20 @@ def _not_reached(
     hub: Hub, answer: FileAnswer, label: str, matters: bool, cache: ModelCache | Unavailable, workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
 ) -> Finding:  # fmt: skip
-    message = f"whether {label} may be downloaded could not be found out: {answer.answer.value}"
+    message = f"It is not known whether {label} can be downloaded: the Hub was asked, and {WHY[answer.answer]}."
     if not matters:
-        return skipped(f"{message}; it is not needed", subject=answer.repo, evidence=[seen_answer(answer)])
+        return skipped(f"{message} Your release does not need it.", subject=answer.repo, evidence=[seen_answer(answer)])
     cause, remedy = CAUSES[answer.answer], tries(hub, answer.answer, workers, deployment)
-    return not_told(cache, message, cause=cause, subject=answer.repo, evidence=[seen_answer(answer)], remedy=remedy)
+    return unanswered(cache, message, cause=cause, subject=answer.repo, evidence=[seen_answer(answer)], remedy=remedy)
 
 
 def _not_found(answer: FileAnswer, label: str, needed: bool, cache: ModelCache | Unavailable) -> Finding:
-    message = f"{label} has no {answer.file} on the Hub: it moved, or is private; ot-doctor may be out of date"
+    message = f"{label} has no {answer.file} on the Hub: it was moved or is private, or ot-doctor is out of date."
     if not needed or hub_not_needed(cache):
-        return passed(f"{message}; it is not needed now", subject=answer.repo, evidence=[seen_answer(answer)])
-    look = Step("Look whether the model is still there, and for a newer ot-doctor.", url=f"https://huggingface.co/{answer.repo}")
+        return passed(f"{message} The worker does not need it now.", subject=answer.repo, evidence=[seen_answer(answer)])
+    look = Step(
+        "Check that the model is still there, and look for a newer ot-doctor.", url=f"https://huggingface.co/{answer.repo}"
+    )
     return unknown(message, cause=Cause.REPO_NOT_FOUND, subject=answer.repo, evidence=[seen_answer(answer)], remedy=[look])
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from shlex import quote
 from typing import NamedTuple
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Secret, Unavailable, Workers
 
-from ._remedies import delete_lines, recreate
+from ._remedies import COMMENT_OUT, comment_out, edited, recreate
 
 _DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
 _UNUSUALLY_MANY = 50
@@ -30,7 +29,7 @@ class _Limit:
 
     @property
     def number(self) -> int | None:
-        """As the worker reads it: with Python's ``int()``. ``ValueError`` where that ends the worker."""
+        """As the worker reads it: with Python's ``int()``. ``ValueError`` where that stops the worker."""
         if self.raw is None or (self.name == "NUM_SPEAKERS" and not self.raw):
             return _DEFAULTS[self.name]
         return int(self.raw)
@@ -43,21 +42,22 @@ def speaker_limits(
     """MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS bound the number of speakers.
 
     The worker reads them with Python's int() while it starts. '20.0', an empty
-    value or a comment behind the number ends it at once; ' 20 ' is fine. Limits
-    that contradict each other break each job, and MAX_SPEAKERS=1 gives
-    everything to one speaker.
+    value or a comment after the number stops it at once; ' 20 ' is fine. Limits
+    that contradict each other break every job, and with MAX_SPEAKERS=1
+    everything is given to one speaker.
 
-    The running container's values are looked at, else those of the .env. v0.1
-    ignores the limits. In v0.4 each user's own settings win over them.
+    The values of the running container are checked, else those of the .env.
+    v0.1 ignores the limits. From v0.4 on each user's own settings override
+    them.
 
-    To mend: write a bare number to the .env, and recreate the worker.
+    To fix it, write a plain number to the .env, and recreate the worker.
     """
     if isinstance(deployment, Deployment) and deployment.v0_1:
         yield skipped("v0.1 ignores MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS: its limits are fixed.")
         return
     limits = {limit.name: limit for limit in _limits(workers, env_file)}
     if not limits:
-        yield skipped("Neither a worker nor a .env could be looked at.")
+        yield skipped("There is no worker and no readable .env to take the limits from.")
         return
     problems = 0
     for name, message, expected, better, breaks, subject in _problems(limits):
@@ -69,10 +69,16 @@ def speaker_limits(
         else:
             yield warned(message, cause=Cause.SPEAKERS_CONFIG, subject=name, expected=expected, evidence=seen, remedy=remedy)
     if not problems:
-        per_user = "" if _line(deployment) is ReleaseLine.V0_3 else " (in v0.4 a user's own settings win over these)"
+        per_user = "" if _line(deployment) is ReleaseLine.V0_3 else " (from v0.4 on a user's own settings override these)"
         text = ", ".join(f"{limit.name}={limit.number}" for limit in limits.values() if limit.number is not None)
         given = (limit.seen for limit in limits.values() if limit.raw is not None)
-        yield passed(f"{text}{per_user}", evidence=chain.from_iterable(given))
+        yield passed(f"The limits are {text}{per_user}.", evidence=chain.from_iterable(given))
+
+
+def _place(limits: Mapping[str, _Limit], name: str) -> str:
+    """``MIN_SPEAKERS=6 (line 2)``."""
+    limit = limits[name]
+    return f"{name}={limit.number} ({f'line {limit.line}' if limit.line else 'the default' if limit.raw is None else 'set'})"
 
 
 class _Problem(NamedTuple):
@@ -81,7 +87,7 @@ class _Problem(NamedTuple):
     expected: str
     better: int | None  # what to write instead; None: no such line
     breaks: bool = True
-    subject: str = ""  # where it is not the variable's own text: such a value ends no worker
+    subject: str = ""  # where it is not the variable's own text: such a value stops no worker
 
 
 def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
@@ -90,23 +96,25 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
         try:
             numbers[name] = limit.number
         except ValueError:
-            message = f"{name}={_shown(limit)} is not a whole number, and ends the worker while it starts."
-            yield _Problem(name, message, "a bare whole number", _DEFAULTS[name])
+            message = f"{name}={_shown(limit)} is not a whole number. The worker reads it at start-up and stops with an error."
+            yield _Problem(name, message, "a plain whole number", _DEFAULTS[name])
     for name, value in numbers.items():
         if value is not None and value < 1:
             message = f"{name}={value}: a recording has at least one speaker."
             yield _Problem(name, message, "1 or more", _DEFAULTS[name], subject=f"{name} below 1")
         if value is not None and value > _UNUSUALLY_MANY:
-            message = f"{name}={value} is unusually many; one voice may become several speakers."
+            message = f"{name}={value} is unusually high; one voice can become several speakers."
             yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", _DEFAULTS[name], breaks=False)
     least, most, exact = (numbers.get(name) for name in _DEFAULTS)
     if most == 1:
-        yield _Problem("MAX_SPEAKERS", "MAX_SPEAKERS=1 gives everything to one speaker.", "2 or more", 20, breaks=False)
+        yield _Problem("MAX_SPEAKERS", "With MAX_SPEAKERS=1 everything is given to one speaker.", "2 or more", 20, breaks=False)
     if least is None or most is None:
         return
     if least > most:
         name = "MIN_SPEAKERS" if limits["MIN_SPEAKERS"].raw is not None else "MAX_SPEAKERS"
-        message = f"MIN_SPEAKERS={least} is more than MAX_SPEAKERS={most}."
+        message = (
+            f"{_place(limits, 'MIN_SPEAKERS')} is above {_place(limits, 'MAX_SPEAKERS')}. Lower the first or raise the second."
+        )
         pair = "MIN_SPEAKERS, MAX_SPEAKERS"
         yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name], subject=pair)
     elif exact is not None and exact >= 1 and not least <= exact <= most:
@@ -131,15 +139,15 @@ def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> 
             raw = _as_text(entry.value if entry else None)
             where = env_file.where(line) if isinstance(env_file, EnvFile) and line else ".env"
             seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
-        told: tuple[Seen, ...] = ()
+        line_seen: tuple[Seen, ...] = ()
         if diarizers and isinstance(env_file, EnvFile) and entry and _as_text(entry.value) == raw:
-            told = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
-        limits.append(_Limit(name, raw, (seen, *told), tuple(entry.lines) if entry else ()))
+            line_seen = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
+        limits.append(_Limit(name, raw, (seen, *line_seen), tuple(entry.lines) if entry else ()))
     return limits
 
 
 def _as_text(value: str | Secret | None) -> str | None:
-    """A token that was pasted into the wrong line is no number either, and stays hidden."""
+    """A token that was pasted into the wrong line is not a number either, and stays hidden."""
     return None if value is None else str(value)
 
 
@@ -154,11 +162,10 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
         return []
     path, line = str(env_file.path), limit.line
     if value is None:
-        return [delete_lines(path, limit.lines, f"Delete {limit.name}, line {line} of {path}.")]
+        return [comment_out(env_file, limit.lines, f"Comment out {limit.name}, line {line} of {path}.")]
     wanted = f"{limit.name}={value}"
-    text = f"Write line {line} of {path} as {wanted} (or another bare number)."
-    script = ";".join([f"{line}s/.*/{wanted}/", *(f"{rest}d" for rest in limit.lines[1:])])
-    return [Step(text, command=f"sed -i '{script}' {quote(path)}", risk=Risk.CHANGES_FILES)]
+    text = f"Change line {line} of {path} to {wanted}, or to another whole number that suits you."
+    return [edited(env_file, text, [f"{line}s/.*/{wanted}/", *map(COMMENT_OUT.format, limit.lines[1:])])]
 
 
 def _shown(limit: _Limit) -> str:

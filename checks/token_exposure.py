@@ -1,14 +1,14 @@
-"""Whether the token lies where others can read it."""
+"""Whether the token is where others can read it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
-from ._remedies import TOKEN_SETTINGS, delete_lines, new_token, put_token, recreate
+from ._remedies import TOKEN_SETTINGS, comment_out, new_token, put_token, recreate
 from ._tokens import usable
 
 BROWSER_PREFIXES = (
@@ -16,7 +16,7 @@ BROWSER_PREFIXES = (
 )  # fmt: skip
 
 
-@check("token-exposure", title="The token is not where others can read it", family=Family.TOKEN, causes=(Cause.TOKEN_EXPOSED,))
+@check("token-exposure", title="Nobody else can read the token", family=Family.TOKEN, causes=(Cause.TOKEN_EXPOSED,))
 def token_exposure(
     env: EnvFile | Unavailable,
     workers: Workers | Unavailable,
@@ -24,21 +24,26 @@ def token_exposure(
     log: WorkerLog | Unavailable,
     deployment: Deployment | Unavailable,
 ) -> Iterator[Finding]:
-    """Whoever has the token can act as its account, so it belongs in .env alone, readable for its owner, outside git.
+    """Anybody who has the token can act as its account, so it belongs only in .env, readable for its owner, outside git.
 
-    Looked at are the permissions of .env, whether git tracks it, variables whose name says that they are built into the web pages
-    (VITE_…, NEXT_PUBLIC_…, REACT_APP_…, PUBLIC_…) in .env, in the Compose files and in the containers, and the worker's log: some
-    library errors print the whole token.
+    These are checked: the permissions of .env, whether git tracks it, variables whose name says that they are built into the web
+    pages (VITE_…, NEXT_PUBLIC_…, REACT_APP_…, PUBLIC_…) in .env, in the Compose files and in the containers, and the worker's
+    log, because some library errors print the whole token.
 
-    A token in a browser-side variable is sent to every visitor, which is why Hugging Face supports gated models from
-    servers only. A token that was exposed is mended by a new one: delete the old one in the account's settings.
+    A token in a browser-side variable is sent to every visitor, which is why Hugging Face supports gated models only on servers.
+
+    To fix it, follow the steps, create a new token, and delete the exposed one in the account's settings.
     """
     findings = [*_file(env, workers, deployment), *_browser_side(env, workers, compose, deployment), *_logged(log)]
-    looked_at = {".env": env, "containers": workers, "Compose files": compose, "worker's log": log}
-    seen = [name for name, value in looked_at.items() if not isinstance(value, Unavailable)]
+    checked = {".env": env, "containers": workers, "Compose files": compose, "worker's log": log}
+    unread = isinstance(env, EnvFile) and env.problem is not None
+    seen = [n for n, value in checked.items() if not isinstance(value, Unavailable) and not (n == ".env" and unread)]
     if not seen and isinstance(env, Unavailable):
         raise env
-    yield from findings or [passed(f"nothing shows the token to others (looked at: {', '.join(seen)})")]
+    if not seen and not findings:
+        yield skipped("There is nothing to check: neither a readable .env nor a container.")
+        return
+    yield from findings or [passed(f"Nobody else can read the token (checked: {', '.join(seen)}).")]
 
 
 def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
@@ -47,13 +52,13 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
     path, file = str(env.path), env.target or env.path
     if env.tracked_by_git:
         entry = env.entry(TOKEN_NAME)
-        untrack = f"git -C {quote(str(file.parent))} rm --cached --quiet -- {quote(file.name)}"
+        untrack = f"git -C {quote(str(file.parent))} rm --cached --quiet --ignore-unmatch -- {quote(file.name)}"
         yield failed(
-            Cause.TOKEN_EXPOSED, f"{path} holds the token and is tracked by git", subject=path,
-            expected="a .env that git does not know",
+            Cause.TOKEN_EXPOSED, f"{path} contains the token and is tracked by git.", subject=path,
+            expected="a .env that git does not track",
             evidence=[Seen(".env", path, "tracked by git")],
             remedy=[
-                Step("Take the file out of git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
+                Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
                 Step("Add it to .gitignore and commit. If it was ever pushed, delete the token.", url=TOKEN_SETTINGS),
                 new_token(), put_token(entry.line if entry else None, path), recreate(deployment, workers),
             ],
@@ -61,15 +66,20 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
     elif env.tracked_by_git is None:
         asking = f"git -C {quote(str(file.parent))} ls-files -- {quote(file.name)}"
         yield unknown(
-            f"Whether git tracks {path} is not known: the repository around it cannot be read, or belongs to another user.",
+            f"It is not known whether git tracks {path}: its repository cannot be read, or belongs to another user.",
             subject=path,
-            remedy=[Step("Ask git: it prints the file's name where it tracks it.", command=asking)],
+            remedy=[Step("Ask git: it prints the file's name if it tracks it.", command=asking)],
         )
     if env.mode & 0o004:
         yield warned(
-            f"every user of this machine can read {path} (mode {env.mode:04o}), and it holds the token",
+            f"Every user of this machine can read {path} (mode {env.mode:04o}), which contains the token.",
             cause=Cause.TOKEN_EXPOSED, subject=path, expected="mode 0600", evidence=[Seen(".env", path, f"mode {env.mode:04o}")],
-            remedy=[Step("Leave the file to its owner.", command=f"chmod o-rwx {quote(path)}", risk=Risk.CHANGES_FILES)],
+            remedy=[
+                Step(
+                    f"Take the rights of all other users on {path} away.", risk=Risk.CHANGES_FILES,
+                    command=f"{'' if env.editable else 'sudo '}chmod o-rwx {quote(path)}",
+                )
+            ],
         )  # fmt: skip
 
 
@@ -100,13 +110,15 @@ def _browser_side(
     for name, places in seen.items():
         steps = [Step(f"Remove {name} where it is set.", risk=Risk.CHANGES_FILES)]
         if not isinstance(env, Unavailable) and name in lines:
-            steps = [delete_lines(str(env.path), lines[name], f"Delete {name} from {env.path}.")]
+            steps = [comment_out(env, lines[name], f"Comment out {name} in {env.path}.")]
         if all(services.get(name, {""})):
             steps.append(recreate(deployment, workers, sorted(services[name])))
-        steps.append(new_token(f", put it in .env as {TOKEN_NAME}, and delete the exposed one"))
+        steps.append(new_token(f", write it to .env as {TOKEN_NAME}, and delete the exposed one"))
         yield failed(
-            Cause.TOKEN_EXPOSED, f"{name} holds a token, and a variable of that name is built into the web pages", subject=name,
-            expected=f"the token in {TOKEN_NAME} alone", evidence=places, remedy=steps,
+            Cause.TOKEN_EXPOSED,
+                f"{name} contains a token, and a variable with such a name is built into the web "
+                "pages.", subject=name,
+            expected=f"the token only in {TOKEN_NAME}", evidence=places, remedy=steps,
         )  # fmt: skip
 
 
@@ -119,8 +131,10 @@ def _logged(log: WorkerLog | Unavailable) -> Iterator[Finding]:
         if source.token_lines:
             lines = ", ".join(str(line) for line in source.token_lines[:5])
             yield warned(
-                f"the log of {source.name} shows a token ({'lines' if len(source.token_lines) > 1 else 'line'} {lines})",
+                f"The log of {source.name} shows a token ({'lines' if len(source.token_lines) > 1 else 'line'} {lines}).",
                 cause=Cause.TOKEN_EXPOSED, subject=source.name,
-                evidence=[Seen("log", f"{source.name}:{line}", "holds a token") for line in source.token_lines[:5]],
-                remedy=[new_token(", put it in .env, recreate the worker (the old log goes with it), and delete this one")],
+                evidence=[Seen("log", f"{source.name}:{line}", "contains a token") for line in source.token_lines[:5]],
+                remedy=[new_token(
+                    ", write it to .env, recreate the worker (its old log is deleted too), and delete the exposed "
+                    "token")],
             )  # fmt: skip

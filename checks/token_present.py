@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
 from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
 
-from ._remedies import recreate, replace_token
+from ._remedies import COMMENT_OUT, edited, recreate, replace_token
 from ._severity import fault
-from ._tokens import mended_in_file, seen_token
+from ._tokens import fixed_in_file, seen_token
 
-EXPECTED = f"{TOKEN_NAME} with a token of type Read"
+EXPECTED = f"{TOKEN_NAME} with a token (type: Read)"
 
 
 @check("token-present", title="The worker has a Hugging Face token", family=Family.TOKEN, causes=(Cause.TOKEN_MISSING,))
@@ -23,34 +22,34 @@ def token_present(
     deployment: Deployment | Unavailable,
     cache: ModelCache | Unavailable,
 ) -> Iterator[Finding]:
-    """The pyannote models that tell speakers apart are handed out to known accounts only, so the worker shows a token.
+    """Hugging Face gives the pyannote models that distinguish speakers only to known accounts, so the worker needs a token.
 
-    It is looked for where it counts: in the environment of the container that diarizes (docker inspect, Config.Env); without a
+    It is checked where it counts: in the environment of the container that diarizes (docker inspect, Config.Env); without a
     container, in .env as Compose reads it. OpenTranscribe reads HUGGINGFACE_TOKEN and no other name.
 
-    What breaks it: the line was never written (the unattended installer does not write it), it is empty, the token stands on the
+    What breaks it: the line was never written (the unattended installer does not write it), it is empty, the token is on the
     next line, it has another name such as HF_TOKEN, or the container was created before the line was written.
 
-    To mend it, write the line and recreate the worker. 'docker compose restart' does not read .env again.
+    To fix it, write the line and recreate the worker. 'docker compose restart' does not read .env again.
     """
     if not isinstance(workers, Unavailable) and workers.lite:
-        yield skipped("lite install: diarization is done by a cloud provider, and Hugging Face is not involved")
+        yield skipped("In a lite install, a cloud provider does the diarization, and Hugging Face is not involved.")
         return
     if token.value is not None and not token.value.blank:
-        yield passed(f"the worker has a token: {token.value}", evidence=[seen_token(token)])
+        yield passed(f"The worker has a token: {token.value}.", evidence=[seen_token(token)])
         return
     state = "is not set" if token.value is None else "is empty"
     seen = [seen_token(token, f"{TOKEN_NAME} {state}"), *_odd_lines(env)]
-    if mended_in_file(token, env):
+    if fixed_in_file(token, env):
         seen.append(Seen(".env", token.env_line or "", f"{TOKEN_NAME} has a token"))
-        message = "the worker has no token, although .env has one: its container was not created from the file as it is now"
+        message = "The worker has no token, although .env has one: the container was created before .env was changed."
         remedy: tuple[Step, ...] = (recreate(deployment, workers),)
     elif token.other_name:
-        message = f"the token stands under the name {token.other_name}, which OpenTranscribe does not read"
+        message = f"The token is stored as {token.other_name}, but OpenTranscribe only reads {TOKEN_NAME}."
         seen += _other_lines(env, token.other_name)
         remedy = (_rename(env, token.other_name), recreate(deployment, workers))
     else:
-        message = f"the worker has no Hugging Face token: {TOKEN_NAME} {state}"
+        message = f"The worker has no Hugging Face token: {TOKEN_NAME} {state}."
         remedy = replace_token(token, env, deployment, workers)
     yield fault(cache, Cause.TOKEN_MISSING, message, subject=TOKEN_NAME, expected=EXPECTED, evidence=seen, remedy=remedy)
 
@@ -73,14 +72,10 @@ def _other_lines(env: EnvFile | Unavailable, name: str) -> list[Seen]:
 
 
 def _rename(env: EnvFile | Unavailable, name: str) -> Step:
-    """Rename the line, and delete the empty ones that would win over it."""
+    """Rename the line, and comment out the empty ones that would override it."""
     entry = None if isinstance(env, Unavailable) else env.entry(name)
     if isinstance(env, Unavailable) or entry is None:
-        return Step(f"Give the token the name {TOKEN_NAME} where {name} is set.", risk=Risk.CHANGES_FILES)
+        return Step(f"Rename {name} to {TOKEN_NAME} where it is set.", risk=Risk.CHANGES_FILES)
     empty = [line for other in env.all(TOKEN_NAME) if not _filled(other) for line in other.lines]
-    script = [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(f"{line}d" for line in empty)]
-    return Step(
-        f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}.",
-        command=f"sed -i '{';'.join(script)}' {quote(str(env.path))}",
-        risk=Risk.CHANGES_FILES,
-    )
+    text = f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}."
+    return edited(env, text, [f"{entry.line}s/{name}/{TOKEN_NAME}/", *map(COMMENT_OUT.format, empty)])

@@ -1,4 +1,4 @@
-"""Passwords in ``.env`` that are a word or a number, or short: anybody guesses them, and no report can hide them everywhere."""
+"""Passwords in ``.env`` that are easily guessed: a word, a number, or short. No report can hide those everywhere."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def weak_passwords(env: EnvFile) -> Iterator[Finding]:
     """A password that is short, or a single word or number, is easily guessed.
 
     It also cannot be told from an ordinary word. It is hidden in log lines and container texts where it stands as a whole word,
-    but not where it has fewer than four characters or is a word that logs are made of, such as 'true' or 'postgres'.
+    but not if it has fewer than four characters or is a common word of logs, such as 'true' or 'postgres'.
 
-    Only passwords and keys that the installation chooses itself are looked at, not the Hugging Face token. The value is never
+    Only passwords and keys that the installation chooses itself are checked, not the Hugging Face token. The value is never
     shown. No diarization fails because of it.
 
     To fix it, choose a random value, for example with 'openssl rand -hex 24'. A database keeps its old password until it is

@@ -19,18 +19,18 @@ _OFF = ("false", "0", "no", "off")
 def worker_gpu(
     workers: Workers, compose: ComposeConfig | Unavailable, log: WorkerLog | Unavailable, deployment: Deployment | Unavailable
 ) -> Iterator[Finding]:
-    """Without its GPU the worker fails, or takes many times as long.
+    """Without its GPU the worker fails or is many times slower.
 
     What is configured (a GPU in the Compose files, TORCH_DEVICE, USE_GPU) is
     compared with what the engine gave to the container, and with the device
     that the diarizer names in its log.
 
-    To mend: install the NVIDIA container toolkit, start the stack with the GPU's
-    Compose file, and recreate the worker. A container that was created without
-    the GPU never gets it by a restart.
+    To fix it, install the NVIDIA container toolkit, start the stack with the
+    GPU's Compose file, and recreate the worker. A container that was created
+    without the GPU never gets it by a restart.
     """
     if not workers.diarizers:
-        yield skipped("There is no worker that diarizes.")
+        yield skipped("There is no diarization worker.")
     for worker in workers.diarizers:
         yield _one(worker, workers, compose, log, deployment)
 
@@ -49,14 +49,14 @@ def _one(
     if device:
         seen.append(Seen("log", worker.name, f"the diarizer runs on {device}"))
     remedy = [
-        Step("See whether this machine has a GPU and its driver works.", command="nvidia-smi -L"),
-        Step("Docker needs the NVIDIA container toolkit to hand it on.", url=TOOLKIT),
+        Step("Check that this machine has a GPU and that its driver works.", command="nvidia-smi -L"),
+        Step("Install the NVIDIA container toolkit, if it is missing.", url=TOOLKIT),
         recreate(deployment, workers),
     ]
     if granted and device == "cpu" and not _cpu_wanted(worker):
         return failed(
             Cause.GPU_UNAVAILABLE,
-            f"{worker.name} was given a GPU, and its log says that the diarizer runs on the CPU.",
+            f"{worker.name} has a GPU, but its log says that the diarizer runs on the CPU.",
             subject=worker.name,
             expected="a diarizer that runs on cuda",
             evidence=seen,
@@ -64,10 +64,11 @@ def _one(
             confidence=Confidence.LIKELY,
         )
     if granted:
-        return passed(f"{worker.name} was given a GPU ({_grant(worker)})", subject=worker.name, evidence=seen)
+        return passed(f"{worker.name} has a GPU ({_grant(worker)}).", subject=worker.name, evidence=seen)
     if sign is None:
-        return skipped("No GPU is configured; diarization runs on the CPU, slowly.", subject=worker.name, evidence=seen)
-    message = f"A GPU is configured, and {worker.name} was given none."
+        slow = " Diarization runs on the CPU, which is slow." if device == "cpu" else ""
+        return skipped(f"No GPU is configured.{slow}", subject=worker.name, evidence=seen)
+    message = f"A GPU is configured, but {worker.name} has none."
     if not sign.demanded:  # the worker takes the CPU where it finds no GPU
         return warned(message, cause=Cause.GPU_UNAVAILABLE, subject=worker.name, evidence=seen, remedy=remedy)
     return failed(

@@ -14,23 +14,23 @@ _KILLED = 137
 
 @check("worker-memory", title="The worker has enough memory", family=Family.WORKER, causes=(Cause.OUT_OF_MEMORY,))
 def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: WorkerLog | Unavailable) -> Iterator[Finding]:
-    """A worker that runs out of memory is ended by the kernel, without a word.
+    """A worker that runs out of memory is killed by the kernel without a message.
 
     With v0.4's thread pool the whole container dies and its log shows only a
-    new start. The container's OOM flag tells. Exit code 137 without that flag
-    is no proof: 'docker kill' and a slow stop end the same way.
+    new start. The container's OOM flag shows it. Exit code 137 without that
+    flag proves nothing: 'docker kill' and a slow stop end the same way.
 
-    To mend: raise the container's memory limit, give Docker Desktop or WSL more
-    memory, or use a smaller WHISPER_MODEL, and recreate the worker.
+    To fix it, raise the container's memory limit, give Docker Desktop or WSL
+    more memory, or use a smaller WHISPER_MODEL, and recreate the worker.
     """
     if not workers.diarizers:
-        yield skipped("There is no worker that diarizes.")
+        yield skipped("There is no diarization worker.")
     for worker in workers.diarizers:
         seen = [Seen("container", f"{worker.name} State", _state(worker))]
         remedy = [_more_memory(worker), recreate(deployment, workers), run_again()]
         if worker.oom_killed and worker.running and _succeeded_last(worker, log):
             yield warned(
-                f"A process of {worker.name} was killed for lack of memory; the last diarization succeeded after all.",
+                f"A process of {worker.name} was killed for lack of memory, but the last diarization succeeded.",
                 cause=Cause.OUT_OF_MEMORY,
                 subject=worker.name,
                 evidence=seen,
@@ -40,7 +40,7 @@ def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: W
             what = f"A process of {worker.name}" if worker.running else worker.name
             yield failed(
                 Cause.OUT_OF_MEMORY,
-                f"{what} was killed for lack of memory: {_limit(worker)}",
+                f"{what} was killed for lack of memory: {_ran_out(worker)}.",
                 subject=worker.name,
                 expected="enough memory for the models and the audio",
                 evidence=seen,
@@ -48,12 +48,12 @@ def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: W
             )
         elif worker.exit_code == _KILLED and not worker.running:
             yield passed(
-                f"{worker.name} ended with 137 without the OOM flag: it was stopped by hand, not for lack of memory",
+                f"{worker.name} was killed or stopped by hand (exit code 137); Docker does not report a lack of memory.",
                 subject=worker.name,
                 evidence=seen,
             )
         else:
-            yield passed(f"{worker.name} was not killed for lack of memory", subject=worker.name, evidence=seen)
+            yield passed(f"{worker.name} was not killed for lack of memory.", subject=worker.name, evidence=seen)
 
 
 def _more_memory(worker: Worker) -> Step:
@@ -61,7 +61,7 @@ def _more_memory(worker: Worker) -> Step:
     smaller = f"use a smaller WHISPER_MODEL than {model}" if model else "use a smaller WHISPER_MODEL"
     where = "the container's 'mem_limit' in the Compose file" if worker.memory_limit else "the machine's memory"
     return Step(
-        f"Raise {where} (Docker Desktop: Settings, Resources; WSL: memory= in .wslconfig), or {smaller} in the .env.",
+        f"Either raise {where} (Docker Desktop: Settings, Resources; WSL: memory= in .wslconfig), or {smaller} in the .env.",
         risk=Risk.CHANGES_FILES,
     )
 
@@ -69,7 +69,11 @@ def _more_memory(worker: Worker) -> Step:
 def _limit(worker: Worker) -> str:
     if worker.memory_limit:
         return f"its limit is {worker.memory_limit / 2**30:.1f} GiB ({worker.memory_limit} bytes)"
-    return "it has no limit of its own, so the machine's memory ran out"
+    return "it has no memory limit"
+
+
+def _ran_out(worker: Worker) -> str:
+    return _limit(worker) if worker.memory_limit else f"{_limit(worker)}, so the machine's memory ran out"
 
 
 def _state(worker: Worker) -> str:

@@ -1,4 +1,4 @@
-"""Whether a worker that diarizes is there and running."""
+"""Whether a diarization worker exists and is running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MANY_RESTARTS = 3
 
 @check(
     "worker-running",
-    title="A worker that diarizes is running",
+    title="A diarization worker is running",
     family=Family.WORKER,
     causes=(Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE),
 )
@@ -26,19 +26,19 @@ def worker_running(
 ) -> Iterator[Finding]:
     """Diarization runs in celery-worker, or in celery-worker-gpu-scaled.
 
-    Without one of them jobs wait for ever. The engine is asked for the state of
+    Without one of them jobs wait forever. The engine is asked for the state of
     each such container: running, stopped (with its exit code), restarting,
-    paused, unhealthy, or never started, with the engine's own reason. One that
-    runs is enough; others are only mentioned. A lite install has none, because
-    a cloud provider diarizes there.
+    paused, unhealthy, or never started, with the engine's own reason. One
+    running worker is enough. A lite install has none, because a cloud provider
+    does the diarization there.
 
-    To mend: 'docker compose up -d' for the service. A worker that ends again
-    by itself says why in its log. 'could not select device driver' or 'unknown
+    To fix it, run 'docker compose up -d' for the service. If the worker stops
+    again, its log says why. 'could not select device driver' or 'unknown
     device' mean that the engine cannot provide the GPU that the Compose files
     ask for.
     """
     if workers.lite or (not workers.diarizers and _lite_by_compose(compose)):
-        yield skipped("Lite install: diarization is done by a cloud provider; Hugging Face is not involved.")
+        yield skipped("In a lite install, a cloud provider does the diarization, and Hugging Face is not involved.")
         return
     if not workers.diarizers:
         yield _none(workers, deployment)
@@ -48,7 +48,7 @@ def worker_running(
         problem = _problem(worker)
         if problem and one_runs:
             yield warned(
-                f"{worker.name} {problem}; another worker diarizes.",
+                f"{worker.name} {problem}. Another worker is running.",
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
@@ -58,39 +58,42 @@ def worker_running(
             yield _down(worker, deployment, problem)
         elif worker.restart_count >= _MANY_RESTARTS:
             yield warned(
-                f"{worker.name} is running, but the engine had to restart it {worker.restart_count} times.",
+                f"{worker.name} is running, but Docker had to restart it {worker.restart_count} times.",
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
                 remedy=[last_lines(worker, deployment)],
             )
         else:
-            yield passed(f"{worker.name} is running{_since(worker.started_at)}", subject=worker.name, evidence=_state(worker))
+            yield passed(
+                f"{worker.name} has been running since {_at(worker.started_at)}.", subject=worker.name, evidence=_state(worker)
+            )
 
 
 def _problem(worker: Worker) -> str:
     """Why the worker takes no jobs; empty when it does."""
     if worker.status == "running":
-        return "runs, but its health check fails" if worker.health == "unhealthy" else ""
+        return "is running, but its health check fails" if worker.health == "unhealthy" else ""
     if worker.status == "restarting":
-        return f"restarts again and again ({worker.restart_count} times, exit code {worker.exit_code})"
+        return f"keeps restarting ({worker.restart_count} times, exit code {worker.exit_code})"
     if worker.status == "created":
-        return "was created and never started"
+        return "was created but never started"
     if worker.status == "exited":
-        why = ", killed for lack of memory" if worker.oom_killed else ""
-        return f"has stopped{_since(worker.finished_at)} (exit code {worker.exit_code}{why})"
+        by_hand = ", killed or stopped by hand" if worker.exit_code == 137 else ""
+        why = ", killed for lack of memory" if worker.oom_killed else by_hand
+        return f"stopped at {_at(worker.finished_at)} (exit code {worker.exit_code}{why})"
     return f"is {worker.status}"
 
 
 def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
-    seen = f"no container of the service celery-worker among {len(workers.containers)} that belong to this installation"
+    seen = f"no container of the service celery-worker among the {len(workers.containers)} of this installation"
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
-        start = Step("Start OpenTranscribe in its folder, as it was started before.", risk=Risk.RESTARTS)
+        start = Step("Start OpenTranscribe in its folder, the way it was started before.", risk=Risk.RESTARTS)
     else:
-        start = Step("Start the worker.", command=deployment.compose("up -d celery-worker"), risk=Risk.RESTARTS)
+        start = Step("Start the worker.", command=deployment.compose("up -d --no-recreate celery-worker"), risk=Risk.RESTARTS)
     return failed(
         Cause.WORKER_DOWN,
-        "No diarization worker exists.",
+        "There is no diarization worker.",
         subject="celery-worker",
         expected="a running container of the service celery-worker",
         evidence=[Seen("container", workers.engine.endpoint, seen)],
@@ -102,13 +105,13 @@ def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) ->
     if worker.error and not worker.running and _GPU_ERROR.search(worker.error):
         return failed(
             Cause.GPU_UNAVAILABLE,
-            f"The engine cannot start {worker.name} with the GPU that is asked for: {worker.error}",
+            f"Docker cannot start {worker.name} with the configured GPU: {worker.error}",
             subject=worker.name,
             expected="a GPU that the engine can provide",
             evidence=_state(worker),
             remedy=[*gpu_steps(), start_again(worker, deployment)[0]],
         )
-    reason = f": {worker.error}" if worker.error and not worker.running else ""
+    reason = f": {worker.error}" if worker.error and not worker.running else "."
     return failed(
         Cause.WORKER_DOWN,
         f"{worker.name} {problem}{reason}",
@@ -129,8 +132,8 @@ def _state(worker: Worker) -> list[Seen]:
     return seen
 
 
-def _since(moment: datetime | None) -> str:
-    return f" since {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+def _at(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
 
 
 def _lite_by_compose(compose: ComposeConfig | Unavailable) -> bool:

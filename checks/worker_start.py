@@ -19,7 +19,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
-from ._log_finding import finding, moment
+from ._log_finding import finding, moment, not_a_worker_log
 from ._log_remedies import WORDS
 from ._present import Present
 
@@ -39,14 +39,19 @@ def worker_start(
 ) -> Iterator[Finding]:
     """Some faults show before the first job, or in another celery worker.
 
-    A speaker limit that is no number, or a library that is missing, ends the
-    worker while it starts. 'Failed to register HuggingFace token: Invalid user
-    token.' from any celery worker says that the token is bad. The GPU worker of
-    v0.4 never logs in, so that line's absence proves nothing.
+    A speaker limit that is not a number, or a missing library, ends the worker
+    at start-up. 'Failed to register HuggingFace token: Invalid user token.'
+    from any Celery worker means that the token is bad. The GPU worker of v0.4
+    never logs in, so the absence of that line proves nothing.
 
-    What the log says is held against what is there now; a line that is older
-    than the last success counts no more.
+    What the log says is compared with the current state; a line that is older
+    than the last success no longer counts.
+
+    To fix it, follow the steps for the cause that the line shows.
     """
+    if wrong := not_a_worker_log(log):
+        yield wrong
+        return
     now = Present(hub, token, cache, host, workers, deployment, env_file)
     telling = {(hit.cause, hit.subject): hit for hit in log.stray if hit.cause and not hit.generic}
     fresh = [hit for hit in telling.values() if not _before_a_success(hit, log)]
@@ -57,7 +62,7 @@ def worker_start(
     if fresh:
         return
     if log.sources and any(source.lines_read for source in log.sources):
-        yield passed("The log shows no error outside jobs")
+        yield passed("The log shows no error outside jobs.")
     else:
         yield skipped("The worker has written no log yet.")
 

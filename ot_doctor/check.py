@@ -9,7 +9,7 @@ A plug-in author needs this module and the evidence types in ``ot_doctor.evidenc
             yield passed("the worker has a token")
 
 A check asks for evidence by the types of its parameters. ``Workers | Unavailable`` means that it wants to run even when that
-evidence could not be had; plain ``Workers`` leaves that case to the runner.
+evidence is not available; plain ``Workers`` leaves that case to the runner.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Family(enum.Enum):
 
 
 class Cause(enum.Enum):
-    """The closed vocabulary of causes, in the order in which they are to be mended.
+    """The closed vocabulary of causes, in the order in which they must be fixed.
 
     ``ot_doctor.diagnosis.causes`` says what each means and which explains which.
     """
@@ -121,7 +121,7 @@ class Confidence(enum.Enum):
 
 
 def _texts(owner: object, *texts: object) -> None:
-    """A plug-in may hand over anything: what is no text is to fail here, where the plug-in is at work."""
+    """A plug-in may hand over anything: what is not a text must fail here, where the plug-in is at work."""
     if not all(isinstance(text, str) for text in texts):
         raise TypeError(f"a {type(owner).__name__} is made of texts")
 
@@ -202,7 +202,7 @@ class Finding:
 
 
 def passed(message: str, *, subject: str | None = None, evidence: Iterable[Seen] = ()) -> Finding:
-    """It was looked at, and it is as it should be."""
+    """It was checked, and it is as it should be."""
     return Finding(Status.PASS, message, subject=subject, evidence=tuple(evidence))
 
 
@@ -216,7 +216,7 @@ def failed(
     evidence: Iterable[Seen] = (),
     confidence: Confidence = Confidence.CERTAIN,
 ) -> Finding:
-    """It breaks diarization. ``remedy`` may not be empty."""
+    """It breaks diarization. ``remedy`` must not be empty."""
     return Finding(Status.FAIL, message, cause, subject, expected, tuple(evidence), tuple(remedy), confidence)
 
 

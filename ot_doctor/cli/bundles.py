@@ -53,7 +53,7 @@ def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path
     if problem := not_to_be_written(path):
         raise click.BadParameter(problem, ctx, param)
     if not os.access(path.parent, os.W_OK):
-        raise click.BadParameter(f"you may not write into {path.parent}", ctx, param)
+        raise click.BadParameter(f"you are not allowed to write to {path.parent}", ctx, param)
     return path
 
 
@@ -187,7 +187,7 @@ def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], Non
 def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None:
     """Tell what changed from A to B: two bundles, two JSON reports, or one of each.
 
-    Exit codes: 0 nothing got worse; 1 something fails in B that did not in A; 2 wrong usage; 3 nothing fails anew, but
+    Exit codes: 0 nothing got worse; 1 something fails in B that did not in A; 2 wrong usage; 3 nothing new fails, but
     something that was checked in A could not be checked in B.
     """
     from ot_doctor.bundle import Refused

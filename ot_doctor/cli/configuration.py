@@ -204,7 +204,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     table = tool.get(_TABLE) if isinstance(tool := document.get("tool"), dict) else None
     if table is None or isinstance(table, dict):
         return table
-    raise ValueError(f"{path}: tool.{_TABLE} is to be a table: [tool.{_TABLE}].")
+    raise ValueError(f"{path}: tool.{_TABLE} must be a table: [tool.{_TABLE}].")
 
 
 def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, found_by_itself: bool) -> Config:
@@ -223,7 +223,7 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
             raise ValueError(f"{path}: there is no option '{key}'. {meant(key, known, 'ot-doctor run --help shows them.')}")
         param = parameters[key]
         if not _fits(param, value):
-            raise ValueError(f"{path}: {key} is to be {_wanted(param)}.")
+            raise ValueError(f"{path}: {key} must be {_wanted(param)}.")
         if isinstance(param.type, click.Path):
             value = _paths(value, path, key, found_by_itself)
         defaults[str(param.name)] = value

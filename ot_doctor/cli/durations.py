@@ -16,7 +16,7 @@ def seconds_of(text: str) -> float:
     """Seconds of ``5m``, ``90s``, ``1h30m`` or plain seconds. Raises ``ValueError`` with a sentence for anything else."""
     parts = _DURATION.fullmatch(text.strip().lower())
     if not parts or not any(parts.groups()):
-        raise ValueError(f"'{text}' is no duration; write 5m, 90s, 1h or 1h30m.")
+        raise ValueError(f"'{text}' is not a duration: use 5m, 90s, 1h or 1h30m.")
     seconds = sum(float(number) * unit for number, unit in zip(parts.groups(), _UNITS.values(), strict=True) if number)
     if seconds > _LONGEST:
         raise ValueError(f"'{text}' is longer than a week.")

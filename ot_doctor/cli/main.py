@@ -119,9 +119,6 @@ def run(ctx: click.Context, /, **options: Any) -> None:
         report = until_passed(partial(_examine, plan, interim), why_not, options["wait"], tell_of_waiting)
     except WrongUsage as error:
         raise click.UsageError(str(error), ctx) from None
-    finally:
-        if options["wait"]:
-            tell_of_waiting("")
     said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)
     if said:
         complain(said)
@@ -172,7 +169,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 @signatures
 @ascii_only
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
-    """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
+    """Tell what a check, a cause or a log signature means, why it matters, how it is found out, and how to fix it."""
     from ot_doctor.run.explain import explanation_of
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import catalogue_of, signatures_of

@@ -191,12 +191,11 @@ def tell(text: str) -> None:
 
 
 def tell_of_waiting(text: str) -> None:
-    """One line on a terminal, in place of the one before; an empty one takes it away."""
+    """One line a try on standard error. A job's log shows them too, so that it does not look like one that hangs."""
     from ot_doctor.redaction.masking import shown
 
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{shown(text)}")
-        sys.stderr.flush()
+    sys.stderr.write(f"{shown(text)}\n")
+    sys.stderr.flush()
 
 
 class Progress:

@@ -14,7 +14,7 @@ from ot_doctor.check import Cause
 
 @dataclass(frozen=True)
 class Link:
-    """``cause`` brings ``effects`` about: mending it mends them too, so they are not listed beside it."""
+    """``cause`` causes ``effects``: fixing it fixes them too, so they are not listed beside it."""
 
     cause: Cause
     effects: frozenset[Cause]
@@ -27,7 +27,7 @@ def title(cause: Cause) -> str:
 
 
 def explanation(cause: Cause) -> str:
-    """What it means, why it breaks diarization, how it is found out and how to mend it; wrapped for 80 columns."""
+    """What it means, why it breaks diarization, how it is found out and how to fix it; wrapped for 80 columns."""
     return textwrap.fill(" ".join(_texts()[cause.value]["explanation"].split()), 79)
 
 
@@ -72,19 +72,20 @@ _TOKEN_CAUSES = frozenset(
 )
 _ABOUT_ONE_VARIABLE = frozenset({Cause.ENV_SHADOWED, Cause.STALE_WORKER_ENV})
 
-# Each can look like a model that could not be had.
+# Each can look like a model that could not be loaded.
 OF_THE_HUB = frozenset(
     {
         Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE,
         Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND, Cause.CACHE_PERMISSION, Cause.CACHE_READONLY,
-        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.NETWORK_DNS,
+        Cause.DISK_FULL, Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING, Cause.OFFLINE_CACHE_MISSING, Cause.CACHE_NOT_MOUNTED,
+        Cause.NETWORK_DNS,
         Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.RATE_LIMITED,
         Cause.HUB_UNAVAILABLE,
     }
 )  # fmt: skip
-# Each is worth mending, and no diarization ever failed for it.
+# Each is worth fixing, but no diarization ever failed because of it.
 BREAKS_NO_JOB = frozenset(
-    {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.CACHE_NOT_MOUNTED, Cause.DIARIZATION_DISABLED}
+    {Cause.TOKEN_EXPOSED, Cause.TOKEN_TOO_POWERFUL, Cause.DIARIZATION_DISABLED}
 )
 # What follows from these fails a job, and they themselves do not.
 _DOES_NOT_FAIL_A_JOB = BREAKS_NO_JOB | {
@@ -109,7 +110,7 @@ LINKS = (
             Cause.STALE_WORKER_ENV, Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID,
             Cause.TOKEN_SCOPE, Cause.SPEAKERS_CONFIG,
         }),
-        "the value that wins is the wrong one; the one that was meant never arrives",
+        "the wrong value overrides the right one, which never arrives",
     ),
     Link(
         Cause.STALE_WORKER_ENV,
@@ -117,12 +118,12 @@ LINKS = (
             Cause.TOKEN_MISSING, Cause.TOKEN_PLACEHOLDER, Cause.TOKEN_MALFORMED, Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE,
             Cause.SPEAKERS_CONFIG,
         }),
-        "the container still has the old value; the agreements of an account are another matter, so gated-* stays",
+        "the container still has the old value; the model terms that an account accepted are another matter, so gated-* stays",
     ),
     Link(
         Cause.TOKEN_MISSING,
         frozenset({Cause.TOKEN_INVALID, Cause.REPO_NOT_FOUND}),
-        "an empty token is sent as an empty Authorization header, and an anonymous request sees no closed repository",
+        "an empty token is sent as an empty Authorization header, and an anonymous request sees no gated repository",
     ),
     Link(
         Cause.TOKEN_PLACEHOLDER,
@@ -150,14 +151,22 @@ LINKS = (
         "nothing can be stored there, or what is stored cannot be seen",
     ),
     Link(
+        Cause.CACHE_NOT_MOUNTED,
+        frozenset({
+            Cause.CACHE_PERMISSION, Cause.CACHE_READONLY, Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE,
+            Cause.OFFLINE_CACHE_MISSING,
+        }),
+        "the worker looks for its models in a folder that is not the one they are kept in",
+    ),
+    Link(
         Cause.DISK_FULL,
         frozenset({Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE}),
         "the download broke off, and would again",
     ),
     Link(Cause.OFFLINE_CACHE_MISSING, frozenset({Cause.CACHE_MISSING}), "the same missing files, and nothing fetches them"),
     Link(Cause.OUT_OF_MEMORY, frozenset({Cause.WORKER_DOWN}), "the kernel killed the worker"),
-    Link(Cause.SPEAKERS_CONFIG, frozenset({Cause.WORKER_DOWN}), "the worker ends while it starts when a limit is no number"),
-    Link(Cause.LIB_MISMATCH, frozenset({Cause.WORKER_DOWN}), "the worker ends while it starts when an import fails"),
+    Link(Cause.SPEAKERS_CONFIG, frozenset({Cause.WORKER_DOWN}), "the worker stops at start-up when a limit is not a number"),
+    Link(Cause.LIB_MISMATCH, frozenset({Cause.WORKER_DOWN}), "the worker stops at start-up when an import fails"),
     Link(
         Cause.GPU_UNAVAILABLE,
         frozenset({Cause.WORKER_DOWN}),

@@ -34,7 +34,7 @@ class Caused(Protocol):
 
 
 def diagnose(results: Sequence[Result]) -> tuple[RootCause, ...]:
-    """The causes of failing findings, each cause and subject once, the one to mend first in front.
+    """The causes of failing findings, each cause and subject once, the one to fix first in front.
 
     A cause that another one brings about (``ot_doctor.diagnosis.causes.explains``) is not listed beside it.
     """

@@ -3,7 +3,7 @@
 Checks import the types from here. Importing this package imports neither ``docker`` nor ``huggingface_hub``.
 """
 
-from ot_doctor.evidence.base import Location, NoSuchWorker, Request, Unavailable
+from ot_doctor.evidence.base import AS_ROOT, Location, NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.deployment import (
     COMMUNITY_1,
     DIARIZATION_3_1,
@@ -46,6 +46,7 @@ from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, R
 from ot_doctor.redaction.secret import TOKEN_NAME, Secret, Shape
 
 __all__ = [
+    "AS_ROOT",
     "COMMUNITY_1",
     "DIARIZATION_3_1",
     "EMBEDDING",

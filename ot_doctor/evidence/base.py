@@ -1,4 +1,4 @@
-"""What every source shares: the request, and evidence that could not be had."""
+"""What every source shares: the request, and evidence that is not available."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-LOG_ALONE = "Only a log was given (--logs): nothing else was looked at."
+LOG_ALONE = "Only a log file was given (--logs); nothing else was checked."
+AS_ROOT = 'sudo "$(command -v ot-doctor)"'  # by its path: root's PATH need not have it
 
 
 @dataclass(frozen=True)

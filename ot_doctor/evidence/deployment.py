@@ -48,8 +48,8 @@ _COMMUNITY_FILES = (
 _V0_3_MODELS = (
     Model(DIARIZATION_3_1, True, True, ("config.yaml",), "the diarization pipeline"),
     Model(SEGMENTATION_3_0, True, True, ("config.yaml", "pytorch_model.bin"), "speech segmentation"),
-    Model(WESPEAKER, False, True, ("config.yaml", "pytorch_model.bin"), "telling voices apart"),
-    Model(EMBEDDING, True, False, ("pytorch_model.bin",), "matching speakers across files"),
+    Model(WESPEAKER, False, True, ("config.yaml", "pytorch_model.bin"), "distinguishing voices"),
+    Model(EMBEDDING, True, False, ("pytorch_model.bin",), "recognising speakers in other files"),
 )
 _V0_4_MODELS = (
     Model(COMMUNITY_1, True, True, _COMMUNITY_FILES, "the whole diarization"),

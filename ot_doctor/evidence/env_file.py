@@ -93,6 +93,7 @@ class EnvFile:
     modified_at: datetime | None = None  # aware, UTC
     mode: int = 0  # permission bits
     owner: int = -1  # user id
+    editable: bool = True  # for the user who runs the doctor (behind sudo: who called it)
     tracked_by_git: bool | None = None  # None: in a repository that cannot be read; of a link, its target
     target: Path | None = None  # the file itself, where the path is a symbolic link
     shell_wins: Mapping[str, str | Secret] = field(default_factory=dict)  # variables of the doctor's own environment
@@ -107,6 +108,11 @@ class EnvFile:
 
     def where(self, line: int) -> Location:
         return Location(str(self.path), line=line)
+
+    @property
+    def itself(self) -> Path:
+        """The file that a command must edit: not the link to it."""
+        return self.target or self.path
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 
 from ot_doctor.evidence.workers import Mount
 
@@ -45,6 +46,7 @@ class CachedModel:
     commit: str = ""
     incomplete: tuple[str, ...] = ()  # *.incomplete files, newest first
     problem: str = ""  # why the client would not find the files although they are there: "no refs/main", ...
+    changed_at: datetime | None = None  # when a needed file was last written, or got another owner or mode; aware, UTC
 
     @property
     def complete(self) -> bool:
@@ -108,14 +110,20 @@ class ModelCache:
     old_layout: tuple[str, ...] = ()  # v0.3 files beside a v0.4 worker: harmless, unused
     configured: str | None = None  # MODEL_CACHE_DIR of .env, resolved
     host_side: bool = True  # read from the mounts' host side, else through the container
-    replaced: bool = False  # the host's folder was made anew: until its restart the container keeps the deleted one
-    models_dir: str | None = None  # the host folder to mend: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
+    replaced: bool = False  # the host's folder was recreated: until its restart the container keeps the deleted one
+    models_dir: str | None = None  # the host folder to fix: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
 
     @property
     def complete(self) -> bool:
         """Every file that the release line needs is there and is a model."""
         needed = [m for m in self.models if m.required]
         return bool(needed) and all(m.complete for m in needed)
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When a required model last changed; ``None`` where that is not known of all."""
+        times = [m.changed_at for m in self.models if m.required]
+        return max((at for at in times if at), default=None) if all(times) else None
 
     @property
     def suffices(self) -> bool:

@@ -14,7 +14,7 @@ class WorkerToken:
     value: Secret | None  # None: not set; an empty Secret: set to nothing
     where: str  # "opentranscribe-celery-worker Config.Env", "/srv/ot/.env:5"
     from_container: bool
-    env_line: str | None = None  # "/srv/ot/.env:5": the line to mend, where there is one
+    env_line: str | None = None  # "/srv/ot/.env:5": the line to fix, where there is one
     other_name: str | None = None  # a name that OpenTranscribe does not read and that has a token: "HF_TOKEN"
 
     @property

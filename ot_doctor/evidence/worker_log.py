@@ -78,7 +78,7 @@ class Attempt:
 
     @property
     def about_the_hub(self) -> bool:
-        """Whether generic texts say that a model could not be had, whatever the reason."""
+        """Whether generic texts say that a model could not be loaded, whatever the reason."""
         return any(hit.generic and _ABOUT_THE_HUB.search(hit.record.text) for hit in self.hits)
 
 
@@ -95,6 +95,7 @@ class LogSource:
     token_lines: tuple[int, ...] = ()  # lines that held a token
     release_signs: tuple[str, ...] = ()  # what the lines say about the release line: "v0.1", "v0.1-0.3", "v0.4", "v0.5"
     device: str = ""  # "cuda", "cpu": what the diarizer says it runs on
+    of_a_worker: bool = True  # False: a file in which no line is one of a Celery worker or of OpenTranscribe
 
 
 @dataclass(frozen=True)

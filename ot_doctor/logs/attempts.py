@@ -197,7 +197,7 @@ class AttemptBuilder:
             if len(self._waiting) > MAX_KEPT:
                 del self._waiting[next(iter(self._waiting))]
             return
-        if task["what"] == "retry:":  # it was received anew before this line already
+        if task["what"] == "retry:":  # it was received again before this line already
             self._runs_again(task, record, hits)
             return
         self._waiting.pop(task["id"], None)
@@ -329,7 +329,7 @@ class AttemptBuilder:
         ]
 
     def _cut_off(self, record: Record) -> None:
-        """The worker was started anew: whatever ran has ended."""
+        """The worker was started again: whatever ran has ended."""
         self._waiting.clear()
         self._stands_in = False
         for draft in list(self._open):

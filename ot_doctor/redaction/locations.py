@@ -40,9 +40,10 @@ _KNOWN_PARTS = frozenset(_KNOWN_PARTS_WORDS.split())
 _CODE = ("/usr/", "/app/app/", "/proc/", "/sys/", "/dev/", "/bin/", "/lib", "/sbin/", "/opt/venv/", "/opt/conda/")
 _KNOWN_NAME = re.compile(
     r"models--[\w.-]+|docker-compose[\w.-]*\.ya?ml|[0-9a-f]{12,64}(?:\.\w+)?|python[\d.]*|site-packages|dist-packages|v?\d[\w.]{0,12}|"
-    r"[\w-]+\.(?:py|so|so\.[\d.]+|sock|lock|incomplete)|(?:name|host|ip|project|account)-\d+(?:\.\w{1,8})?"
+    r"[\w-]+\.(?:py|so|so\.[\d.]+|sock|lock|incomplete)|(?:name|host|ip|project|account|token)-\d+(?:\.\w{1,8})?"
 )
-_PLACEHOLDER = re.compile(r"(?:name|host|ip|project|account)-\d+")
+_KINDS = ("name", "host", "ip", "project", "account", "token")
+_PLACEHOLDER = re.compile(rf"(?:{'|'.join(_KINDS)})-\d+")
 _MEDIA = r"(?:mp3|mp4|m4a|m4v|wav|flac|ogg|oga|opus|aac|wma|webm|mkv|mov|avi|3gp|amr|aiff?|srt|vtt)"
 _MEDIA_NAME = re.compile(
     rf"(?i)(?P<quote>[\"'])(?P<quoted>[^\"'/\n]{{1,200}}\.{_MEDIA})(?P=quote)"
@@ -66,9 +67,20 @@ _IN_A_SENTENCE = re.compile(r"(?:resolve|resolving|lookup)[: ] ?$")  # "does not
 _LOCAL_NAME = re.compile(
     r"(?i)(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,5}(?:lan|local|internal|intranet|corp|localdomain|home\.arpa)\b(?![\w-])"
 )
+# Host names in free text: three parts and more that end like a domain do; two parts only where a machine is spoken of.
+_DOMAIN_ENDS = (
+    r"(?:com|net|org|biz|edu|gov|mil|int|cloud|dev|tech|online|xyz|eu|de|at|ch|li|fr|it|es|pt|nl|be|lu|uk|ie|dk|se"
+    r"|no|fi|pl|cz|sk|hu|ro|bg|gr|si|hr|ee|lv|lt|us|ca|mx|br|ar|cl|co|au|nz|jp|cn|tw|hk|kr|sg|th|vn|il|tr|za|ru|ua)"
+)
+_FREE_HOST = re.compile(rf"(?i)(?<![\w.@/-])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{2,6}}{_DOMAIN_ENDS}\b(?![\w(-]|\.\w)")
 _IPV4 = re.compile(r"(?<![\w.=-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f.]{0,39}:[0-9A-Fa-f.]{0,39}:)[0-9A-Fa-f:.]{3,45}(?![\w:])")
 _PACKAGE_BEFORE = re.compile(r"(?i)(?:version|cu\d\d|v|release|driver)\W{0,3}$")
+# Paths with blanks: in quotes, or up to the name of a recording.
+_QUOTED_PATH = re.compile(r"(?P<quote>[\"'`])(?P<path>/[^\"'`\n]{0,400} [^\"'`\n]{1,400})(?P=quote)")
+_PATH_OF_MEDIA = re.compile(
+    rf"(?i)(?<![\w.:/>~$-])(?P<path>(?:/[^/\n\"'`:;,=]{{1,100}}){{1,20}}/[^/\n\"'`:;,=]{{1,200}}\.{_MEDIA})\b"
+)
 _PATH = re.compile(r"(?<![\w.:/>~$-])(?:~|\$HOME|\"\$HOME\")?(?:/[^\s/\"'`:,;=()<>|&*?\[\]{}\\]{1,255})+")
 _PATHS = ("directory", "running_dir", "working_dir", "source", "data_root", "env_path", "path", "name")  # a log's name may be one
 _IMAGE = re.compile(r"^(?P<host>[\w-]+(?:\.[\w-]+)+(?::\d+)?)/")
@@ -78,7 +90,7 @@ class Places:
     """The placeholders of one report: ``host-1``, ``ip-1``, ``project-1``, ``name-1``."""
 
     def __init__(self) -> None:
-        self._placeholders: dict[str, dict[str, str]] = {"host": {}, "ip": {}, "project": {}, "name": {}, "account": {}}
+        self._placeholders: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
         self._counts: Counter[str] = Counter()
         self._learnt: re.Pattern[str] | None = None
         self._kinds: dict[str, str] = {}
@@ -91,6 +103,8 @@ class Places:
                 self._remember("project", text)
             elif name == "account":
                 self._remember("account", text)
+            elif name == "token_name":
+                self._remember("token", text)
             elif name in ("endpoint", "docker_host"):
                 self._host(_host_of(text))
             elif name == "image" and (found := _IMAGE.match(text)):
@@ -107,12 +121,15 @@ class Places:
         self._counts = Counter()
         if self._learnt:
             text = self._learnt.sub(lambda m: self._for(self._kinds[m[0]], m[0]), text)
+        text = _QUOTED_PATH.sub(lambda m: m["quote"] + self._path(m) + m["quote"], text)
+        text = _PATH_OF_MEDIA.sub(self._path, text)
         text = _SAID_NAME.sub(lambda m: m["label"] + self._file(m["name"]), text)
         text = _MEDIA_NAME.sub(self._media, text)
         text = _TITLE.sub(self._title, text)
         text = _URL_HOST.sub(lambda m: m["before"] + self._named_host(m["host"]), text)
         text = _SAID_HOST.sub(self._said_host, text)
         text = _LOCAL_NAME.sub(lambda m: self._named_host(m[0]), text)
+        text = _FREE_HOST.sub(lambda m: self._named_host(m[0]), text)
         text = _IPV4.sub(self._address, text)
         text = _IPV6.sub(self._address, text)
         return _PATH.sub(self._path, text), self._counts
@@ -173,7 +190,7 @@ class Places:
         return self._for("ip", match[0])
 
     def _path(self, match: re.Match[str]) -> str:
-        path = match[0]
+        path = match.groupdict().get("path") or match[0]
         if path.startswith(_CODE) or "-packages/" in path or _in_a_script(match):
             return path
         return "/".join(self._part(part) for part in path.split("/"))
@@ -190,6 +207,7 @@ class Places:
 
 _CALLED = {
     "host": "host name", "ip": "IP address", "project": "project name", "name": "folder or file name", "account": "account name",
+    "token": "token name",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ot_doctor.check import Family, Result, Status
+from ot_doctor.check import Cause, Family, Result, Status
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
@@ -63,6 +63,13 @@ def counts_as(result: Result) -> Status:
     return Status.FAIL if result.check is CHECK and result.status is Status.UNKNOWN else result.status
 
 
+# What can change by itself while one waits.
+_PASSING = {
+    Cause.WORKER_DOWN, Cause.BROKER_UNREACHABLE, Cause.NATIVE_UNAVAILABLE, Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE,
+    Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT, Cause.NETWORK_TLS, Cause.GATED_PENDING,
+}  # fmt: skip
+
+
 def exit_code(report: Report) -> int:
     """The exit code, for every format: 1 for a failure, 3 for what could not be checked, else 0. (2 is the command line's.)
 
@@ -79,8 +86,17 @@ def exit_code(report: Report) -> int:
 
 
 def why_not(report: Report) -> str:
-    """Which check did not pass, in a few words; empty for a report with exit code 0."""
+    """Which check did not pass, in a few words; empty for a report with exit code 0, and where waiting does not help.
+
+    Only what can change by itself is waited for: a worker that starts, a network that comes back, what could not be checked.
+    """
     if exit_code(report) == 0:
+        return ""
+    open_causes: list[Cause | None] = [root.cause for root in report.diagnosis]
+    if report.fail_on == "warn":
+        findings = (finding for result in report.results for finding in result.findings)
+        open_causes += [finding.cause for finding in findings if finding.status is Status.WARN]
+    if any(cause not in _PASSING for cause in open_causes):
         return ""
     words = {Status.FAIL: "failed", Status.UNKNOWN: "could not be checked", Status.WARN: "warned"}
     worst = [(result.check.name, words[s]) for s in words for result in report.results if result.status is s]

@@ -15,7 +15,8 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
     """The first run that passes, or the last one that there was time for.
 
     ``run`` gets the longest time that it may take, in seconds; ``why_not`` is empty for one that passed, and tells else why it
-    did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the wait.
+    did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the wait. The last
+    run begins when the time is over, so that the whole of it is waited.
     """
     if not wait:
         return run(float("inf"))
@@ -24,8 +25,10 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
     while True:
         result = run(max(over - time.monotonic(), _SHORTEST_TRY))
         reason = why_not(result)
-        if not reason or over - time.monotonic() < pause + _SHORTEST_TRY:
+        left = over - time.monotonic()
+        if not reason or left <= 0:
             return result
-        tell(f"waiting: {reason}, next try in {pause:g} s")
-        time.sleep(pause)
+        now = min(pause, left)
+        tell(f"Waiting: {reason}. Next try in {now:.3g} s.")
+        time.sleep(now)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -140,7 +140,7 @@ def _advice_on_evidence(request: Request) -> str:
 
 
 def not_had(reason: Unavailable) -> Finding:
-    """The finding for evidence that could not be had."""
+    """The finding for evidence that is not available."""
     if reason.switched_off:
         return skipped(reason.reason)
     steps = [Step(reason.hint or "Run ot-doctor again when it can be reached.", command=reason.command)]

@@ -51,7 +51,7 @@ class Suppression:
 def read(tables: object, file: str) -> tuple[Suppression, ...]:
     """The suppressions of a file's ``suppress`` key. Raises ``ValueError`` with a sentence for what is wrong."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"{file}: suppress is to be written as [[suppress]] tables.")
+        raise ValueError(f"{file}: suppress must be written as [[suppress]] tables.")
     return tuple(_read_one(table, f"{file}, suppress {number}") for number, table in enumerate(tables, 1))
 
 
@@ -66,10 +66,10 @@ def _read_one(table: Mapping[str, Any], where: str) -> Suppression:
             raise ValueError(f"{where}: {key} is missing; each suppression names its check and gives a reason.")
     for key in ("check", "subject", "reason"):
         if key in table and not (isinstance(table[key], str) and table[key].strip()):
-            raise ValueError(f"{where}: {key} is to be a text that is not empty.")
+            raise ValueError(f"{where}: {key} must be a text that is not empty.")
     until = table.get("until")
     if until is not None and (not isinstance(until, date) or isinstance(until, datetime)):
-        raise ValueError(f"{where}: until is to be a date without quotes, such as until = 2026-12-31.")
+        raise ValueError(f"{where}: until must be a date without quotes, such as until = 2026-12-31.")
     subject = table.get("subject")
     if subject and subject.startswith("~/"):  # reports show the home folder like that
         subject = os.path.expanduser(subject)

@@ -35,6 +35,11 @@ def gather(request: Request) -> Installation:
         named = request.directory
         if not on_disk(request, named, lambda: _is(named, stat.S_ISDIR)):
             raise Unavailable(f"{printable(str(named))} is not a folder (--dir).")
+        if not on_disk(request, named, lambda: _may_be_opentranscribe(request, named)):
+            raise Unavailable(
+                f"{printable(str(named))} is not an OpenTranscribe folder (--dir): it has no Compose file with a celery-worker "
+                "service, no opentr.sh and no opentranscribe.sh."
+            )
         return Installation(named, "--dir", on_disk(request, named, lambda: compose_files(request, named)))
     found = on_disk(request, request.cwd, lambda: next(filter(_holds_opentranscribe, (request.cwd, *request.cwd.parents)), None))
     if found is None:
@@ -79,6 +84,13 @@ def _holds_opentranscribe(folder: Path) -> bool:
     except OSError:
         overlays = []
     return any(_has_worker(path) for path in (*(folder / name for name in _BASE_FILES), *overlays))
+
+
+def _may_be_opentranscribe(request: Request, folder: Path) -> bool:
+    """Also where COMPOSE_FILE names other files, and where this user is not allowed to look."""
+    if _holds_opentranscribe(folder) or not os.access(folder, os.R_OK | os.X_OK):
+        return True
+    return any(_has_worker(path) or not os.access(path, os.R_OK) for path in compose_files(request, folder))
 
 
 def _has_worker(path: Path) -> bool:

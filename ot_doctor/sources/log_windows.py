@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
@@ -28,6 +29,11 @@ _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newe
 _HEAD = 50  # bytes of a line that hold the engine's stamp
 _TURN = 0.0005  # seconds
 _NO_COMPOSE = Unavailable("The Compose files were not looked at.")
+# What each Celery worker writes, and what OpenTranscribe's own does.
+_A_WORKER = re.compile(
+    rb": (?:DEBUG|INFO|WARNING|ERROR|CRITICAL)/(?:MainProcess|\w*PoolWorker)|\bcelery[@.]|Task [\w.]{1,200}\[[0-9a-f-]{8}"
+    rb"|\b(?i:pyannote|diari[sz]\w{1,10})|\bapp\.(?:tasks|transcription|services|core|utils)\b"
+)
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
 
@@ -113,14 +119,17 @@ def _read_file(request: Request, name: str, until: float) -> _Read:
     builder = AttemptBuilder(known, shown)
     scan = _scan(known, builder.add)
     problem = ""
+    of_a_worker = False
     try:
         for block in file_lines(name if name == "-" else str(request.cwd / name), until):
+            of_a_worker = of_a_worker or _A_WORKER.search(block) is not None
             scan.feed(block)
     except LogProblem as error:
         problem = str(error)
     scan.close()
     read = _result(shown, scan.lines, scan.token_lines, builder, whole=not problem, problem=problem)
-    return replace(read, source=replace(read.source, end_unread=bool(problem)))
+    of_a_worker = of_a_worker or bool(read.attempts or read.stray or problem)
+    return replace(read, source=replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker))
 
 
 def _result(

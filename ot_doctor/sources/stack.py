@@ -23,8 +23,8 @@ _LARGEST_VERSION = 4096  # bytes
 _LINE_OF_VERSION = {"0.1": ReleaseLine.V0_3, "0.2": ReleaseLine.V0_3, "0.3": ReleaseLine.V0_3,
                     "0.4": ReleaseLine.V0_4, "0.5": ReleaseLine.V0_5}  # fmt: skip
 _THREE_WAYS = (
-    "Name its folder with --dir, stand in it (a folder with a Compose file that has a celery-worker service, with opentr.sh or "
-    "with opentranscribe.sh), or start it, so that its celery-worker container tells."
+    "Either pass --dir FOLDER, or run ot-doctor inside the OpenTranscribe folder (it has a Compose file with a celery-worker "
+    "service, opentr.sh or opentranscribe.sh), or start the stack so that it can be found through Docker."
 )
 
 
@@ -85,10 +85,10 @@ def _folder(
 def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
     """The release line by the marks in the container that diarizes, else by its image's version; never by the checkout."""
     if isinstance(workers, Unavailable):
-        return ReleaseLine.UNKNOWN, f"the container tells the release, and no container could be asked: {workers.reason}"
+        return ReleaseLine.UNKNOWN, f"the release is read from the container, and none could be inspected: {workers.reason}"
     telling = workers.diarizers or tuple(_by_role(workers.containers))
     if not telling:
-        return ReleaseLine.UNKNOWN, "the container tells the release, and there is none"
+        return ReleaseLine.UNKNOWN, "the release is read from the container, and there is none"
     return _line_of_a_mark(telling, workers) or _line_of_the_image(telling[0])
 
 
@@ -107,12 +107,12 @@ def _line_of_the_image(worker: Worker) -> tuple[ReleaseLine, str]:
     version = image_version(worker) or ""
     line = _LINE_OF_VERSION.get(version[1:].rpartition(".")[0], ReleaseLine.UNKNOWN)
     if line is not ReleaseLine.UNKNOWN:
-        return line, f"{worker.name} bears no release's mark; its image {worker.image} is {version}"
-    return ReleaseLine.UNKNOWN, f"{worker.name} (image {worker.image}) bears no release's mark"
+        return line, f"{worker.name} shows no sign of a release; its image {worker.image} is {version}"
+    return ReleaseLine.UNKNOWN, f"{worker.name} (image {worker.image}) shows no sign of a release"
 
 
 def image_version(worker: Worker) -> str | None:
-    """``v0.4.1`` from the image's label, its tag or its own variable; a base image's label is no version of OpenTranscribe."""
+    """``v0.4.1`` from the image's label, its tag or its own variable; a base image's label is not a version of OpenTranscribe."""
     labels, prefix = worker.image_labels, "org.opencontainers.image."
     label = "" if f"{prefix}ref.name" in labels else labels.get(f"{prefix}version", "")
     tag = worker.image.rpartition("/")[2].partition("@")[0].partition(":")[2]
@@ -187,13 +187,13 @@ def _checkout_version(directory: Path) -> str | None:
 def _not_found(labelled: Worker | None, workers: Workers | Unavailable) -> Unavailable:
     if labelled is not None:
         return Unavailable(
-            f"{labelled.name} was started from {labelled.compose.working_dir}, and that folder is not on this machine.",
-            hint="Run ot-doctor on the machine that has it, or name the folder here that belongs to it with --dir.",
+            f"{labelled.name} was started from {labelled.compose.working_dir}, but that folder is not on this machine.",
+            hint="Either run ot-doctor on the machine that has it, or name the matching folder on this machine with --dir.",
         )
     why = ""
     if isinstance(workers, Unavailable):
         why = f" Docker could not be asked: {workers.reason}"
     elif workers.containers:
         names = ", ".join(worker.name for worker in workers.containers)
-        why = f" There are containers ({names}), and Compose did not make them, so they do not tell their folder."
+        why = f" Found containers ({names}) that were not created by Compose, so their folder is unknown."
     return Unavailable(f"No OpenTranscribe installation was found.{why}", hint=_THREE_WAYS)

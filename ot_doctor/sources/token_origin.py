@@ -50,4 +50,4 @@ def _neither(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) ->
     if isinstance(env_file, Unavailable):
         return env_file
     why = env_file.problem_text or (env_file.problem.value if env_file.problem else "")
-    return Unavailable(f"There is no worker to ask, and {env_file.path} tells no token: {why}")
+    return Unavailable(f"There is no worker container, and the token cannot be read from {env_file.path}: {why}.")

@@ -5,14 +5,26 @@ from dataclasses import replace
 from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, FileState, ModelCache, ReleaseLine
 from ot_doctor_checks.cache_complete import cache_complete
-from tests.checks.evidence import MODELS, cache, cached_model, deployment, everything_said, only, statuses, worker, workers
+from tests.checks.evidence import (
+    MODELS,
+    cache,
+    cached_model,
+    deployment,
+    everything_said,
+    host,
+    hub,
+    only,
+    statuses,
+    worker,
+    workers,
+)  # fmt: skip
 
 FILES = ("config.yaml", "plda/plda.npz")
 FOLDER = "models--pyannote--speaker-diarization-community-1"
 
 
 def judged(given: ModelCache, line: ReleaseLine = ReleaseLine.V0_4) -> list[Finding]:
-    return cache_complete(given, deployment(line), workers())
+    return cache_complete(given, deployment(line), workers(), hub(line=line), host())
 
 
 def with_model(*, state: FileState = FileState.OK, present: bool = True, **changes: object) -> ModelCache:
@@ -22,7 +34,7 @@ def with_model(*, state: FileState = FileState.OK, present: bool = True, **chang
 
 
 def test_a_complete_model_passes_with_path_and_size() -> None:
-    finding = only(cache_complete, cache(), deployment(), workers())
+    finding = only(cache_complete, cache(), deployment(), workers(), hub(), host())
     assert finding.status is Status.PASS
     assert f"{MODELS}/huggingface/hub/{FOLDER}" in finding.message
     assert "MB" in finding.message
@@ -31,7 +43,7 @@ def test_a_complete_model_passes_with_path_and_size() -> None:
 def test_an_absent_model_that_the_next_job_downloads_is_a_warning() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, present=False))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_MISSING)
-    assert "the next job downloads it" in finding.message
+    assert "The next job downloads what is missing" in finding.message
 
 
 def test_an_absent_model_that_cannot_be_stored_points_at_the_permissions() -> None:
@@ -61,14 +73,14 @@ def test_a_broken_off_download_that_the_next_job_completes_is_a_warning() -> Non
     blob = f"{MODELS}/huggingface/hub/{FOLDER}/blobs/abc.incomplete"
     (finding,) = judged(with_model(state=FileState.MISSING, incomplete=(blob,)))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.CACHE_INCOMPLETE)
-    assert "The next job fetches the rest" in finding.message
+    assert "The next job downloads what is missing" in finding.message
     assert blob in everything_said(finding)
 
 
 def test_a_broken_off_download_that_cannot_be_completed_says_so() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, writable=False))
     assert finding.cause is Cause.CACHE_INCOMPLETE
-    assert "cannot be completed" in finding.message
+    assert "cannot be stored" in finding.message
 
 
 def test_a_git_lfs_pointer_fails_with_a_command_that_removes_that_folder_alone() -> None:
@@ -98,10 +110,10 @@ def test_a_damaged_model_in_offline_mode_is_replaced_by_a_copy() -> None:
 
 def test_a_damaged_model_without_a_container_or_off_the_mounts() -> None:
     damaged = with_model(state=FileState.EMPTY)
-    gone = cache_complete(damaged, deployment(), workers(worker("another-one")))
+    gone = cache_complete(damaged, deployment(), workers(worker("another-one")), hub(), host())
     assert gone[0].remedy[0].command == f"sudo rm -rf {MODELS}/huggingface/hub/{FOLDER}"
     inside = replace(damaged, root=replace(damaged.root, path=None, mount=None))
-    command = cache_complete(inside, deployment(), workers())[0].remedy[0].command
+    command = cache_complete(inside, deployment(), workers(), hub(), host())[0].remedy[0].command
     assert command is not None
     assert command.startswith("docker exec --user 0:0 opentranscribe-celery-worker rm -rf /home/appuser/")
 
@@ -136,7 +148,7 @@ def test_misplaced_models_that_are_not_needed_are_a_warning() -> None:
 def test_files_that_the_doctor_may_not_read_are_unknown() -> None:
     (finding,) = judged(with_model(state=FileState.UNREADABLE))
     assert finding.status is Status.UNKNOWN
-    assert "run ot-doctor as root" in everything_said(finding)
+    assert "Run ot-doctor as root" in everything_said(finding)
 
 
 def test_files_that_the_worker_may_not_read_are_the_permission_checks() -> None:

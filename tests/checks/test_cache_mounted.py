@@ -54,8 +54,8 @@ def test_a_variable_that_moves_the_cache_off_the_mount_is_named_with_its_line() 
         cache_mounted, given, deployment(), workers(worker(env={"HF_HOME": "/data/hf"})), env_file("A=1\nHF_HOME=/data/hf\n")
     )
     assert finding.status is Status.WARN
-    assert "HF_HOME puts them there" in finding.message
-    assert finding.remedy[0].command == "sed -i '2d' /srv/ot/.env"
+    assert "HF_HOME=/data/hf makes the worker keep its models" in finding.message
+    assert finding.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
     assert "HF_HOME=/data/hf" in everything_said(finding)
 
 

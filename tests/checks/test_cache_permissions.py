@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from ot_doctor.check import Cause, Finding, Risk, Status
+from ot_doctor.diagnosis.causes import explains
 from ot_doctor.evidence import Denied, ModelCache, Mount
 from ot_doctor_checks._remedies import own_cache
+from ot_doctor_checks.cache_mounted import cache_mounted
 from ot_doctor_checks.cache_permissions import cache_permissions
-from tests.checks.evidence import MODELS, cache, deployment, everything_said, only, worker, workers
+from tests.checks.evidence import MODELS, cache, deployment, env_file, everything_said, only, worker, workers
 
 HUB = f"{MODELS}/huggingface/hub"
 INSIDE = "/home/appuser/.cache/huggingface"
@@ -22,7 +24,7 @@ CHOWN = (
 
 
 def judged(given: ModelCache) -> Finding:
-    return only(cache_permissions, given, deployment(), workers())
+    return only(cache_permissions, given, deployment(), workers(), env_file())
 
 
 def denied(given: ModelCache, *paths: Denied) -> ModelCache:
@@ -46,7 +48,7 @@ def test_a_folder_of_root_fails_when_a_download_is_needed() -> None:
     assert finding.evidence[0].where == HUB
     assert finding.remedy[0].command == CHOWN
     assert finding.remedy[0].risk is Risk.CHANGES_FILES
-    assert "Do not use your own user id. scripts/fix-model-permissions.sh only works from the folder" in everything_said(finding)
+    assert "your own user id does not help" in everything_said(finding)
 
 
 def test_locks_of_root_fail_with_the_same_remedy() -> None:
@@ -105,11 +107,40 @@ def test_what_could_not_be_asked_is_unknown() -> None:
         assert "--no-exec" in everything_said(finding)
 
 
-def test_a_cache_in_the_container_itself_is_given_to_the_user_inside() -> None:
+@pytest.mark.parametrize(
+    "variable, root",
+    [("HF_HOME", "/opt/hf/hub"), ("HF_HUB_CACHE", "/opt/hf"), ("TORCH_HOME", "/opt/hf/pyannote"), ("PYANNOTE_CACHE", "/opt/hf")],
+)
+@pytest.mark.parametrize("changes", [{"writable": False}, {"readable": False}])
+def test_a_cache_inside_the_container_is_the_fault_of_the_variable_that_moved_it(variable, root, changes) -> None:
+    given = cache(False, **changes)
+    moved = replace(given.root, mount=None, path=None, container_path=root, set_by=variable)
+    what = "write" if "writable" in changes else "read"
+    given = denied(replace(given, root=moved), Denied("/", "/", what, "root (0)", "drwxr-xr-x"))
+    env = env_file(f"A=1\n{variable}=/opt/hf\n")
+    finding = only(cache_permissions, given, deployment(), workers(), env)
+    where = only(cache_mounted, given, deployment(), workers(worker(env={variable: "/opt/hf"})), env)
+    assert (finding.status, where.status, where.cause) == (Status.FAIL, Status.FAIL, Cause.CACHE_NOT_MOUNTED)
+    for each in (finding, where):
+        assert each.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
+        assert "chown" not in everything_said(each) and MODELS not in everything_said(each)
+    assert explains(Cause.CACHE_NOT_MOUNTED, Cause.CACHE_PERMISSION)
+
+
+def test_a_cache_that_no_variable_moved_off_the_mount_gets_its_mount() -> None:
     given = denied(cache(False, writable=False), ROOTS)
-    given = replace(given, root=replace(given.root, mount=None, path=None), models_dir=None)
-    command = judged(given).remedy[0].command or ""
-    assert command.startswith("docker exec --user 0:0 opentranscribe-celery-worker chown -R 1000 ")
+    given = replace(given, root=replace(given.root, mount=None, path=None))
+    assert "Add to the service's 'volumes:'" in judged(given).remedy[0].text
+
+
+def test_no_folder_but_the_caches_own_is_given_away() -> None:
+    given = denied(cache(False, writable=False), ROOTS)
+    elsewhere = Mount("bind", "/data/hf", "/data", True)
+    command = judged(replace(given, root=replace(given.root, mount=elsewhere, path="/data/hf/hub"))).remedy[0].command or ""
+    assert "source=/data/hf,target=/models" in command and MODELS not in command
+    whole = Mount("bind", "/", "/data", True)
+    command = judged(replace(given, root=replace(given.root, mount=whole, path="/hf/hub"))).remedy[0].command or ""
+    assert "source=/," not in command
 
 
 def test_a_named_volume_is_mended_by_its_name() -> None:
@@ -121,7 +152,7 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
 
 def test_without_the_container_sudo_does_it() -> None:
     given = denied(cache(False, writable=False), ROOTS)
-    finding = only(cache_permissions, given, deployment(), workers(worker("another-one")))
+    finding = only(cache_permissions, given, deployment(), workers(worker("another-one")), env_file())
     assert finding.remedy[0].command == f"sudo chown -R 1000:1000 {MODELS}"
 
 

@@ -45,7 +45,7 @@ def test_an_edit_after_the_container_was_created():
     finding = one(env_file(GOOD, modified_at=LATER), workers(worker(env={"HUGGINGFACE_TOKEN": ""}), celery()))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.STALE_WORKER_ENV, "HUGGINGFACE_TOKEN")
     assert "created 2026-11-20 12:00:00 UTC, .env written 2026-11-20 13:00:00 UTC" in finding.message
-    assert (finding.remedy[0].command or "").endswith("up -d --force-recreate celery-worker")
+    assert (finding.remedy[0].command or "").endswith("up -d --force-recreate --no-deps --pull never --no-build celery-worker")
     assert [(seen.where, seen.text) for seen in finding.evidence] == [
         ("/srv/ot/.env:1", f"HUGGINGFACE_TOKEN is {Secret(TOKEN)}"),
         ("opentranscribe-celery-worker Config.Env", "HUGGINGFACE_TOKEN is empty"),
@@ -62,7 +62,7 @@ def test_two_tokens_of_one_shape_are_told_apart_without_showing_them():
 def test_every_container_with_the_old_token_is_recreated_in_one_finding():
     old = {"HUGGINGFACE_TOKEN": OTHER_TOKEN}
     finding = one(env_file(GOOD), workers(worker(env=old), celery(env=old)))
-    assert "--force-recreate celery-worker celery-cpu-worker" in (finding.remedy[0].command or "")
+    assert "--no-deps --pull never --no-build celery-worker celery-cpu-worker" in (finding.remedy[0].command or "")
 
 
 def test_settings_are_reported_for_the_diarizer_alone():
@@ -129,7 +129,7 @@ def test_a_second_env_file_makes_it_a_warning():
 def test_a_worse_value_in_env_is_a_warning():
     finding = one(env_file("HUGGINGFACE_TOKEN=\n"), workers())
     assert (finding.status, finding.cause) == (Status.WARN, Cause.STALE_WORKER_ENV)
-    assert "the next recreate will take it away" in finding.message
+    assert "loses it at the next recreate" in finding.message
 
 
 def test_a_leftover_container_that_does_not_run_is_left_out():

@@ -42,7 +42,7 @@ def test_another_folder_without_an_env():
 def test_another_folder_where_nothing_differs():
     finding = judge(AskedEnvFile(env_file()))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.WRONG_FOLDER)
-    assert "nothing in its .env differs" in finding.message and finding.remedy
+    assert "the settings in both .env files are the same" in finding.message and finding.remedy
 
 
 def test_another_folder_with_a_link_to_the_same_env():

@@ -28,23 +28,38 @@ def test_nothing_wins():
 def test_a_later_line_that_is_no_token(spoiler):
     finding = judge(env_file(f"{GOOD}A=1\nHUGGINGFACE_TOKEN={spoiler}\n"))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.ENV_SHADOWED, "HUGGINGFACE_TOKEN")
-    assert "line 3 of /srv/ot/.env" in finding.message and "line 1" in finding.message
-    assert finding.remedy[0].command == "sed -i '3d' /srv/ot/.env"
+    assert "Line 3 of /srv/ot/.env" in finding.message and "line 1" in finding.message
+    assert finding.remedy[0].command == "sed -i.bak '3s/^[^#]/# &/' /srv/ot/.env"
     assert "--force-recreate" in (finding.remedy[1].command or "")
 
 
-def test_several_spoilers_go_at_once(tmp_path):
+def test_several_spoilers_go_at_once_and_a_second_paste_changes_nothing(tmp_path):
     path = tmp_path / "my .env"
     path.write_text(f"HUGGINGFACE_TOKEN=\n{GOOD}HUGGINGFACE_TOKEN=\nA=1\nHUGGINGFACE_TOKEN=\n")
     finding = judge(env_file(path.read_text(), path=path))
+    for _ in range(2):
+        subprocess.run(finding.remedy[0].command or "", shell=True, check=True)
+        assert path.read_text() == f"HUGGINGFACE_TOKEN=\n{GOOD}# HUGGINGFACE_TOKEN=\nA=1\n# HUGGINGFACE_TOKEN=\n"
+
+
+def test_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "shared.env", tmp_path / ".env"
+    real.write_text(f"{GOOD}HUGGINGFACE_TOKEN=\n")
+    link.symlink_to(real)
+    finding = judge(env_file(real.read_text(), path=link, target=real))
     subprocess.run(finding.remedy[0].command or "", shell=True, check=True)
-    assert path.read_text() == f"HUGGINGFACE_TOKEN=\n{GOOD}A=1\n"
+    assert link.is_symlink() and link.read_text() == f"{GOOD}# HUGGINGFACE_TOKEN=\n"
+
+
+def test_a_file_of_root_is_edited_with_sudo():
+    finding = judge(env_file(f"{GOOD}HUGGINGFACE_TOKEN=\n", owner=0, editable=False))
+    assert (finding.remedy[0].command or "").startswith("sudo sed -i.bak ")
 
 
 def test_two_tokens_warn():
     finding = judge(env_file(f"{GOOD}HUGGINGFACE_TOKEN={OTHER_TOKEN}\n"))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.ENV_SHADOWED)
-    assert finding.remedy[0].command == "sed -i '1d' /srv/ot/.env"
+    assert finding.remedy[0].command == "sed -i.bak '1s/^[^#]/# &/' /srv/ot/.env"
     assert TOKEN not in everything_said(finding)
 
 
@@ -60,7 +75,7 @@ def test_duplicates_that_spoil_nothing(text):
 def test_other_settings_warn(key):
     finding = judge(env_file(f"{key}=2\n{key}=3\n"))
     assert (finding.status, finding.cause, finding.subject) == (Status.WARN, Cause.ENV_SHADOWED, key)
-    assert "line 2 (3) wins" in finding.message
+    assert "line 2 (3) overrides the others" in finding.message
     assert judge(env_file(f"{key}=2\n{key}=2\n")).status is Status.PASS
 
 
@@ -69,7 +84,7 @@ def test_an_environment_entry_wins(value):
     finding = judge(env_file(), compose(("HUGGINGFACE_TOKEN", value)), other_worker(value))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.ENV_SHADOWED, "HUGGINGFACE_TOKEN")
     assert "/srv/ot/docker-compose.yml:20" in finding.message
-    assert finding.remedy[0].command == "sed -i '20d' /srv/ot/docker-compose.yml"
+    assert finding.remedy[0].command == "sed -i.bak '20s/^[^#]/# &/' /srv/ot/docker-compose.yml"
     assert TOKEN not in everything_said(finding)
 
 
@@ -100,7 +115,7 @@ def test_a_bare_entry_takes_the_shells_value():
     assert judge(env_file(), files, other_worker()).status is Status.PASS
     shell = kept({"HUGGINGFACE_TOKEN": OTHER_TOKEN})
     finding = judge(env_file(shell_wins=shell), files, other_worker(OTHER_TOKEN))
-    assert finding.status is Status.FAIL and "the shell's HUGGINGFACE_TOKEN" in finding.message
+    assert finding.status is Status.FAIL and "takes HUGGINGFACE_TOKEN of the shell" in finding.message
 
 
 def test_an_entry_of_a_service_that_does_not_diarize_is_left_out():
@@ -114,7 +129,7 @@ def test_without_containers_the_usual_services_are_looked_at():
 
 def test_an_environment_entry_for_a_speaker_limit_warns():
     finding = judge(env_file("MAX_SPEAKERS=4\n"), compose(("MAX_SPEAKERS", "20")))
-    assert (finding.status, finding.subject) == (Status.WARN, "MAX_SPEAKERS") and "makes it 20" in finding.message
+    assert (finding.status, finding.subject) == (Status.WARN, "MAX_SPEAKERS") and "sets it to 20" in finding.message
     assert judge(env_file("MAX_SPEAKERS=4\n"), compose(("MAX_SPEAKERS", "4"))).status is Status.PASS
 
 

@@ -14,21 +14,21 @@ def judge(containers, env=None):
 
 def test_they_agree():
     finding = judge(workers(worker(), celery()))
-    assert finding.status is Status.PASS and "2 celery containers" in finding.message
+    assert finding.status is Status.PASS and "2 Celery containers" in finding.message
 
 
 def test_they_disagree_and_the_right_one_is_named():
     finding = judge(workers(worker(), OTHER))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.STALE_WORKER_ENV, "HUGGINGFACE_TOKEN")
     assert "opentranscribe-celery-worker one value, opentranscribe-celery-cpu-worker another" in finding.message
-    assert "; .env has the value of opentranscribe-celery-worker" in finding.message
-    assert "--force-recreate celery-worker celery-cpu-worker" in (finding.remedy[0].command or "")
+    assert "The .env has the value of opentranscribe-celery-worker" in finding.message
+    assert "--no-deps --pull never --no-build celery-worker celery-cpu-worker" in (finding.remedy[0].command or "")
     assert TOKEN not in everything_said(finding) and OTHER_TOKEN not in everything_said(finding)
     assert len({seen.text for seen in finding.evidence}) == 2
 
 
 def test_env_has_a_third_value():
-    assert "yet another value" in judge(workers(worker(), OTHER), env_file("HUGGINGFACE_TOKEN=\n")).message
+    assert "a third value" in judge(workers(worker(), OTHER), env_file("HUGGINGFACE_TOKEN=\n")).message
     assert ".env" not in judge(workers(worker(), OTHER), Unavailable("none")).message
 
 

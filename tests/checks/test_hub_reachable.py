@@ -6,6 +6,7 @@ import pytest
 
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import Answer, Unavailable
+from ot_doctor_checks._network import WHY
 from ot_doctor_checks.hub_reachable import hub_reachable
 from tests.checks.evidence import WORKER, cache, deployment, everything_said, hub, only, worker, workers
 
@@ -26,7 +27,7 @@ def test_another_endpoint_is_named():
 
 def test_an_endpoint_without_the_file_answers_all_the_same():
     finding = judge(Answer.NOT_FOUND)
-    assert finding.status is Status.PASS and "does not give the public file" in finding.message
+    assert finding.status is Status.PASS and "does not have the public file" in finding.message
 
 
 def test_not_asked_is_skipped():
@@ -44,9 +45,9 @@ def test_not_asked_is_skipped():
 def test_unreachable_is_unknown_and_a_warning_with_a_complete_cache(answer, cause):
     finding = judge(answer)
     assert (finding.status, finding.cause) == (Status.UNKNOWN, cause)
-    assert answer.value in finding.message and finding.remedy
+    assert WHY[answer] in finding.message and finding.remedy
     spared = judge(answer, model_cache=cache())
-    assert (spared.status, spared.cause) == (Status.WARN, cause) and "does not need it now" in spared.message
+    assert (spared.status, spared.cause) == (Status.WARN, cause) and "does not need the Hub now" in spared.message
 
 
 @pytest.mark.parametrize("answer, call", [(Answer.DNS, "gethostbyname"), (Answer.TLS, "urlopen"), (Answer.REFUSED, "urlopen")])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from ot_doctor.evidence import (
     Denied,
     FileState,
     Host,
+    ModelCache,
     Outcome,
     ReleaseLine,
     Unavailable,
@@ -23,6 +24,7 @@ from ot_doctor.evidence import (
 from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor_checks.last_attempt import last_attempt
 from tests.checks.evidence import (
+    EARLIER,
     LATER,
     MODELS,
     WORKER,
@@ -46,7 +48,7 @@ from tests.checks.evidence import (
 )
 
 GONE = Unavailable("not there")
-PROVEN = "do not create another token"
+PROVEN = "you do not need a new token"
 HUB_FOLDER = f"{MODELS}/huggingface/hub"
 
 
@@ -78,7 +80,7 @@ def test_a_success_passes_with_speakers_and_settings() -> None:
 def test_a_success_with_one_speaker_passes_with_a_note() -> None:
     finding = verdict(worker_log(attempt(speakers=1, settings="max_speakers=20")))
     assert finding.status is Status.PASS
-    assert "One speaker only" in finding.message
+    assert "found only 1 speaker" in finding.message
     assert "max_speakers=20" in finding.message
 
 
@@ -137,13 +139,13 @@ def test_a_failure_before_a_success_is_history() -> None:
     old = attempt(Outcome.FAILED, cause=Cause.TOKEN_INVALID.value, ended_at=LATER - timedelta(hours=1), lines=(10, 20))
     finding = verdict(worker_log(attempt(), old))
     assert finding.status is Status.PASS
-    assert "12:00:00 UTC is history" in finding.message
+    assert "12:00:00 UTC) no longer counts" in finding.message
 
 
 def test_no_attempt_is_skipped_with_what_to_do() -> None:
     finding = verdict(worker_log())
     assert finding.status is Status.SKIP
-    assert "since the container started at 2026-11-20 12:00:00 UTC" in finding.message
+    assert "since the container started (2026-11-20 12:00:00 UTC)" in finding.message
     assert "Upload a short file with two voices" in finding.message
 
 
@@ -151,7 +153,7 @@ def test_an_attempt_before_the_present_run_is_history() -> None:
     old = attempt(Outcome.FAILED, cause=Cause.DISK_FULL.value, current=False)
     finding = verdict(worker_log(old))
     assert finding.status is Status.SKIP
-    assert "no room left" in finding.message
+    assert "no space left" in finding.message
 
 
 def test_a_switched_off_diarization_is_no_attempt() -> None:
@@ -166,7 +168,7 @@ def test_a_log_that_could_not_be_read_to_the_end_is_unknown() -> None:
 
 def test_a_running_attempt_is_skipped_and_the_one_before_still_judged() -> None:
     running = attempt(Outcome.UNFINISHED, lines=(150, 160), ended_at=None)
-    assert "still running" in verdict(worker_log(running)).message
+    assert "has been running" in verdict(worker_log(running)).message
     findings = judged(worker_log(running, *failure(Cause.GPU_OUT_OF_MEMORY).attempts))
     assert statuses(findings) == [Status.SKIP, Status.FAIL]
 
@@ -193,7 +195,7 @@ def test_every_cause_has_words_and_steps_even_when_the_log_is_all_there_is(cause
     finding = verdict(failure(cause), hub=GONE, token=GONE, cache=GONE, host=GONE, workers=GONE, deployment=GONE, env_file=GONE)
     assert (finding.status, finding.cause) == (Status.FAIL, cause)
     assert len(finding.remedy) >= 2
-    assert "Run the transcription again" in finding.remedy[-1].text
+    assert "Transcribe a short file with two voices" in finding.remedy[-1].text
 
 
 @pytest.mark.parametrize("cause", [c for c in last_attempt.causes])
@@ -450,17 +452,61 @@ def test_a_generic_failure_that_nothing_explains_is_shown_and_no_token_is_advise
     assert (finding.status, finding.cause, finding.confidence) == (Status.FAIL, Cause.UNRECOGNISED, Confidence.POSSIBLE)
     assert finding.subject == "huggingface.co"
     assert LOCATE in everything_said(finding)
-    assert PROVEN in finding.message and "Access is fine now" in finding.message
-    assert any("Run the transcription again" in step.text for step in finding.remedy)
+    assert PROVEN in finding.message and f"The log says: {LOCATE[:40]}" in finding.message
+    assert any("Transcribe a short file with two voices" in step.text for step in finding.remedy)
     assert not any("settings/tokens" in (step.url or "") for step in finding.remedy)
     sources = ("hub", "token", "cache", "host", "workers", "deployment", "env_file")
     alone = verdict(generic(LOCATE), **dict.fromkeys(sources, GONE))
     assert alone.cause is Cause.UNRECOGNISED and PROVEN not in alone.message
 
 
-def test_a_generic_failure_is_over_when_the_cache_is_complete() -> None:
-    finding = verdict(generic(LOCATE), cache=cache())
+def completed(at: datetime | None) -> ModelCache:
+    whole = cache()
+    return replace(whole, models=tuple(replace(model, changed_at=at) for model in whole.models))
+
+
+@pytest.mark.parametrize("at", [EARLIER, None])
+def test_an_unknown_failure_is_not_explained_away_by_a_cache_that_was_complete_before(at: datetime | None) -> None:
+    finding = verdict(generic(LOCATE), cache=completed(at))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.UNRECOGNISED)
+    assert "ot-doctor does not know the reason" in finding.message and "Run the job again" not in finding.message
+
+
+def test_a_generic_failure_is_over_when_the_cache_was_completed_after_it() -> None:
+    finding = verdict(generic(LOCATE), cache=completed(LATER + timedelta(hours=1)))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.UNRECOGNISED)
+    assert "changed after that (2026-11-20 14:00:00 UTC)" in finding.message
+
+
+def test_a_generic_failure_is_over_when_the_worker_was_started_after_it_with_a_complete_cache() -> None:
+    later = workers(worker(started_at=LATER + timedelta(hours=1)))
+    assert verdict(generic(LOCATE), cache=completed(EARLIER), workers=later).status is Status.WARN
+    stopped = workers(worker(status="exited", started_at=LATER + timedelta(hours=1)))
+    assert verdict(generic(LOCATE), cache=completed(EARLIER), workers=stopped).status is Status.FAIL
+
+
+@pytest.mark.parametrize("cause", [Cause.TOKEN_MISSING, Cause.GATED_NOT_ACCEPTED, Cause.TOKEN_INVALID])
+def test_a_refusal_under_a_cache_that_cannot_be_read_comes_from_it(cause: Cause) -> None:
+    finding = verdict(failure(cause), cache=cache(False, readable=False))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_PERMISSION)
+    assert "Access is fine now" not in finding.message and "Run the job again" not in finding.message
+
+
+def test_a_stopped_worker_is_not_told_to_run_the_job_again() -> None:
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED), workers=workers(worker(status="exited")))
+    assert finding.status is Status.WARN and "Run the job again" not in finding.message and not finding.remedy
+
+
+def test_a_comment_that_became_the_token_is_told_as_that() -> None:
+    comment = token("# paste your token here")
+    assert verdict(failure(Cause.TOKEN_PLACEHOLDER), token=comment).cause is Cause.TOKEN_MALFORMED
+
+
+@pytest.mark.parametrize("lines", [0, 1, 200])
+def test_a_file_without_a_line_of_a_worker_is_no_passing_log(lines: int) -> None:
+    finding = verdict(worker_log(source={"name": "/tmp/x.log", "lines_read": lines, "of_a_worker": False, "since": None}))
+    assert finding.status is Status.UNKNOWN
+    assert finding.remedy[0].command == "docker logs opentranscribe-celery-worker > worker.log 2>&1"
 
 
 def test_a_failure_of_another_kind_is_not_laid_on_the_hub() -> None:
@@ -476,10 +522,10 @@ def test_an_attempt_that_a_new_start_cut_off() -> None:
 
     finding = verdict(cut_off())
     assert (finding.status, finding.cause) == (Status.FAIL, Cause.UNRECOGNISED)
-    assert "started anew" in finding.message
+    assert "started again" in finding.message
     assert "inspect" in (finding.remedy[0].command or "") and WORKER in (finding.remedy[0].command or "")
     stopped = verdict(cut_off(stopped=True))
-    assert "told to stop" in stopped.message and "Nothing needs mending" in stopped.remedy[0].text
+    assert "told to stop" in stopped.message and "There is nothing to fix" in stopped.remedy[0].text
     killed = verdict(cut_off(), workers=workers(worker(oom_killed=True)))
     assert (killed.cause, killed.subject, killed.confidence) == (Cause.OUT_OF_MEMORY, WORKER, Confidence.LIKELY)
     by_hand = verdict(cut_off(stopped=True), workers=workers(worker(oom_killed=True)))

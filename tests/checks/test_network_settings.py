@@ -42,7 +42,7 @@ def test_no_address(name, value):
 def test_a_proxy_of_this_machine_alone():
     finding = judge({}, {"https_proxy": PROXY})
     assert (finding.status, finding.cause) == (Status.WARN, Cause.NETWORK_PROXY)
-    assert "goes through a proxy (HTTPS_PROXY)" in finding.message
+    assert "uses a proxy (HTTPS_PROXY)" in finding.message
 
 
 def test_a_proxy_without_exceptions():

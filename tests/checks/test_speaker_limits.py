@@ -31,19 +31,19 @@ def test_what_is_no_whole_number_for_python_fails_with_the_line_to_write(value: 
     (finding,) = judged({"A": "1", "MAX_SPEAKERS": value})
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS")
     assert finding.evidence[0].where == f"{WORKER} Config.Env"
-    assert finding.remedy[0].command == "sed -i '2s/.*/MAX_SPEAKERS=20/' /srv/ot/.env"
+    assert finding.remedy[0].command == "sed -i.bak '2s/.*/MAX_SPEAKERS=20/' /srv/ot/.env"
     assert "--force-recreate" in everything_said(finding)
 
 
 def test_a_number_of_speakers_that_is_no_number_is_to_be_deleted() -> None:
     (finding,) = judged({"NUM_SPEAKERS": "two"})
-    assert finding.remedy[0].command == "sed -i '1d' /srv/ot/.env"
+    assert finding.remedy[0].command == "sed -i.bak '1s/^[^#]/# &/' /srv/ot/.env"
 
 
 def test_min_above_max_fails() -> None:
     (finding,) = judged({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"})
     assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS, MAX_SPEAKERS")
-    assert finding.remedy[0].command == "sed -i '1s/.*/MIN_SPEAKERS=1/' /srv/ot/.env"
+    assert finding.remedy[0].command == "sed -i.bak '1s/.*/MIN_SPEAKERS=1/' /srv/ot/.env"
     (finding,) = judged({"MIN_SPEAKERS": "30"})
     assert "MAX_SPEAKERS=20" in finding.message
 
@@ -93,7 +93,7 @@ def test_one_speaker_at_most_is_a_warning() -> None:
 def test_unusually_many_speakers_are_a_warning() -> None:
     (finding,) = judged({"MAX_SPEAKERS": "200"})
     assert finding.status is Status.WARN
-    assert "unusually many" in finding.message
+    assert "unusually high" in finding.message
 
 
 def test_every_bad_value_is_reported() -> None:
@@ -130,13 +130,14 @@ def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
     (finding,) = speaker_limits(bad, env_file(), deployment(ReleaseLine.V0_3, v0_1=True))
     assert finding.status is Status.SKIP
     assert "ignores" in finding.message
-    assert "own settings win" in judged({})[0].message
+    assert "own settings override" in judged({})[0].message
     (old,) = speaker_limits(workers(), env_file(), deployment(ReleaseLine.V0_3))
-    assert "own settings win" not in old.message
+    assert "own settings override" not in old.message
 
 
 def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> None:
-    for name, script in (("MAX_SPEAKERS", "1s/.*/MAX_SPEAKERS=20/;2d;3d"), ("NUM_SPEAKERS", "1d;2d;3d")):
+    rest = "2s/^[^#]/# &/;3s/^[^#]/# &/"
+    for name, script in (("MAX_SPEAKERS", f"1s/.*/MAX_SPEAKERS=20/;{rest}"), ("NUM_SPEAKERS", f"1s/^[^#]/# &/;{rest}")):
         file = replace(env_file(""), entries=(EnvEntry(name, "2\n\nx", 1, 3),))
         (finding,) = judged({name: "2\n\nx"}, file)
-        assert finding.remedy[0].command == f"sed -i '{script}' /srv/ot/.env"
+        assert finding.remedy[0].command == f"sed -i.bak '{script}' /srv/ot/.env"

@@ -94,7 +94,7 @@ def test_write_role_warns():
     assert (finding.status, finding.cause) == (Status.WARN, Cause.TOKEN_TOO_POWERFUL) and finding.remedy
 
 
-@pytest.mark.parametrize("role, can_read_gated, said", [("read", None, "may read"), ("fineGrained", True, "may read"),
+@pytest.mark.parametrize("role, can_read_gated, said", [("read", None, "is "), ("fineGrained", True, "is "),
                                                          ("fineGrained", False, "see model-access")])  # fmt: skip
 def test_other_roles_pass(role, can_read_gated, said):
     finding = only(token_role, hub(whoami=identity(role=role, can_read_gated=can_read_gated)))

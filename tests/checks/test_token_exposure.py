@@ -63,7 +63,7 @@ def test_what_git_tracks_is_not_known():
 def test_browser_side_variable_in_env(name):
     finding = judge(env_file(f"HUGGINGFACE_TOKEN={TOKEN}\n{name}={TOKEN}\n"))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.TOKEN_EXPOSED, name)
-    assert finding.remedy[0].command == "sed -i '2d' /srv/ot/.env"
+    assert finding.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
     assert TOKEN not in everything_said(finding)
 
 
@@ -72,7 +72,7 @@ def test_browser_side_variable_in_a_container_and_a_compose_file_is_one_finding(
     finding = judge(env_file(), workers(worker(), frontend), compose(("VITE_HF_TOKEN", TOKEN), service="frontend"))
     assert finding.subject == "VITE_HF_TOKEN"
     assert [seen.source for seen in finding.evidence] == ["compose", "container"]
-    assert any("--force-recreate frontend" in (step.command or "") for step in finding.remedy)
+    assert any("--no-build frontend" in (step.command or "") for step in finding.remedy)
 
 
 @pytest.mark.parametrize(

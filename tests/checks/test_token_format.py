@@ -46,13 +46,13 @@ def test_example_values(value):
         (f"{TOKEN} mine", "U+0020 SPACE"),
         (f"HUGGINGFACE_TOKEN={TOKEN}", "pasted twice"),
         (f"HF_TOKEN={TOKEN}", "begins with 'HF_TOKEN='"),
-        (f"{TOKEN}\t# my token", "a comment stayed in the value"),
-        (f"{TOKEN}#mine", "a comment stayed in the value"),
-        ("# paste here", "is a comment, not a token"),
+        (f"{TOKEN}\t# my token", "A comment is part of the value"),
+        (f"{TOKEN}#mine", "A comment is part of the value"),
+        ("# paste here", "There is no token in .env: the line has only a comment"),
         (f"{TOKEN}{TOKEN}", "more than once"),
         ("api_org_" + "A1b2" * 8, "an organization's token"),
         ("api_" + "A1b2" * 8, "of the old kind"),
-        ("hf_Ab1", "cut off: 6 characters"),
+        ("hf_Ab1", "cut off: it has 6 characters instead of 37"),
         ("Ab1" * 12, "does not begin with hf_"),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_line_that_was_mended_needs_the_recreate_alone():
 def test_an_unusual_length_is_only_a_warning():
     finding = judge(TOKEN + "x")
     assert (finding.status, finding.cause) == (Status.WARN, None)
-    assert "38 characters, 37 are usual" in finding.message
+    assert "38 characters instead of 37" in finding.message
 
 
 def test_a_complete_cache_makes_it_a_warning():

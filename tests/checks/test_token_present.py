@@ -39,8 +39,9 @@ def test_no_token(value, state):
 def test_another_name_is_renamed_and_the_empty_line_deleted():
     env = env_file(f"HF_TOKEN={TOKEN}\nHUGGINGFACE_TOKEN=\n")
     finding = judge(None, env, other_name="HF_TOKEN")
-    assert finding.cause is Cause.TOKEN_MISSING and "HF_TOKEN, which OpenTranscribe does not read" in finding.message
-    assert finding.remedy[0].command == "sed -i '1s/HF_TOKEN/HUGGINGFACE_TOKEN/;2d' /srv/ot/.env"
+    assert finding.cause is Cause.TOKEN_MISSING
+    assert "stored as HF_TOKEN, but OpenTranscribe only reads HUGGINGFACE_TOKEN" in finding.message
+    assert finding.remedy[0].command == "sed -i.bak '1s/HF_TOKEN/HUGGINGFACE_TOKEN/;2s/^[^#]/# &/' /srv/ot/.env"
     assert any(seen.where == "/srv/ot/.env:1" for seen in finding.evidence)
 
 

@@ -18,13 +18,14 @@ def test_a_granted_gpu_passes() -> None:
     finding = judged(worker(), device="cuda")
     assert finding.status is Status.PASS
     assert "GPU 0" in finding.message
-    assert judged(worker(gpu=GpuGrant(True, count=-1))).message.endswith("(all GPUs)")
+    assert judged(worker(gpu=GpuGrant(True, count=-1))).message.endswith("(all GPUs).")
 
 
 def test_no_gpu_configured_is_skipped() -> None:
     finding = judged(worker(gpu=NONE))
     assert finding.status is Status.SKIP
-    assert "slowly" in finding.message
+    assert finding.message == "No GPU is configured."
+    assert "runs on the CPU" in judged(worker(gpu=NONE), device="cpu").message
 
 
 def test_a_gpu_of_the_compose_files_that_the_container_lacks_fails() -> None:

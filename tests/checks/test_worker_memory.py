@@ -11,7 +11,9 @@ def judged(container: Worker, *attempts: object) -> Finding:
 
 
 def test_a_worker_with_enough_memory_passes() -> None:
-    assert judged(worker()).status is Status.PASS
+    finding = judged(worker())
+    assert finding.status is Status.PASS
+    assert "it has no memory limit" in everything_said(finding) and "ran out" not in everything_said(finding)
 
 
 def test_the_oom_flag_fails_and_names_the_limit() -> None:
@@ -32,7 +34,7 @@ def test_without_a_limit_it_is_the_machines_memory() -> None:
 def test_137_without_the_flag_is_a_stop_by_hand() -> None:
     finding = judged(worker(status="exited", exit_code=137))
     assert finding.status is Status.PASS
-    assert "stopped by hand" in finding.message
+    assert "killed or stopped by hand" in finding.message and "ran out" not in everything_said(finding)
 
 
 def test_a_killed_process_of_a_running_worker_fails_unless_a_diarization_succeeded() -> None:

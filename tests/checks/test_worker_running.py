@@ -37,7 +37,7 @@ def test_a_running_worker_passes() -> None:
 def test_no_container_fails_with_the_command_that_starts_one() -> None:
     finding = only(worker_running, Workers(ENGINE, ()), deployment(), compose())
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, "celery-worker")
-    assert finding.remedy[0].command == f"{UP} celery-worker"
+    assert finding.remedy[0].command == f"{UP} --no-recreate celery-worker"
 
 
 def test_no_container_and_no_compose_file_fails_without_a_command() -> None:
@@ -50,8 +50,8 @@ def test_a_stopped_worker_fails_with_its_exit_code_and_time() -> None:
     stopped = worker(status="exited", exit_code=137, finished_at=datetime(2026, 11, 20, 14, 0, tzinfo=timezone.utc))
     finding = judged(stopped)
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, WORKER)
-    assert "2026-11-20 14:00:00 UTC (exit code 137)" in finding.message
-    assert finding.remedy[0].command == f"{UP} celery-worker"
+    assert "2026-11-20 14:00:00 UTC (exit code 137, killed or stopped by hand)" in finding.message
+    assert finding.remedy[0].command == f"{UP} --no-recreate --pull never --no-build celery-worker"
 
 
 def test_a_worker_that_was_killed_for_memory_says_so() -> None:
@@ -71,7 +71,7 @@ def test_an_unhealthy_worker_fails() -> None:
     finding = judged(worker(health="unhealthy"))
     assert finding.status is Status.FAIL
     assert "its health check fails" in everything_said(finding)
-    assert "--force-recreate celery-worker" in (finding.remedy[0].command or "")
+    assert "--force-recreate --no-deps --pull never --no-build celery-worker" in (finding.remedy[0].command or "")
 
 
 def test_a_paused_worker_is_told_to_go_on() -> None:

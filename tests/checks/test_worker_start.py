@@ -68,7 +68,7 @@ def test_a_setting_that_ends_the_worker_fails() -> None:
 def test_a_library_that_is_missing_fails_without_token_advice() -> None:
     (finding,) = judged(worker_log(stray=(hit("no-module", "lib-mismatch", "No module named 'torchaudio.backend'"),)))
     assert finding.cause is Cause.LIB_MISMATCH
-    assert "do not create another token" in finding.message
+    assert "you do not need a new token" in finding.message
 
 
 def test_a_line_that_stands_often_is_one_finding() -> None:

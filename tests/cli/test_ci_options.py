@@ -168,7 +168,7 @@ def test_a_wait_that_is_over_ends_with_the_last_report(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--wait", "soon"), "'soon' is no duration; write 5m, 90s, 1h or 1h30m."),
+        (("--wait", "soon"), "'soon' is not a duration: use 5m, 90s, 1h or 1h30m."),
         (("--wait", "5m", "--logs", "-"), "--wait cannot read standard input again and again"),
         (("--wait", "5m", "--select", "no-such-check"), "There is no check or family 'no-such-check'"),
         (("--require", "tokens"), "'tokens' is not one of"),

@@ -201,7 +201,7 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(arguments: list[str], said:
 
 def test_without_an_installation_the_three_ways_are_named(doctor: Doctor) -> None:
     said = refused(doctor())
-    assert all(way in said for way in ("--dir", "stand in it", "start it"))
+    assert all(way in said for way in ("--dir", "inside the OpenTranscribe folder", "start it"))
 
 
 @pytest.mark.parametrize(

@@ -168,22 +168,22 @@ def test_config_names_a_file_or_none(folder: Path, tmp_path: Path) -> None:
         ("xyzzy = 1", "there is no option 'xyzzy'. ot-doctor run --help shows them."),
         ("config = 'other.toml'", "there is no option 'config'."),
         ("help = true", "there is no option 'help'."),
-        ("offline = 'yes'", "offline is to be true or false."),
-        ("timeout = '60'", "timeout is to be a number."),
-        ("timeout = true", "timeout is to be a number."),
+        ("offline = 'yes'", "offline must be true or false."),
+        ("timeout = '60'", "timeout must be a number."),
+        ("timeout = true", "timeout must be a number."),
         ("timeout = 0", "is not in the range 1<=x<=86400."),
         ("timeout = nan", "timeout: nan is no number of seconds"),
-        ("ignore = 'token-role'", 'ignore is to be a list of texts, such as ignore = ["…"].'),
-        ("ignore = [1]", 'ignore is to be a list of texts, such as ignore = ["…"].'),
-        ("color = 1", 'color is to be "auto" or "always" or "never".'),
+        ("ignore = 'token-role'", 'ignore must be a list of texts, such as ignore = ["…"].'),
+        ("ignore = [1]", 'ignore must be a list of texts, such as ignore = ["…"].'),
+        ("color = 1", 'color must be "auto" or "always" or "never".'),
         ("color = 'red'", "color: 'red' is not one of 'auto', 'always', 'never'."),
         ("env-file = 'no.env'", "env-file: File"),
         ("logs = ['no.log']", "logs: there is no file"),
-        ("verbose = true", "verbose is to be a number."),
+        ("verbose = true", "verbose must be a number."),
         ("timeout = 1\ntimeout = 2", "is not valid TOML: Cannot overwrite a value"),
         ("checks-dir = ['checks']", "checks-dir loads code, and is taken from the command line or OT_DOCTOR_CHECKS_DIR only."),
-        ("suppress = 3", "suppress is to be written as [[suppress]] tables."),
-        ("[suppress]\ncheck = 'token-role'", "suppress is to be written as [[suppress]] tables."),
+        ("suppress = 3", "suppress must be written as [[suppress]] tables."),
+        ("[suppress]\ncheck = 'token-role'", "suppress must be written as [[suppress]] tables."),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said_with_its_name(folder: Path, text: str, said: str) -> None:
@@ -194,7 +194,7 @@ def test_what_is_wrong_in_the_file_is_said_with_its_name(folder: Path, text: str
 
 def test_a_table_that_is_none_in_a_pyproject_is_wrong(folder: Path) -> None:
     path = write(folder, "[tool]\not-doctor = 3\n", "pyproject.toml")
-    assert refused() == f"{path}: tool.ot-doctor is to be a table: [tool.ot-doctor]."
+    assert refused() == f"{path}: tool.ot-doctor must be a table: [tool.ot-doctor]."
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a = " + b"[" * 100_000, b"x" * (1024 * 1024 + 1)])
@@ -269,12 +269,12 @@ def test_suppressions_are_read_with_their_place(folder: Path) -> None:
     [
         ('reason = "x"', "check is missing"),
         ('check = "token-role"', "reason is missing"),
-        ('check = "token-role"\nreason = ""', "reason is to be a text that is not empty."),
-        ('check = "token-role"\nreason = " "', "reason is to be a text that is not empty."),
-        ('check = "token-role"\nreason = "x"\nuntil = "2026-12-31"', "until is to be a date without quotes"),
-        ('check = "token-role"\nreason = "x"\nuntil = 2026-12-31T00:00:00Z', "until is to be a date without quotes"),
+        ('check = "token-role"\nreason = ""', "reason must be a text that is not empty."),
+        ('check = "token-role"\nreason = " "', "reason must be a text that is not empty."),
+        ('check = "token-role"\nreason = "x"\nuntil = "2026-12-31"', "until must be a date without quotes"),
+        ('check = "token-role"\nreason = "x"\nuntil = 2026-12-31T00:00:00Z', "until must be a date without quotes"),
         ('check = "token-role"\nreason = "x"\nuntill = 2026-12-31', "there is no key 'untill'. Did you mean until?"),
-        ('check = "token-role"\nreason = "x"\nsubject = 3', "subject is to be a text"),
+        ('check = "token-role"\nreason = "x"\nsubject = 3', "subject must be a text"),
     ],
 )
 def test_a_suppression_that_is_wrong_is_said_with_its_number(folder: Path, table: str, said: str) -> None:

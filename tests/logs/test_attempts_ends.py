@@ -157,7 +157,7 @@ def test_a_child_that_is_killed_while_the_worker_is_told_to_stop(tmp_path: Path,
     attempt = only(read(tmp_path, begins, "", how, line(KILLED, "ERROR", at=5), line(LOST, "ERROR", at=5), BANNER))
     assert (attempt.outcome, attempt.cause, attempt.cut_off, attempt.stopped) == (Outcome.FAILED, "unrecognised", True, True)
     later = read(tmp_path, begins, "", how, BANNER, begins, line(KILLED, "ERROR", at=8))
-    assert later.attempts[0].cause == "out-of-memory", "the worker was started anew since"
+    assert later.attempts[0].cause == "out-of-memory", "the worker was started again since"
 
 
 def test_a_child_that_is_killed_at_its_time_limit(tmp_path: Path) -> None:

@@ -431,6 +431,8 @@ def strict() -> Redactor:
         ("Processing file: Board Meeting May.mp4", "Meeting"), ("'Böse Überraschung.wav' is broken", "Überraschung"),
         ("open a/b_c.MP3", "b_c"),
         ("title='Quarterly numbers'", "Quarterly"), ("celery@gpubox ready", "gpubox"), ("tcp://gpubox:2375", "gpubox"),
+        ("timeout: gpu-box-3.klinik-sued.de", "klinik"), ("'/data/Herr Meier/x.mp3' is not there", "Meier"),
+        ("open /data/audio/Frau Meier/x.mp3 failed", "Meier"),
         ("nas.internal is gone", "nas"), ("DOCKER_HOST=ssh://me@gpubox docker ps", "gpubox"),
     ],
 )  # fmt: skip

@@ -110,8 +110,8 @@ def test_an_attempt_that_a_restart_cut_off(bring_up):
     report = world.report()
     assert attempts(report) == {logs.TASK: ("failed", "unrecognised")}
     assert report.causes == ["unrecognised"], report.summary()
-    assert "started anew" in report.diagnosis[0]["message"]
-    assert "do not create another token" in report.diagnosis[0]["message"]
+    assert "started again" in report.diagnosis[0]["message"]
+    assert "you do not need a new token" in report.diagnosis[0]["message"]
     assert world.obey(report), "how the container ended can be looked up"
 
 
@@ -137,7 +137,7 @@ def test_libraries_that_do_not_fit_with_good_access(bring_up):
     log = logs.v04_failure([f"AttributeError: {error}"], error)
     report = bring_up(Scenario(cache="absent", log=log)).report()
     assert report.causes == ["lib-mismatch"] and report.exit_code == 1, report.summary()
-    assert "do not create another token" in report.diagnosis[0]["message"]
+    assert "you do not need a new token" in report.diagnosis[0]["message"]
     assert "settings/tokens" not in report.remedy_text()
     assert relations(report) == {("lib-mismatch", "explains-the-failure")}
 
@@ -147,7 +147,7 @@ def test_access_that_was_granted_after_the_failure(bring_up):
     report = bring_up(Scenario(cache="absent", log=log)).report()
     assert report.causes == [] and report.exit_code == 0, report.summary()
     said = report.text_of("last-attempt")
-    assert "Access is fine now. Run the job again." in said and "do not create another token" in said
+    assert "Access is fine now. Run the job again." in said and "you do not need a new token" in said
 
 
 def test_a_generic_text_and_what_is_wrong_now(bring_up):

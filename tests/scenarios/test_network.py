@@ -101,8 +101,8 @@ def test_three_different_messages_for_docker(folder, tmp_path):
     texts = {name: " ".join(done.stdout.split()) for name, done in (("absent", absent), ("hanging", hanging), ("closed", closed))}
     assert [done.returncode for done in (absent, hanging, closed)] == [3, 3, 3], texts
     assert "there is no such socket" in texts["absent"]
-    assert "does not answer" in texts["hanging"]
-    assert "ermission" in texts["closed"] and "usermod" in texts["closed"]
+    assert "did not reply within" in texts["hanging"]
+    assert "ermission" in texts["closed"] and "sudo" in texts["closed"]
 
 
 def test_no_docker_is_no_unknown(folder, tmp_path):

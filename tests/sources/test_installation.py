@@ -63,7 +63,18 @@ def test_random_bytes_folders_pipes_and_dangling_links_are_passed_over(tmp_path:
 def test_a_named_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "opentr.sh").touch()
     (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "opentranscribe.sh").touch()
     assert found(tmp_path, directory=tmp_path / "named") == Installation(tmp_path / "named", "--dir")
+
+
+def test_a_named_folder_that_is_no_installation_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services:\n  web:\n    image: nginx\n")
+    (tmp_path / ".env").write_text("A=1\n")
+    with pytest.raises(Unavailable, match=r"is not an OpenTranscribe folder \(--dir\): it has no Compose file"):
+        found(tmp_path, directory=tmp_path)
+    (tmp_path / "own.yml").write_text("services:\n  celery-worker:\n    image: x\n")
+    (tmp_path / ".env").write_text("COMPOSE_FILE=own.yml\n")
+    assert found(tmp_path, directory=tmp_path).directory == tmp_path
 
 
 @pytest.mark.parametrize("name", ["none", "file", "\0"])

@@ -173,8 +173,8 @@ def test_a_good_finding_conforms(finding: Finding) -> None:
         (down(Step(" ")), "a step of the remedy has no sentence"),
         (down(Step("See there.", url="huggingface.co")), "is no address"),
         (down(Step("Follow it.", command="docker logs -f worker")), "does not end by itself (docker)"),
-        (down(Step("Start it.", command="docker restart worker")), "is called safe and is to be Risk.RESTARTS"),
-        (down(Step("Mend it.", command="sudo chown -R 1000:1000 /srv/ot")), "is called safe and is to be Risk.CHANGES_FILES"),
+        (down(Step("Start it.", command="docker restart worker")), "is called safe and must be Risk.RESTARTS"),
+        (down(Step("Mend it.", command="sudo chown -R 1000:1000 /srv/ot")), "is called safe and must be Risk.CHANGES_FILES"),
     ],
 )
 def test_what_is_wrong_with_a_finding_is_said(finding: Finding, said: str) -> None:

@@ -107,7 +107,7 @@ def _causes() -> str:
     return page(
         "# Causes",
         f"Every finding that fails names one of these {len(Cause)} causes. They stand in the order in which they are to be "
-        "mended: what another one brings about comes after it, and is not listed beside it in a diagnosis.",
+        "fixed: what another one causes comes after it, and is not listed beside it in a diagnosis.",
         table(("cause", "it means"), rows),
         toctree(cause.value for cause in Cause),
     )

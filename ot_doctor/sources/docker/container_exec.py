@@ -19,7 +19,7 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
     Raises ``Unavailable`` when nothing may be run there, when it is not running, and when no answer comes in time.
     """
     if request.no_exec:
-        raise Unavailable("Nothing is run inside containers (--no-exec).", switched_off=True)
+        raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
     if not worker.running:
         raise Unavailable(f"{worker.name} is not running.")
     deadline = min(_LONGEST, request.remaining() / 2)
@@ -43,6 +43,6 @@ def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
                     raise NotDockers(f"a command in {worker.name} printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
             return bytes(output)
     except NotFound:
-        raise Unavailable(f"{worker.name} is not there any more.") from None
+        raise Unavailable(f"{worker.name} no longer exists.") from None
     finally:
         client.close()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ot_doctor.core.deadline import within
 from ot_doctor.core.files import NotAFile, TooLarge, read_small
 from ot_doctor.core.printable import clipped, printable
-from ot_doctor.evidence.base import Request, Unavailable
+from ot_doctor.evidence.base import AS_ROOT, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
@@ -149,7 +149,7 @@ def not_dockers(endpoint: Endpoint | Engine, error: BaseException) -> Unavailabl
     where = endpoint if isinstance(endpoint, Endpoint) else f"{endpoint.endpoint} ({endpoint.found_by})"
     why = str(error) if isinstance(error, NotDockers) else "it does not have the expected shape"
     return Unavailable(
-        f"The engine at {where} gave an answer that is not one of Docker's: {why}.",
+        f"The engine at {where} gave an answer that is not Docker's: {why}.",
         hint="Check the address: DOCKER_HOST, or 'docker context ls'. Then check with 'docker version' what answers there.",
         command="docker version",
     )
@@ -218,8 +218,8 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
         return _not_allowed(endpoint)
     if among(Timeout, TimeoutError, BlockingIOError):
         return Unavailable(
-            f"The Docker engine at {endpoint} does not answer: it listens, and sent nothing useful in {deadline:.1f} s.",
-            hint="Restart Docker, then check with 'docker version' that it answers.",
+            f"The Docker engine at {endpoint} accepted the connection but did not reply within {deadline:.1f} s.",
+            hint="Restart Docker (running containers may stop), then check with 'docker version' that it answers.",
             command=_systemctl("restart", endpoint),
         )
     if among(socket.gaierror):
@@ -267,14 +267,14 @@ def _systemctl(verb: str, endpoint: Endpoint) -> str | None:
 def _not_started(endpoint: Endpoint, seen: str) -> Unavailable:
     return Unavailable(
         f"No Docker engine answers at {endpoint}: {seen}.",
-        hint="Docker is not started, or not installed, or it is at another address (DOCKER_HOST, 'docker context ls').",
+        hint="Either start Docker, or install it, or name its address (DOCKER_HOST, 'docker context ls').",
         command=_systemctl("start", endpoint),
     )
 
 
 def _not_allowed(endpoint: Endpoint) -> Unavailable:
     return Unavailable(
-        f"The Docker engine at {endpoint} cannot be asked: this user is not allowed to use its socket (permission denied).",
-        hint="Join the docker group and log in again, or run ot-doctor with sudo.",
-        command='sudo usermod -aG docker "$USER"',
+        f"You are not allowed to use the Docker socket {endpoint} (permission denied).",
+        hint="Run ot-doctor as root. (A member of the group docker needs no sudo, and has the rights of root.)",
+        command=AS_ROOT,
     )

@@ -133,7 +133,15 @@ def _facts(path: Path, status: os.stat_result) -> EnvFile:
         modified = datetime.fromtimestamp(status.st_mtime, timezone.utc)
     except (OverflowError, ValueError, OSError):  # a clock gone wild
         modified = None
-    return EnvFile(path, modified_at=modified, mode=stat.S_IMODE(status.st_mode), owner=status.st_uid)
+    mode = stat.S_IMODE(status.st_mode)
+    return EnvFile(path, modified_at=modified, mode=mode, owner=status.st_uid, editable=_editable(path, status.st_uid))
+
+
+def _editable(path: Path, owner: int) -> bool:
+    """sed writes a new file beside the old one. With sudo the person who called it will paste the command without."""
+    real = Path(os.path.realpath(path))
+    by_sudo = owner == 0 and os.geteuid() == 0 and "SUDO_USER" in os.environ
+    return not by_sudo and os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
 
 
 def _target(path: Path) -> Path | None:

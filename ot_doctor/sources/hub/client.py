@@ -50,17 +50,17 @@ def gather(
 ) -> Hub:
     """Ask the Hub that the worker uses. Raises ``Unavailable`` when it is left out, or its address is no address."""
     if request.offline:
-        raise Unavailable("the Hub was left out (--offline)", switched_off=True)
+        raise Unavailable("Hub checks are off (--offline).", switched_off=True)
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
     if not isinstance(workers, Unavailable) and workers.lite:
-        raise Unavailable("lite install: diarization is done by a cloud provider", switched_off=True)
+        raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
     endpoint, endpoint_from = _endpoint(request, workers)
     secret, not_sent_reason = _token_to_send(endpoint, token)
     client = _Client.load()
     wait = min(LONGEST_WAIT, request.remaining() * 0.9)
     if wait < 0.05:
-        raise Unavailable("no time was left to ask the Hub", hint="Give ot-doctor more time with --timeout.")
+        raise Unavailable("There was no time left to ask the Hub.", hint="Give ot-doctor more time with --timeout.")
 
     asking = _Asking(client, endpoint, wait)
     wanted = _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
@@ -99,8 +99,8 @@ def _checked(value: str | None, where: str) -> str:
     problem = _problem(value)
     if value is None or problem:
         raise Unavailable(
-            f"HF_ENDPOINT of {where} {problem}, so the Hub was not asked",
-            hint=f"Remove HF_ENDPOINT, or set it to an address such as {DEFAULT_ENDPOINT}.",
+            f"HF_ENDPOINT of {where} {problem}, so the Hub was not asked.",
+            hint=f"Either remove HF_ENDPOINT, or set it to an address such as {DEFAULT_ENDPOINT}.",
         )
     return value.rstrip("/")
 
@@ -235,7 +235,7 @@ class _Client:
             utils: Any = importlib.import_module("huggingface_hub.utils")
             client = _Client(utils.get_session, utils.build_hf_headers)
         except (ImportError, ValueError) as error:  # ValueError: a setting such as HF_HUB_ETAG_TIMEOUT that is no number
-            raise Unavailable(f"the huggingface_hub library cannot be loaded: {clean(str(error))}") from None
+            raise Unavailable(f"The huggingface_hub library cannot be loaded: {clean(str(error))}.") from None
         settings = {
             "HF_HUB_OFFLINE": False,
             "HF_HUB_DISABLE_TELEMETRY": True,

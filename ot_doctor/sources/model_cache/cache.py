@@ -40,7 +40,7 @@ def gather(
 ) -> ModelCache:
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
     if not isinstance(workers, Unavailable) and workers.lite:
-        raise Unavailable("lite install: diarization is done by a cloud provider", switched_off=True)
+        raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)

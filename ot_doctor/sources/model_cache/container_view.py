@@ -23,8 +23,9 @@ from ot_doctor.sources.model_cache.fs_view import (
     with_ancestors,
 )
 
-# For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it, and its first bytes as hex
-# digits. The paths are built from the arguments and from names that have none but plain characters.
+# For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it (of a needed file also when it
+# last changed), and its first bytes as hex digits. The paths are built from the arguments and from names that have none but
+# plain characters.
 _SCRIPT = r"""
 show() {
   flags= about=
@@ -40,6 +41,7 @@ show() {
   fi
   if [ -L "$1" ]; then flags=${flags}L; fi
   head=-
+  if [ "$2" = head ] && [ -e "$1" ]; then about="$about $(stat -Lc %Z "$1" 2>/dev/null)"; fi
   if [ "$2" = head ] && [ -f "$1" ] && [ -r "$1" ]; then
     head=+$(head -c 64 "$1" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
   fi
@@ -204,4 +206,5 @@ def _record(path: str, flags: str, about: str, head: str) -> Look:
     except ValueError:
         beginning = None
     rights = "".join(letter for letter in "rwx" if letter in flags)
-    return Look(path, Existence.YES, mode, uid, gid, max(size, 0), beginning, inode, rights)
+    changed = words[5] if len(words) == 6 and words[5].isdigit() and len(words[5]) < 12 else "0"
+    return Look(path, Existence.YES, mode, uid, gid, max(size, 0), beginning, inode, rights, float(changed))

@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.deployment import Model
@@ -39,6 +40,7 @@ class Look:
     head: bytes | None = None  # the first bytes; ``None``: not asked for, or not allowed
     inode: int = 0
     rights: str | None = None  # of "rwx", as the container answered; ``None``: it was not asked
+    changed: float = 0.0  # seconds since 1970, by the inode; 0: not known
 
     @property
     def there(self) -> bool:
@@ -151,4 +153,10 @@ def as_evidence(model: Model, look: ModelLook, display_path: Callable[[str], str
         commit=look.commit,
         incomplete=tuple(f"{display_path(folder)}/blobs/{name}" for name in look.incomplete),
         problem=look.problem if look.folder.there else "",
+        changed_at=_changed_at(look),
     )
+
+
+def _changed_at(look: ModelLook) -> datetime | None:
+    times = [seen.changed for seen in (look.ref, *look.files) if seen.there]
+    return datetime.fromtimestamp(max(times), timezone.utc) if times and all(times) else None

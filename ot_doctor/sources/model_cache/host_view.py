@@ -105,7 +105,9 @@ class _ContainerFsView:
         regular = stat.S_ISREG(info.st_mode)
         beginning = _beginning(host) if head and regular else None
         mode = stat.filemode(info.st_mode)
-        return Look(path, Existence.YES, mode, info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino)
+        return Look(
+            path, Existence.YES, mode, info.st_uid, info.st_gid, info.st_size, beginning, info.st_ino, changed=info.st_ctime
+        )
 
     def host_path(self, path: str) -> str | None:
         """Where a path of the container really lies on this machine; ``None`` when it is not there."""

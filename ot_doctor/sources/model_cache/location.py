@@ -106,7 +106,7 @@ def configured_models_dir(deployment: Deployment, env_file: EnvFile | None) -> s
 
 
 def models_dir(mounts: Sequence[Mount], place: CachePlace) -> str | None:
-    """The host's folder to mend: the parent of ``huggingface`` and ``torch`` when both are mounted from it."""
+    """The host's folder to fix: the parent of ``huggingface`` and ``torch`` when both are mounted from it."""
     sources = {m.source.rstrip("/") for m in mounts if m.kind == "bind"}
     pairs = [s.rpartition("/")[0] for s in sources if s.endswith("/huggingface") and f"{s.rpartition('/')[0]}/torch" in sources]
     holding = mount_of(mounts, place.path)
