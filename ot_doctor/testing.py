@@ -32,7 +32,7 @@ _TITLE = range(10, 61)
 _NO_STATE = re.compile(
     r"(?:checks?|verif(?:y|ies)|tests?|ensures?|validates?|make sure|whether|if|is|are|does|do|can|has)\b", re.IGNORECASE
 )
-_NOT_HAD = Unavailable("it could not be had", hint="Make it so.", command="make it so")
+_NOT_HAD = Unavailable("it is not available", hint="Make it so.", command="make it so")
 _SWITCHED_OFF = Unavailable("it was left out", switched_off=True)
 _SHELLS = ("sh", "bash", "dash", "zsh")
 _GOES_ON = ("watch", "top", "htop", "less", "more")
@@ -158,7 +158,7 @@ def _of_step(step: Step) -> Iterator[str]:
     for problem in problems_of_command(step.command):
         yield f"the command {step.command!r} {problem}"
     if step.risk is Risk.SAFE and risk_of_command(step.command) is not Risk.SAFE:
-        yield f"the command {step.command!r} is called safe and is to be Risk.{risk_of_command(step.command).name}"
+        yield f"the command {step.command!r} is called safe and must be Risk.{risk_of_command(step.command).name}"
 
 
 def _texts(finding: Finding) -> Iterator[str]:

@@ -12,12 +12,12 @@ SUFFIXES = (".py", ".toml", ".md", ".json", ".1", ".css", ".js")
 
 
 def written() -> Iterator[Path]:
-    rooms = [path for path in sorted((ROOT / "ot_doctor").iterdir()) if path.name != "report"]
-    for room in ("checks", "docs", *rooms):
-        for path in sorted((ROOT / room).rglob("*")) or [ROOT / room]:
-            built = "_build" in path.parts or "__pycache__" in path.parts
-            if path.is_file() and path.suffix in SUFFIXES and not built:
+    for folder in ("ot_doctor", "checks", "docs"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            generated = {"_build", "__pycache__", "reference"} & set(path.parts)
+            if path.is_file() and path.suffix in SUFFIXES and not generated:
                 yield path
+    yield ROOT / "README.md"
 
 
 def test_nobody_stumbles_over_a_word() -> None:

@@ -80,7 +80,7 @@ def style_of(options: dict[str, Any]) -> Style:
 
 
 def _wants_colour(terminal: bool, environ: Mapping[str, str]) -> bool:
-    """What the variables that many programs heed say: ``NO_COLOR`` wins over those that force colours."""
+    """What the variables that many programs honour say: ``NO_COLOR`` wins over those that force colours."""
     if environ.get("NO_COLOR"):
         return False
     if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):

@@ -54,7 +54,7 @@ def begin(last_word: Callable[[Stopped], int], get_ready: Callable[[], object], 
 
     ``last_word`` is called in the parent when the child did not end properly: it writes the document, and returns the exit code.
     ``clean`` is put over what ``doing`` tells it: the child may know secrets that the parent does not.
-    ``get_ready`` is called there shortly before that is to be expected: it imports what ``last_word`` needs.
+    ``get_ready`` is called there shortly before that can be expected: it imports what ``last_word`` needs.
     """
     global _begun, _kept, _clean
     _begun, _clean = True, clean
@@ -99,7 +99,7 @@ def expect(seconds: float) -> None:
 
 
 def doing(step: str, advice: str = "") -> None:
-    """What is done now, as half a sentence: what is to be named if it never ends."""
+    """What is done now, as half a sentence: what to name if it never ends."""
     _tell("doing", f"{_clean(step) if step else step}\t{advice}")
 
 

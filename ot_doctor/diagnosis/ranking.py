@@ -53,7 +53,7 @@ def _subject(finding: Finding, failures: Sequence[tuple[str, Finding]]) -> str |
 
 
 def brings_about(first: Caused, second: Caused) -> bool:
-    """Whether the first finding's cause brings the second's about; of two that explain each other the one to mend first does."""
+    """Whether the first finding's cause brings the second's about; of two that explain each other the one to fix first does."""
     if first.cause is None or second.cause is None or first.cause is second.cause:
         return False
     forth = explains(first.cause, second.cause, first.subject, second.subject)

@@ -41,7 +41,7 @@ _SECRET_VALUE = re.compile(
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a setting is to be kept: its name or its value says so."""
+    """Whether a setting must be kept: its name or its value says so."""
     named = _SECRET_NAME.search(name) and not _NO_SECRET_NAME.fullmatch(name)
     if named and not (value.startswith("/") and _NAMES_A_FILE.search(name)):
         return True

@@ -1,4 +1,4 @@
-"""What is to be run, as plain values; and names of checks that are looked up."""
+"""What to run, as plain values; and names of checks that are looked up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class WrongUsage(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run."""
+    """What to run."""
 
     request: Request
     select: tuple[str, ...] = ()

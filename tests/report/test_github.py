@@ -92,7 +92,7 @@ def test_each_root_cause_is_one_error_the_one_to_fix_first_in_front() -> None:
     found = annotations(REPORTS["three-causes"]())
     assert [command.name for command in found] == ["error"] * 3
     assert [command.properties["title"] for command in found] == [
-        "The worker's user may not use the model cache (cache-permission)",
+        "The worker cannot read or write its model cache (cache-permission)",
         "A model's agreement is not accepted by the token's account (gated-not-accepted)",
         "The speaker limits are not usable (speakers-config)",
     ]

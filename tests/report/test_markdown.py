@@ -225,7 +225,7 @@ def test_a_thousand_findings_of_fifty_thousand_characters_are_not_too_long(text:
     assert 30_000 < len(document) < LIMIT
     assert "left out for length" in document and "more characters" in document
     before = document.split("### Checks")[0]
-    assert "### 1. The worker's user may not use the model cache" in before and "sudo chown -R 1000 /x" in before
+    assert "### 1. The worker cannot read or write its model cache" in before and "sudo chown -R 1000 /x" in before
     assert before.count("### ") >= 8
     blocks = [token.content for token in tokens(document) if token.type == "html_block"]
     assert blocks and all(OWN_HTML.fullmatch(block) for block in blocks), blocks

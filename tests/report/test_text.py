@@ -151,7 +151,7 @@ def test_the_numbers_of_the_plan_go_on_from_cause_to_cause() -> None:
 
 def test_a_cause_has_its_name_at_the_right() -> None:
     lines = render(REPORTS["three-causes"](), Style(width=90)).splitlines()
-    (line,) = (line for line in lines if line.startswith("1 The worker's user"))
+    (line,) = (line for line in lines if line.startswith("1 The worker "))
     assert line.endswith("cache-permission") and len(line) == 90
     assert "(cache-permission)" in render(REPORTS["three-causes"](), Style(width=60))
 

@@ -32,7 +32,7 @@ _OLD_COMMAND = re.compile(r"(#[^ -~]*#)(?=[^ -~]*\[)")
 
 
 def render(report: Report) -> str:
-    """What is to be printed in a step: the folded report, its verdict, and the annotations."""
+    """What to print in a step: the folded report, its verdict, and the annotations."""
     whole = _harmless(render_text(report, _LOG)).splitlines()
     verdict = _harmless(verdict_line(report))
     lines = ["::group::ot-doctor: the whole report", *whole, "::endgroup::", verdict, *_annotations(report)]

@@ -20,7 +20,7 @@ LARGEST_SETTINGS = 4 * 1024 * 1024  # bytes
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an engine is to be found, before anybody has asked it."""
+    """Where an engine should be, before it is asked."""
 
     url: str
     found_by: str
