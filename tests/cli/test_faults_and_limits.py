@@ -22,6 +22,8 @@ from ot_doctor.core.debug_log import where_to_report
 from ot_doctor.core.limits import limit_reached
 from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 CRASHING = """
 import sys
 from ot_doctor import {module} as place
@@ -222,7 +224,8 @@ def test_a_bug_in_every_format(name: str, installed: Doctor) -> None:  # noqa: F
 def test_a_report_that_would_leak_is_a_document_about_that(installed: Doctor) -> None:  # noqa: F811
     code = f'''
 import sys
-from ot_doctor import cli, secrets
+from ot_doctor.cli import main as cli
+from ot_doctor.redaction import secret as secrets
 secret = secrets.Secret({TOKEN!r}, "HUGGINGFACE_TOKEN")
 render = cli.render
 cli.render = lambda *arguments: render(*arguments) + {TOKEN!r}

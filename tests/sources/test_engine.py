@@ -144,7 +144,7 @@ def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
     path = tmp_path / socket_path
     path.parent.mkdir(parents=True)
     path.touch()
-    environ = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    environ: dict[str, Any] = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     found = source.find(request(**environ))
     assert (found.url, found.found_by, found.known_to_cli) == (f"unix://{path}", found_by, False)
     default_socket.touch()
@@ -300,7 +300,7 @@ def test_a_socket_that_the_user_may_not_use(tmp_path: Path, let_others_in: Calla
         pytest.skip("needs root, to become another user")
     # The interpreter's own folders need not be open to that user, so it forks first and gives up its rights afterwards.
     script = (
-        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.evidence.sources import engine\n"
+        "import os, sys; from ot_doctor.evidence import Request, Unavailable; from ot_doctor.sources.docker import engine\n"
         "import docker, docker.tls, requests\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: engine.connect(Request(environ={'DOCKER_HOST': sys.argv[1]}))\n"

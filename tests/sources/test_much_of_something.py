@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 20.0
 MEMORY = 300 * 1024  # kB
 
@@ -16,7 +18,9 @@ _READ = """
 import json, os, random, string, sys, time
 from pathlib import Path
 from ot_doctor.evidence import Mount, Request, Unavailable
-from ot_doctor.evidence.sources import compose_files, env_file, model_cache
+from ot_doctor.sources.compose import compose_files
+from ot_doctor.sources.dotenv import env_files as env_file
+from ot_doctor.sources.model_cache import cache as model_cache
 from tests.checks.evidence import deployment, env_file as made, worker, workers
 kind, home = sys.argv[1], Path(sys.argv[2])
 request = Request(environ={}, no_exec=True)
