@@ -158,6 +158,7 @@ def trap(tmp_path: Path) -> Trap:
     return Trap(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [

@@ -130,15 +130,9 @@ def _explains(first: Caused, second: Caused) -> bool:
     return forth and (not back or first.cause.rank < second.cause.rank)
 
 
-def _follows(
-    finding: Caused, root: Finding, failures: Sequence[tuple[str, Finding]], seen: tuple[Caused, ...] = ()
-) -> bool:
-    """Whether the root brings the finding about, directly or through other failures."""
-    if finding in seen:
-        return False
-    return _explains(root, finding) or any(
-        _explains(other, finding) and _follows(other, root, failures, (*seen, finding)) for _, other in failures
-    )
+def _follows(finding: Caused, root: Finding, failures: Sequence[tuple[str, Finding]]) -> bool:
+    """Whether the root brings the finding about, directly or through other failures. It ends: no cause explains in a circle."""
+    return _explains(root, finding) or any(_explains(other, finding) and _follows(other, root, failures) for _, other in failures)
 
 
 def _merge(

@@ -159,4 +159,4 @@ def test_a_stack_that_never_comes_up_is_a_failure_when_the_time_is_over(clean_en
         done = world.doctor("--wait", "7s")
     assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["diagnosis"][0]["cause"] == "worker-down"
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 7 + 8  # and one more run

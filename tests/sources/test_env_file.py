@@ -133,10 +133,10 @@ def test_too_large_a_file(tmp_path: Path) -> None:
     "data", [random.Random(3).randbytes(1024 * 1024), b"A=b # c\n" * 10_000], ids=["random", "many lines"]
 )
 def test_a_huge_file_is_read_soon(tmp_path: Path, data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     file = written(tmp_path, data)
     assert file.problem is EnvProblem.REFUSED or file.entries
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 5
 
 
 ODD = [
