@@ -1,6 +1,7 @@
 # make run   builds .venv and examines the installation it finds (make run DIR=/srv/opentranscribe ARGS="-v --offline")
 # make check lint, types, and the tests that need no engine and are not slow: for every minute
 # make test  lint, types and all tests: for every push; make bench  the figures of docs/performance.md
+# make readme writes the generated parts of README.md again
 # make docs  the manual, in build/docs
 # make dist  wheel, sdist, and ot-doctor.pyz, which runs with nothing but Python
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 DIR ?=
 ARGS ?=
 
-.PHONY: run check test lint bench docs man dist clean
+.PHONY: run check test lint readme bench docs man dist clean
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "ot-doctor needs Python 3.10 or newer: make PYTHON=python3.12 run"; exit 1; }
@@ -27,19 +28,22 @@ ARGS ?=
 run: .venv/installed
 	@sh docs/sample/run.sh $(BIN)/ot-doctor '$(DIR)' $(ARGS)
 
-# The tests wait more than they work, so there are two processes for each processor.
-PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
-PYTEST := $(BIN)/python -m pytest -q --numprocesses $(PROCESSES) --dist worksteal
+# All the tests together wait more than they work, so there are two processes for each processor; the quick ones only work.
+PROCESSORS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+PYTEST := $(BIN)/python -m pytest -q --dist worksteal
 
 check: .venv/installed-dev lint
-	$(PYTEST) -m "not engine and not slow"
+	$(PYTEST) --numprocesses $(PROCESSORS) -m "not engine and not slow"
 
 test: .venv/installed-dev lint
-	$(PYTEST)
+	$(PYTEST) --numprocesses $$((2 * $(PROCESSORS)))
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+readme: .venv/installed-dev
+	OT_DOCTOR_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q -m "not engine" tests/test_readme.py
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench

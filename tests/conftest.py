@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ot_doctor.redaction.registry import Registry, new_registry
 from tests.parts.fixtures import *  # noqa: F403
+
+# Where an example fails, what repeats it is printed (@reproduce_failure). HYPOTHESIS_PROFILE=search tries others in each run.
+settings.register_profile("repeatable", derandomize=True, print_blob=True, database=None)
+settings.register_profile("search", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +52,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > 60 or "(37:" in val)) else None
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how much of the project was not tried for want of an engine, and what brings one."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "engine" in report.keywords]
-    if skipped and not os.environ.get("PYTEST_XDIST_WORKER"):
-        count = f"{len(skipped)} test{'s' if len(skipped) > 1 else ''}"
-        terminalreporter.write_line(
-            f"{count} with a real Docker engine skipped. On Debian or Ubuntu, as root, this brings one: tests/parts/install.sh"
-        )
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """One sentence at the very end in place of a line for each test that was skipped for want of an engine."""
+    stats = terminalreporter.stats
+    everything = stats.get("skipped", [])
+    without_engine = [report for report in everything if "engine" in report.keywords]
+    if not without_engine:
+        return (yield)
+    stats["skipped"] = [report for report in everything if report not in without_engine]
+    yield
+    stats["skipped"] = everything
+    count = f"{len(without_engine)} test{'s' if len(without_engine) > 1 else ''}"
+    terminalreporter.write_line(
+        f"{count} with a real Docker engine skipped. On Debian or Ubuntu, this brings one: sudo tests/parts/install.sh"
+    )

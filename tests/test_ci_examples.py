@@ -15,6 +15,8 @@ import yaml
 from tests.parts.engine import Engine
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World, hub_for
 
+pytestmark = pytest.mark.slow
+
 CI = Path(__file__).resolve().parent.parent / "docs" / "ci"
 GITHUB = yaml.safe_load((CI / "github-actions.yml").read_text(encoding="utf-8"))
 GITLAB = yaml.safe_load((CI / "gitlab-ci.yml").read_text(encoding="utf-8"))

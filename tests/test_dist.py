@@ -25,6 +25,8 @@ from tests.parts.engine import Engine
 from tests.parts.hub import make_certificate, pyannote_hub
 from tests.scenarios.scenario import TOKEN, Scenario, hub_for
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "docs" / "sample" / "worker.log"
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
@@ -169,7 +171,7 @@ def test_the_single_file_asks_the_hub(pyz: Path, tmp_path: Path) -> None:
     with pyannote_hub(token=TOKEN, certificate=make_certificate(tmp_path)) as hub:
         (tmp_path / "docker-compose.yml").write_text(COMPOSE)
         (tmp_path / ".env").write_text(f"HUGGINGFACE_TOKEN={TOKEN}\nHF_ENDPOINT={hub.url}\n")
-        environ = hub.client_environment() | {"TMPDIR": str(tmp_path / "tmp")}
+        environ: dict[str, Any] = hub.client_environment() | {"TMPDIR": str(tmp_path / "tmp")}
         done = run(sys.executable, "-I", "-S", pyz, "--no-docker", "--format", "json", cwd=tmp_path, **environ)
     found = statuses(report(done))
     assert (found["hub-reachable"], found["token-accepted"]) == ("pass", "pass"), done.stdout
@@ -183,7 +185,7 @@ def test_the_single_file_says_what_the_installed_doctor_says(pyz: Path, clean_en
     with hub_for([]) as hub:
         world = Scenario(cache="absent").build(clean_engine, hub, tmp_path)
         installed = world.report()
-        environ = world.shell() | {"TMPDIR": str(temporary)}
+        environ: dict[str, Any] = world.shell() | {"TMPDIR": str(temporary)}
         done = run(sys.executable, "-I", "-S", pyz, "--format", "json", cwd=world.folder, **environ)
     document = report(done)
     assert [entry["cause"] for entry in document["diagnosis"]] == installed.causes != []

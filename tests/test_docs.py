@@ -87,6 +87,7 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_every_link_within_the_manual_leads_somewhere(pages: dict[Path, Page]) -> None:
     broken = []
     for path, page in pages.items():
@@ -102,6 +103,7 @@ def test_every_link_within_the_manual_leads_somewhere(pages: dict[Path, Page]) -
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_a_page_loads_nothing_from_elsewhere_and_tells_nothing_of_the_machine(pages: dict[Path, Page]) -> None:
     for path, page in pages.items():
         assert not [source for source in page.loads if urlsplit(source).netloc], path
@@ -110,6 +112,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_tells_nothing_of_the_machine(pa
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_every_check_cause_and_signature_has_its_page(pages: dict[Path, Page], site: Path) -> None:
     links = {(path, link) for path, page in pages.items() for link in page.links}
     own = [found for found in discover().checks.values() if found.owner.startswith("ot-doctor ")]
@@ -137,6 +140,7 @@ def commands(group: click.Group = cli, above: str = "") -> Iterator[tuple[str, c
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_every_command_and_option_is_told_of(pages: dict[Path, Page], site: Path) -> None:
     environment = pages[site / "reference" / "commands" / "environment.html"].text
     for name, command in commands():
@@ -151,6 +155,7 @@ def test_every_command_and_option_is_told_of(pages: dict[Path, Page], site: Path
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_every_format_is_shown(pages: dict[Path, Page], site: Path) -> None:
     page = pages[site / "formats.html"]
     for name, endings in FORMATS.items():
@@ -242,7 +247,7 @@ def test_the_signature_that_is_shown_is_read() -> None:
 
 def test_pages_are_written_where_they_differ_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
-    from manual.pages import write  # type: ignore[import-not-found]
+    from manual.pages import write
 
     write(tmp_path)
     page, old = tmp_path / "checks" / "token-format.md", tmp_path / "checks" / "no-longer-there.md"
@@ -256,7 +261,7 @@ def test_pages_are_written_where_they_differ_and_old_ones_go(tmp_path: Path, mon
 
 def test_plain_text_becomes_markdown_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
-    from manual.markdown import block, code, inline, table  # type: ignore[import-not-found]
+    from manual.markdown import block, code, inline, table
 
     links = {"token-format": "/reference/checks/token-format.md"}
     assert inline("see token-format, not token-formats", links) == (

@@ -24,6 +24,8 @@ from tests.scenarios import logs
 from tests.scenarios.conftest import bring_up  # noqa: F401
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario
 
+pytestmark = pytest.mark.slow
+
 CHANCE = "hf_" + "aB3dE5gH7jK9mN1pQ4sT6vX8yZ0cF2wLrU"  # no ten characters of it come twice
 COMPOSE = "services:\n  celery-worker:\n    image: x\n    env_file: .env\n"
 ALONE = ("--no-docker", "--offline", "--timeout", "5")

@@ -1,4 +1,4 @@
-"""The README says what is so. OT_DOCTOR_UPDATE_GOLDEN=1 writes its generated parts anew."""
+"""The README says what is so. ``make readme`` writes its generated parts again."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ def _holds(begin: str, end: str, wanted: str) -> None:
     if os.environ.get("OT_DOCTOR_UPDATE_GOLDEN") == "1" and present != wanted:
         README.write_text(before + begin + wanted + end + after)
         present = wanted
-    assert present == wanted
+    changed = [f"- {line}" for line in present.splitlines() if line not in wanted.splitlines()]
+    changed += [f"+ {line}" for line in wanted.splitlines() if line not in present.splitlines()]
+    if present != wanted:
+        pytest.fail("README.md does not say what is so; `make readme` writes it:\n" + "\n".join(changed), pytrace=False)
 
 
-def test_table_of_checks():
+def test_table_of_checks() -> None:
     families: dict[str, list[str]] = {}
     for found in discover().checks.values():
         if found.owner.startswith("ot-doctor "):
@@ -40,7 +43,7 @@ def test_table_of_checks():
 
 
 @pytest.mark.engine
-def test_report(clean_engine: Engine, tmp_path: Path):
+def test_report(clean_engine: Engine, tmp_path: Path) -> None:
     """The report in the README is the root cause and the steps of a run; only the folder and the moments are made the same."""
     log = logs.v04_failure(*logs.permission_denied(_DENIED))
     with hub_for(None) as hub:

@@ -159,6 +159,7 @@ def trap(tmp_path: Path) -> Trap:
     return Trap(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [

@@ -61,14 +61,10 @@ def brings_about(first: Caused, second: Caused) -> bool:
     return forth and (not back or first.cause.rank < second.cause.rank)
 
 
-def follows(
-    finding: Caused, root: Finding, failures: Sequence[tuple[str, Finding]], seen: tuple[Caused, ...] = ()
-) -> bool:
-    """Whether the root brings the finding about, directly or through other failures."""
-    if finding in seen:
-        return False
+def follows(finding: Caused, root: Finding, failures: Sequence[tuple[str, Finding]]) -> bool:
+    """Whether the root brings the finding about, directly or through other failures. It ends: no cause explains in a circle."""
     return brings_about(root, finding) or any(
-        brings_about(other, finding) and follows(other, root, failures, (*seen, finding)) for _, other in failures
+        brings_about(other, finding) and follows(other, root, failures) for _, other in failures
     )
 
 

@@ -131,6 +131,7 @@ def _of(hint: Any) -> st.SearchStrategy[Any]:
     return st.one_of(*map(_of, arguments)) if arguments else st.from_type(hint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*SOURCES, Request], ids=lambda kind: kind.__name__)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())

@@ -20,6 +20,8 @@ import pytest
 
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, installed  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 
 def collected(doctor: Doctor, name: str = "a.zip", *arguments: str) -> Path:  # noqa: F811
     done = doctor("collect", "--offline", "--yes", "-o", name, *arguments)

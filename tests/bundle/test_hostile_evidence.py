@@ -19,6 +19,8 @@ from ot_doctor.sources.store import SOURCES, Store
 from tests.bundle.recordings import healthy
 from tests.bundle.test_codec import strategy_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checks() -> Mapping[str, Check]:

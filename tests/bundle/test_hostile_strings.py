@@ -24,6 +24,8 @@ from ot_doctor.run.session import catalogue_of, examine
 from tests.bundle.recordings import bundle_of, healthy
 from tests.cli.test_commands import SCRIPT
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\x9b31md\u202ee\u2066f\u200fg\x08h"
 FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
@@ -102,23 +104,33 @@ def doctor(folder: Path, *arguments: str, **environ: str) -> str:
 FAILED_LOG = Path(__file__).parent.parent / "corpus" / "cases" / "p3-bad-token.log"
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_no_name_from_outside_steers_a_terminal(name: str, tmp_path: Path) -> None:
+OUTSIDE: list[tuple[tuple[str, ...], dict[str, str]]] = [
+    (("--logs", "{}.log", "--no-docker", "--offline"), {}),
+    (("--logs", "{}.none"), {}),
+    (("--offline",), {"DOCKER_HOST": "unix:///{}.sock"}),
+    (("--offline",), {"DOCKER_HOST": "tcp://{}:1"}),
+    (("--no-docker", "--timeout", "3"), {"HF_ENDPOINT": "http://127.0.0.1:1/{}"}),
+    (("--no-docker", "--offline"), {"OT_DOCTOR_SELECT": "{}"}),
+]
+
+
+@pytest.mark.parametrize("number", range(len(OUTSIDE)))
+def test_no_name_from_outside_steers_a_terminal(number: int, tmp_path: Path) -> None:
     hostile = HOSTILE.replace("\x08", "")
     (tmp_path / f"{hostile}.log").write_bytes(FAILED_LOG.read_bytes())
     (tmp_path / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: x\n")
     (tmp_path / ".env").write_text("HUGGINGFACE_TOKEN=\n")
-    runs = [
-        (("--logs", f"{hostile}.log", "--no-docker", "--offline"), {}),
-        (("--logs", f"{hostile}.none"), {}),
-        (("--offline",), {"DOCKER_HOST": f"unix:///{hostile}.sock"}),
-        (("--offline",), {"DOCKER_HOST": f"tcp://{hostile}:1"}),
-        (("--no-docker", "--timeout", "3"), {"HF_ENDPOINT": f"http://127.0.0.1:1/{hostile}"}),
-        (("--no-docker", "--offline"), {"OT_DOCTOR_SELECT": hostile}),
-    ]  # fmt: skip
-    for arguments, environ in runs:
-        shown = doctor(tmp_path, "--format", name, *arguments, **environ)
-        assert not steers(name, shown), (arguments, environ, steers(name, shown))
+    arguments = tuple(argument.format(hostile) for argument in OUTSIDE[number][0])
+    environ = {name: value.format(hostile) for name, value in OUTSIDE[number][1].items()}
+    written = {name: tmp_path / f"report{endings[0]}" for name, endings in FORMATS.items() if endings}
+    outputs = [option for path in written.values() for option in ("--output", str(path))]
+    shown = {"github": doctor(tmp_path, "--format", "github", *arguments, *outputs, **environ)}
+    for name in FORMATS.keys() - shown.keys():
+        # Wrong usage writes no file: then each format is asked for by itself.
+        path = written.get(name, tmp_path / "none")
+        said = path.read_text(encoding="utf-8") if path.exists() else doctor(tmp_path, "--format", name, *arguments, **environ)
+        assert not steers(name, said), (arguments, environ, steers(name, said))
+    assert not steers("github", shown["github"]), (arguments, environ)
 
 
 def test_what_collect_prints_steers_no_terminal(tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ def at_home(value: Any) -> Any:
     return decode(type(value), load(text)) if not isinstance(value, Unavailable) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_hidden_home_folder_changes_nothing(world: str, tmp_path: Path, checks: Mapping[str, Check]) -> None:
     live, again = hidden("default", world, tmp_path, checks)
@@ -186,6 +187,7 @@ def test_a_hidden_home_folder_changes_nothing(world: str, tmp_path: Path, checks
     assert_agree(live, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_hidden_names_change_no_judgement(world: str, tmp_path: Path, checks: Mapping[str, Check]) -> None:
     live, again = hidden("strict", world, tmp_path, checks)
@@ -206,6 +208,7 @@ def judged(report: Report) -> list[tuple[str, list[tuple[Status, Cause | None]]]
     return [(result.check.name, [(f.status, f.cause) for f in result.findings]) for result in report.results]
 
 
+@pytest.mark.slow
 def test_the_worlds_differ_from_each_other(checks: Mapping[str, Check]) -> None:
     request = Request(directory=e.HOME)
     stores = [Store(request, healthy(**world)) for world in WORLDS.values()]
@@ -213,6 +216,7 @@ def test_the_worlds_differ_from_each_other(checks: Mapping[str, Check]) -> None:
     assert len(said) == len(WORLDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_log_alone_says_the_same_from_a_bundle(name: str, tmp_path: Path, checks: Mapping[str, Check]) -> None:
     request = Request(logs=(str(case_of(name).log),), log_alone=True, cwd=tmp_path)

@@ -120,7 +120,7 @@ def test_the_same_run_makes_the_same_bytes() -> None:
 
 
 def test_only_evidence_that_was_asked_for_is_in_it() -> None:
-    only = {kind: value for kind, value in healthy().items() if kind in (Host, Workers)}
+    only: dict[type, object] = {kind: value for kind, value in healthy().items() if kind in (Host, Workers)}
     names = [name for name in bundle_of(only).members if name.startswith("evidence/")]
     assert names == [evidence_name(Workers), evidence_name(Host)]
     assert {Hub, WorkerLog}.isdisjoint(only)

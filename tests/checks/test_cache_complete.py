@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ot_doctor.check import Cause, Finding, Risk, Status
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, FileState, ModelCache, ReleaseLine
@@ -24,10 +25,10 @@ FOLDER = "models--pyannote--speaker-diarization-community-1"
 
 
 def judged(given: ModelCache, line: ReleaseLine = ReleaseLine.V0_4) -> list[Finding]:
-    return cache_complete(given, deployment(line), workers(), hub(line=line), host())
+    return list(cache_complete(given, deployment(line), workers(), hub(line=line), host()))
 
 
-def with_model(*, state: FileState = FileState.OK, present: bool = True, **changes: object) -> ModelCache:
+def with_model(*, state: FileState = FileState.OK, present: bool = True, **changes: Any) -> ModelCache:
     incomplete = changes.pop("incomplete", ())
     model = cached_model(COMMUNITY_1, FILES, state=state, present=present, incomplete=incomplete)
     return cache(models=(model,), **changes)

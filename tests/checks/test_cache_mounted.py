@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.checks.evidence import ENGINE, MODELS, cache, deployment, env_file, e
 INSIDE = "/home/appuser/.cache/huggingface"
 
 
-def mounted(mount: Mount | None, *, complete: bool = True, offline: str | None = None, **root: object) -> ModelCache:
+def mounted(mount: Mount | None, *, complete: bool = True, offline: str | None = None, **root: Any) -> ModelCache:
     usual = cache(complete, offline=offline)
     return replace(usual, root=replace(usual.root, mount=mount, **root))
 
@@ -80,7 +81,7 @@ def test_a_mount_elsewhere_fails_when_offline_and_not_complete() -> None:
 
 
 @pytest.mark.parametrize("engine", [{"operating_system": "Docker Desktop"}, {"platform": "darwin"}])
-def test_a_virtual_machine_shows_other_paths_for_the_same_folder(engine: dict[str, str]) -> None:
+def test_a_virtual_machine_shows_other_paths_for_the_same_folder(engine: dict[str, Any]) -> None:
     given = mounted(Mount("bind", "/host_mnt/srv/ot/models/huggingface", INSIDE, True))
     desktop = Workers(replace(ENGINE, **engine), (worker(),))
     assert only(cache_mounted, given, deployment(), desktop, env_file()).status is Status.PASS

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def judged(log: WorkerLog, line: ReleaseLine = ReleaseLine.V0_4, **present: obje
         "hub": hub(line=line), "token": token(), "cache": cache(False, line=line), "host": host(), "workers": workers(),
         "deployment": deployment(line), "env_file": env_file(),
     }  # fmt: skip
-    return last_attempt(log, **{**given, **present})
+    return list(last_attempt(log, **{**given, **present}))
 
 
 def failure(cause: Cause, subject: str | None = None, *, certain: bool = True, **changes: object) -> WorkerLog:
@@ -421,7 +422,7 @@ def generic(text: str, subject: str | None = None, **changes: object) -> WorkerL
     ],
 )
 def test_what_is_wrong_now_decides_where_the_log_is_generic(
-    text: str, present: dict[str, object], cause: Cause, subject: str
+    text: str, present: dict[str, Any], cause: Cause, subject: str
 ) -> None:
     finding = verdict(generic(text), **present)
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, cause, subject)
@@ -456,7 +457,8 @@ def test_a_generic_failure_that_nothing_explains_is_shown_and_no_token_is_advise
     assert any("Transcribe a short file with two voices" in step.text for step in finding.remedy)
     assert not any("settings/tokens" in (step.url or "") for step in finding.remedy)
     sources = ("hub", "token", "cache", "host", "workers", "deployment", "env_file")
-    alone = verdict(generic(LOCATE), **dict.fromkeys(sources, GONE))
+    nothing: dict[str, Any] = dict.fromkeys(sources, GONE)
+    alone = verdict(generic(LOCATE), **nothing)
     assert alone.cause is Cause.UNRECOGNISED and PROVEN not in alone.message
 
 

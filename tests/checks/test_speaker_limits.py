@@ -15,7 +15,7 @@ NO_WORKER = Workers(ENGINE, ())
 
 def judged(env: dict[str, str], file: EnvFile | None = None) -> list[Finding]:
     text = "".join(f"{name}={value}\n" for name, value in env.items())
-    return speaker_limits(workers(worker(env=env)), file or env_file(text), deployment())
+    return list(speaker_limits(workers(worker(env=env)), file or env_file(text), deployment()))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def judged(log: WorkerLog, **present: object) -> list[Finding]:
         "hub": hub(), "token": token(), "cache": cache(False), "host": host(), "workers": workers(),
         "deployment": deployment(), "env_file": env_file(),
     }  # fmt: skip
-    return worker_start(log, **{**given, **present})
+    return list(worker_start(log, **{**given, **present}))
 
 
 def test_a_log_without_such_lines_passes() -> None:

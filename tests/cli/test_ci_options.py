@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(sys.executable).with_name("ot-doctor")
 TOKEN = "hf_" + "CiOpTiOnToKeN12345678" + "CiOpTiOnToKeN"
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"

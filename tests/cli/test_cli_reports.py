@@ -41,6 +41,7 @@ def well_formed(name: str, text: str) -> None:
         assert text.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(("change", "code"), [(None, 0), (broken, 1)])
 def test_every_format_is_one_whole_document(
@@ -55,6 +56,7 @@ def test_every_format_is_one_whole_document(
     assert code == 0 or "speakers-config" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"text"}))
 @pytest.mark.parametrize("arguments", [["--selekt", "x"], ["--select", "x"], ["--timeout", "-1"], []])
 def test_wrong_usage_is_one_whole_document_too(name: str, arguments: list[str], doctor: Doctor) -> None:  # noqa: F811

@@ -316,6 +316,7 @@ def test_select_and_ignore(installed: Doctor) -> None:
     assert {check["name"] for check in read["checks"]} == {"token-present", "token-format", "token-accepted", "token-exposure"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environ", "code"),
     [
@@ -428,7 +429,7 @@ def test_an_interruption_is_130_and_no_traceback(engine_that_hangs: Doctor) -> N
 def test_an_engine_that_hangs_ends_with_the_timeout_and_is_named(engine_that_hangs: Doctor) -> None:
     began = time.monotonic()
     read = document(engine_that_hangs("--timeout", "2", "--format", "json"))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2 + 3
     assert read["exit_code"] == 3 and status(read, "worker-running") == "unknown" and status(read, "token-format") != "fail"
 
 

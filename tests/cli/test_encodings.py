@@ -16,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ot_doctor.report.formats import FORMATS
 from tests.cli.test_commands import COMPOSE, SCRIPT, TOKEN
 
+pytestmark = pytest.mark.slow
+
 NAME = "né"
 ENCODINGS: dict[str, dict[str, str]] = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
@@ -57,7 +59,7 @@ def read(name: str, data: bytes) -> str:
     if name == "html":
         return "".join(html5lib.parse(data, namespaceHTMLElements=False).itertext())
     if name == "markdown":
-        return MarkdownIt().render(text)
+        return str(MarkdownIt().render(text))
     if name == "prometheus":
         assert list(text_string_to_metric_families(text))
     return text

@@ -22,6 +22,8 @@ from ot_doctor.core.debug_log import where_to_report
 from ot_doctor.core.limits import limit_reached
 from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 CRASHING = """
 import sys
 from ot_doctor.run import session as place

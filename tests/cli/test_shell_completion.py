@@ -17,6 +17,8 @@ import pytest
 
 from ot_doctor.run.discovery import discover
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(sys.executable).with_name("ot-doctor")
 FAMILIES = {"env", "token", "access", "cache", "worker", "logs", "speakers", "host"}
 ENVIRON = {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}", "TERM": "dumb", "LANG": "C.UTF-8", "HOME": "/nonexistent"}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 OWN = """
 [[signature]]
 name = "site-proxy-says-no"

@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 1.0  # seconds: what --timeout says
 MEMORY = 300_000  # KiB that the processes may have, each
 HARD = "__import__('re').match('(a+)+$', 'a' * 50 + '!')"  # holds the interpreter

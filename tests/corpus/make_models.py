@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -56,7 +57,7 @@ params:
 """
 
 
-def checkpoint(model: object, specifications: Specifications, path: Path) -> None:
+def checkpoint(model: Any, specifications: Specifications, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = dict(model.hparams)
     if "ListConfig" in path.name:

@@ -13,9 +13,11 @@ def verdicts() -> list[Verdict]:
     return [judge(case_of(name)) for name in NAMES]
 
 
+@pytest.mark.slow
 def test_the_right_cause_stands_first(verdicts: list[Verdict]) -> None:
     assert {v.case.name: v.said for v in verdicts if not v.right} == {}
 
 
+@pytest.mark.slow
 def test_the_page_tells_it_as_it_is(verdicts: list[Verdict]) -> None:
     assert PAGE.read_text() == page(verdicts), "python -m tests.corpus.accuracy writes it anew"

@@ -100,6 +100,7 @@ def _tell(log: WorkerLog) -> object:
     return [_told(attempt)[:3] for attempt in log.attempts[:1]], sorted({hit.cause for hit in log.stray if hit.cause})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [rewrite.text, rewrite.in_json], ids=["text", "json"])
 def test_no_verdict_changes_with_the_format(
     form: rewrite.Format, read_as_they_are: dict[str, WorkerLog], tmp_path: Path

@@ -40,13 +40,13 @@ def test_each_report_has_its_log() -> None:
     assert {report.name for report in REPORTS} == {path.name for path in FOLDER.glob("*.log")}
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
-def test_a_report_gets_a_right_cause(report: Report) -> None:
-    assert said_of(report.text) in report.expected
+def test_each_report_gets_a_right_cause() -> None:
+    said = {report.name: said_of(report.text) for report in REPORTS}
+    assert {report.name: said[report.name] for report in REPORTS if said[report.name] not in report.expected} == {}
 
 
 @pytest.mark.parametrize("mutation", mutations.KEEP, ids=lambda mutation: mutation.__name__)
-@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
-def test_a_rewording_changes_nothing(report: Report, mutation: mutations.Mutation) -> None:
-    changed = mutation(report.text)
-    assert said_of(changed) in report.expected, changed
+def test_a_rewording_changes_nothing(mutation: mutations.Mutation) -> None:
+    """Without randomness: the same text is reworded alike in each run."""
+    said = {report.name: said_of(mutation(report.text)) for report in REPORTS}
+    assert {report.name: said[report.name] for report in REPORTS if said[report.name] not in report.expected} == {}

@@ -40,7 +40,7 @@ _KEYS = st.one_of(
     ),
     st.text(LETTERS, min_size=20, max_size=20).filter(_is_random).map(lambda body: f"glpat-{body}"),
     *(
-        st.text(LETTERS, min_size=36, max_size=36).filter(_is_random).map(lambda body, prefix=prefix: f"{prefix}{body}")
+        st.text(LETTERS, min_size=36, max_size=36).filter(_is_random).map(prefix.__add__)
         for prefix in ("npm_", "sk_live_", "ya29.", "gsk_", "123456789:AA", "xoxb-", "whsec_", "https://hooks.slack.com/services/T0/B0/")
     ),
 )  # fmt: skip

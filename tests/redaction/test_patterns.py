@@ -65,6 +65,7 @@ def test_the_data_say_where_they_are_from() -> None:
         assert rule.signs and all(sign == sign.lower() for sign in rule.signs) and re.compile(rule.pattern).groupindex["secret"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(_services())))
 def test_no_rule_takes_long(number: int) -> None:
     rule = _services()[number]

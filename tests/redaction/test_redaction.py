@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -26,7 +27,7 @@ from ot_doctor.redaction import redactor, registry
 from ot_doctor.redaction.common_words import WORDS
 from ot_doctor.redaction.masking import redact, redact_outside
 from ot_doctor.redaction.names import is_secret, keep, register_text
-from ot_doctor.redaction.needles import credentials
+from ot_doctor.redaction.needles import Needle, credentials, needles
 from ot_doctor.redaction.patterns import common_words
 from ot_doctor.redaction.redactor import Redactor, leaks
 from ot_doctor.redaction.registry import Registry
@@ -151,6 +152,7 @@ def test_invisible_characters_hide_no_value() -> None:
     assert redact(f"{TOKEN[:6]}\u200d{TOKEN[6:12]}\u200c{TOKEN[12:]}").startswith("hf_…(37:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["n", "eyJaaaaaaaa-", "a://b:", "://", "hf_a\n", "bearer ", "\\", "\\u0041", "%41", "&lt;", "A1b2", "password:", "token=a1",
@@ -168,15 +170,18 @@ def test_no_text_takes_long(unit: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.slow
 def test_many_secrets_and_much_text_do_not_take_long() -> None:
+    draw = random.Random(9)
     for number in range(100):
-        Secret(base64.b64encode(os.urandom(24)).decode() + str(number), f"SECRET_{number}")
+        Secret(base64.b64encode(draw.randbytes(24)).decode() + str(number), f"SECRET_{number}")
     document = json.dumps({"text": 'INFO 2026-11-21 a line of the "log" of /srv/ot/models\n' * 200_000}).encode()
     began = time.process_time()
     assert leaks(document) == ()
-    assert time.process_time() - began < 30 and len(document) > 10_000_000
+    assert time.process_time() - began < 10 and len(document) > 10_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "length"), [(49_000, 40), (10_000, 40), (2_000, 1_000), (1, 8_000_000), (49_000, 7)])
 def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length: int) -> None:
     """In a process of its own, where its memory can be told: at most 300 MB, and a time that is not quadratic."""
@@ -196,16 +201,16 @@ def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length:
     """
     done = subprocess.run([sys.executable, "-c", script, str(count), str(length)], capture_output=True, text=True, check=True)
     megabytes, seconds, bounded, shown = done.stdout.split()
-    assert int(megabytes) < 300 and float(seconds) < 30
+    assert int(megabytes) < 300 and float(seconds) < 10
     assert int(shown) < 100, "the first and the last value are hidden"
     assert bounded == str((count, length) != (1, 7))
 
 
 def test_a_value_is_found_while_another_thread_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Registry()
-    learns, needles = threading.Event(), registry.needles
+    learns = threading.Event()
 
-    def slowly(value: str) -> Iterator[registry.Needle]:
+    def slowly(value: str) -> Iterator[Needle]:
         learns.set()
         time.sleep(0.3)
         return needles(value)

@@ -167,6 +167,7 @@ def available() -> list[str]:
     return [name for name in FORMATS if importlib.util.find_spec(f"ot_doctor.report.formats.{name}")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["default", "strict"])
 @pytest.mark.parametrize("example", REPORTS)
 def test_no_format_of_any_report_holds_a_secret_that_was_in_every_text(example: str, level: str) -> None:

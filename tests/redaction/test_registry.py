@@ -14,9 +14,11 @@ from ot_doctor.redaction.masking import redact
 from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.redaction.registry import Registry, current, new_registry
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.report.build import report_of
 from ot_doctor.report.formats import render
 from ot_doctor.report.redacted import redacted
-from ot_doctor.run.session import Plan, examine, prepare
+from ot_doctor.run.plan import Plan
+from ot_doctor.run.session import examine, prepare
 from tests.report.reports import report
 
 PASSWORDS = ("Xq7vWz2LmR9x", "Bn4tYk8PdS3w")
@@ -54,7 +56,7 @@ def run_on(folder: Path, password: str, checks_dir: Path) -> tuple[str, set[str]
         request = Request(directory=folder, no_docker=True, offline=True, environ={})
         plan = Plan(request, select=("site-says",), checks_dirs=(checks_dir,))
         checks, store, notices = prepare(plan)
-        text = render(examine(plan, checks, store, notices), "json")
+        text = render(report_of(examine(plan, checks, store, notices)), "json")
         return text, {name for name in PASSWORDS if registry.name_of(name)}
 
 

@@ -25,6 +25,8 @@ from tests.redaction.secret_garden import PASSWORD_NAMES, Garden, in_single_quot
 from tests.redaction.secret_traces import Planted, leaked
 from tests.scenarios.scenario import _VOLUMES, DOCTOR, TOKEN, Scenario, hub_for
 
+pytestmark = pytest.mark.slow
+
 MANY = int(os.environ.get("OT_DOCTOR_TEST_SECRETS", "0"))
 _OUTPUTS = ("r.txt", "r.json", "r.md", "r.html", "r.xml", "r.sarif", "r.prom", "r.nagios")
 

@@ -55,7 +55,7 @@ def commands(text: str) -> list[Command]:
     return found
 
 
-def annotations(made: Report) -> list[Command]:
+def annotated(made: Report) -> list[Command]:
     return [command for command in commands(github.render(made)) if command.name not in ("group", "endgroup")]
 
 
@@ -85,15 +85,15 @@ def test_the_checklist_is_folded_and_the_verdict_is_not(name: str) -> None:
 
 
 def test_passes_are_not_annotated() -> None:
-    assert annotations(REPORTS["healthy"]()) == []
+    assert annotated(REPORTS["healthy"]()) == []
 
 
 def test_each_root_cause_is_one_error_the_one_to_fix_first_in_front() -> None:
-    found = annotations(REPORTS["three-causes"]())
+    found = annotated(REPORTS["three-causes"]())
     assert [command.name for command in found] == ["error"] * 3
     assert [command.properties["title"] for command in found] == [
         "The worker cannot read or write its model cache (cache-permission)",
-        "A model's agreement is not accepted by the token's account (gated-not-accepted)",
+        "Your Hugging Face account has not accepted a model's terms (gated-not-accepted)",
         "The speaker limits are not usable (speakers-config)",
     ]
     assert "sudo chown -R 1000:1000" in found[0].data
@@ -101,13 +101,13 @@ def test_each_root_cause_is_one_error_the_one_to_fix_first_in_front() -> None:
 
 
 def test_an_annotation_stands_at_its_line_in_the_workspace() -> None:
-    (found,) = annotations(REPORTS["one-root-cause"]())
+    (found,) = annotated(REPORTS["one-root-cause"]())
     assert (found.properties["file"], found.properties["line"]) == ("ot/.env", "9"), "the line that the message names first"
     assert list(found.properties) == ["file", "line", "title"]
 
 
 def test_a_file_without_a_line() -> None:
-    found = annotations(REPORTS["warnings"]())
+    found = annotated(REPORTS["warnings"]())
     assert [command.name for command in found] == ["warning", "warning"]
     assert found[0].properties == {"title": "speaker-limits"}
     assert found[1].properties == {"file": "ot/.env", "title": "token-exposure"}
@@ -115,22 +115,22 @@ def test_a_file_without_a_line() -> None:
 
 def test_a_file_outside_of_the_workspace_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", "/home/runner/work/ot/ot")
-    (found,) = annotations(REPORTS["one-root-cause"]())
+    (found,) = annotated(REPORTS["one-root-cause"]())
     assert list(found.properties) == ["title"]
 
 
 def test_outside_of_a_job_files_are_those_of_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_WORKSPACE")
-    (found,) = annotations(REPORTS["one-root-cause"]())
+    (found,) = annotated(REPORTS["one-root-cause"]())
     assert found.properties["file"] == ".env"
 
 
 def test_warnings_that_fail_the_run_are_errors() -> None:
-    assert {c.name for c in annotations(replace(REPORTS["warnings"](), fail_on="warn"))} == {"error"}
+    assert {c.name for c in annotated(replace(REPORTS["warnings"](), fail_on="warn"))} == {"error"}
 
 
 def test_a_reason_is_given_once_however_many_checks_it_stops() -> None:
-    found = annotations(REPORTS["unknown-docker"]())
+    found = annotated(REPORTS["unknown-docker"]())
     assert {command.name for command in found} == {"warning"}
     assert [command.properties["title"] for command in found] == [
         "Could not run: 5 checks",
@@ -144,7 +144,7 @@ def test_what_is_required_and_could_not_be_checked_is_an_error() -> None:
     made = report({"token-present": (unknown("the engine does not answer"),)}, required=(Family.TOKEN,))
     made = replace(made, results=judged(made.results, made.required))
     assert exit_code(made) == 1
-    found = annotations(made)
+    found = annotated(made)
     assert [(command.name, command.properties["title"]) for command in found] == [
         ("warning", "Could not run: token-present"), ("error", "Could not run: required-families"),
     ]  # fmt: skip
@@ -152,17 +152,17 @@ def test_what_is_required_and_could_not_be_checked_is_an_error() -> None:
 
 def test_short_messages_are_not_taken_for_parts_of_others() -> None:
     made = report({"env-lines": (unknown("no"),), "token-present": (unknown("not known"),)})
-    assert [command.data for command in annotations(made)] == ["no", "not known"]
+    assert [command.data for command in annotated(made)] == ["no", "not known"]
 
 
 def test_a_run_that_checked_nothing_says_why_it_is_no_success() -> None:
     made = REPORTS["everything-skipped"]()
     assert exit_code(made) == 3
-    assert [(c.name, c.data) for c in annotations(made)] == [("warning", "Nothing was checked: every check was skipped.")]
+    assert [(c.name, c.data) for c in annotated(made)] == [("warning", "Nothing was checked: every check was skipped.")]
 
 
 def test_an_annotation_tells_what_the_cause_has_to_do_with_the_last_failure() -> None:
-    found = annotations(REPORTS["three-causes"]())
+    found = annotated(REPORTS["three-causes"]())
     explains = "It explains the last failure (00:58 UTC, 1 minute ago)."
     assert [explains in command.data for command in found] == [False, True, False]
     assert found[2].data.splitlines()[1].startswith("It would break the next run.")
@@ -172,7 +172,7 @@ def test_an_annotation_is_shorter_than_what_the_runner_cuts() -> None:
     seen = [Seen("cache", f"/srv/ot/{n}", "x" * 50_000) for n in range(100)]
     long = failed(Cause.MODEL_CORRUPT, "y" * 50_000, evidence=seen, remedy=[Step("s")])
     usual = failed(Cause.DISK_FULL, "full", evidence=seen, remedy=[Step("Make room.")])
-    found = annotations(report({"env-lines": (usual,), "env-shadowed": (long,)}))
+    found = annotated(report({"env-lines": (usual,), "env-shadowed": (long,)}))
     assert all(len(command.data) < 4096 for command in found)
     assert found[0].data.endswith(f"How to fix it:\n1. Make room.\n3. {TRY.text}") and "and 96 more" in found[0].data
 
@@ -200,7 +200,7 @@ def test_no_line_begins_a_command_whatever_stands_before_it(space: str) -> None:
 
 @pytest.mark.parametrize("odd", ["100%", "%0A", "%25", "a:b,c=d", "x::y", "line\nline", "%3A%2C", "話"])
 def test_what_is_read_is_what_was_meant(odd: str) -> None:
-    (found,) = annotations(report({"env-lines": (warned(odd, evidence=[Seen(".env", f"/srv/ot/{odd}/x:3", "s")]),)}))
+    (found,) = annotated(report({"env-lines": (warned(odd, evidence=[Seen(".env", f"/srv/ot/{odd}/x:3", "s")]),)}))
     assert found.data.startswith(odd)
     assert found.properties["title"] == "env-lines" and found.properties["file"] == f"ot/{odd}/x"
 
@@ -215,7 +215,7 @@ def test_wrong_usage_is_one_error() -> None:
 def test_without_an_installation_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_WORKSPACE")
     made = replace(REPORTS["one-root-cause"](), deployment=None)
-    assert list(annotations(made)[0].properties) == ["title"]
+    assert list(annotated(made)[0].properties) == ["title"]
 
 
 def test_the_summary_is_put_behind_what_is_there(tmp_path: Path) -> None:

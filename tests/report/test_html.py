@@ -79,11 +79,13 @@ def held(text: str) -> None:
             assert name != "href" or (tag(element) == "a" and ALLOWED_ADDRESS.match(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*IN_HTML, *(t for t in HOSTILE if len(t) < 100)])
 def test_no_text_makes_an_element(text: str) -> None:
     held(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("<>&\"'/=-! abhtps:#;x\n\r\t\x00\ud800\ufffe"), max_size=40))
 def test_no_made_up_text_makes_an_element(text: str) -> None:

@@ -79,11 +79,13 @@ def held(text: str) -> None:
     assert made.count("<details>") >= 3 and made.rstrip().splitlines()[-1] != "</details>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_makes_an_element(text: str) -> None:
     held(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(MADE_UP)
 def test_no_made_up_text_makes_an_element(text: str) -> None:
@@ -205,6 +207,7 @@ def test_what_was_hidden_is_the_last_line() -> None:
 HUGE = ["y" * 50_000, "|`<&@* " * 7_000, "`" * 50_000, "line\n" * 10_000, "@a|" * 16_000, "\udce9" * 50_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HUGE, ids=["plain", "special", "backticks", "lines", "pipes", "surrogates"])
 def test_a_thousand_findings_of_fifty_thousand_characters_are_not_too_long(text: str) -> None:
     step = Step(text, command=text)

@@ -169,4 +169,4 @@ def test_a_stack_that_never_comes_up_is_a_failure_when_the_time_is_over(clean_en
         done = world.doctor("--wait", "7s")
     assert done.returncode == 1 and done.stderr.count("Waiting: worker-running failed") >= 2
     assert json.loads(done.stdout)["diagnosis"][0]["cause"] == "worker-down"
-    assert 7 <= time.monotonic() - began < 60
+    assert 7 <= time.monotonic() - began < 7 + 15  # and one more run

@@ -48,5 +48,5 @@ def stable(document: str) -> dict[str, Any]:
 
 
 def _difference(live: dict[str, Any], recorded: dict[str, Any]) -> str:
-    texts = [json.dumps(content, indent=1, ensure_ascii=False).splitlines() for content in (live, recorded)]
-    return "\n".join(unified_diff(*texts, "live", "from the bundle", lineterm="", n=1))
+    a, b = (json.dumps(content, indent=1, ensure_ascii=False).splitlines() for content in (live, recorded))
+    return "\n".join(unified_diff(a, b, "live", "from the bundle", lineterm="", n=1))

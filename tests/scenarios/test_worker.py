@@ -27,7 +27,10 @@ def test_no_worker(bring_up):
 
 
 def test_stopped_by_hand_is_not_out_of_memory(bring_up):
-    world = bring_up(Scenario(after=lambda w: w.compose("kill")))
+    def kill(world: World) -> None:
+        world.compose("kill")
+
+    world = bring_up(Scenario(after=kill))
     report = world.report()
     assert report.causes == ["worker-down"], report.summary()
     world.obey(report)

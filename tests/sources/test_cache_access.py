@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,7 +185,7 @@ VIRTUAL_MACHINES: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("change", VIRTUAL_MACHINES)
-def test_an_engine_in_a_virtual_machine_is_told(change: dict[str, object]) -> None:
+def test_an_engine_in_a_virtual_machine_is_told(change: dict[str, Any]) -> None:
     engine = replace(worker().engine, **change)
     assert engine.in_vm and not engine.same_user_ids
     assert not replace(worker().engine, operating_system="SUSE Linux Enterprise Desktop 15").in_vm
@@ -192,7 +193,7 @@ def test_an_engine_in_a_virtual_machine_is_told(change: dict[str, object]) -> No
 
 @needs_root
 @pytest.mark.parametrize("change", VIRTUAL_MACHINES)
-def test_a_stopped_worker_in_a_virtual_machine_is_not_accused(folder: Path, change: dict[str, object]) -> None:
+def test_a_stopped_worker_in_a_virtual_machine_is_not_accused(folder: Path, change: dict[str, Any]) -> None:
     """The files belong to the user of the host, and the virtual machine shows them as the worker's own."""
     models.v04_cache(folder, owner=OTHER)
     one = worker(mounts=mounts(folder), status="exited", env={})
@@ -212,7 +213,7 @@ def test_what_owner_and_mode_allow_and_the_container_does_not_is_told() -> None:
 
 
 @pytest.mark.parametrize("change", [{"rootless": True}, {"userns_remap": True}, *VIRTUAL_MACHINES])
-def test_other_user_ids_on_the_host_tell_nothing(folder: Path, change: dict[str, object]) -> None:
+def test_other_user_ids_on_the_host_tell_nothing(folder: Path, change: dict[str, Any]) -> None:
     models.v04_cache(folder)
     one = worker(mounts=mounts(folder), status="exited", env={})
     cache = look(replace(one, engine=replace(one.engine, **change)), no_exec=True)
@@ -428,11 +429,12 @@ def test_a_container_that_cannot_be_asked(clean_engine: Engine, folder: Path) ->
 def test_a_script_that_hangs_is_given_up(clean_engine: Engine, folder: Path) -> None:
     one = running(clean_engine, folder)
     request = Request(environ={"DOCKER_HOST": one.engine.endpoint}, timeout=3.0)
+    threads = threading.active_count()
     began = time.monotonic()
     with pytest.raises(Unavailable, match="did not answer within"):
         container_exec.run_in(request, one, "sleep 60", [])
-    assert time.monotonic() - began < 20
-    assert threading.active_count() < 20
+    assert time.monotonic() - began < 3 + 2
+    assert threading.active_count() <= threads + 2
 
 
 @pytest.mark.engine

@@ -229,7 +229,7 @@ def test_compose_files_say_what_compose_says(files: tuple[str, ...], tmp_path: P
     for path, text in zip(paths, files, strict=True):
         path.write_text(text)
     named = [word for path in paths for word in ("-f", path.name)]
-    command = [COMPOSE, *named, "--profile", "*", "config", "--format", "json"]
+    command = [str(COMPOSE), *named, "--profile", "*", "config", "--format", "json"]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRON, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["services"]

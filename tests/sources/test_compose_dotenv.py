@@ -82,7 +82,7 @@ def test_the_lookup_wins_over_the_file() -> None:
 def test_random_input_is_read_or_refused_and_never_slow(kind: str) -> None:
     chance = random.Random(kind)
     pieces = [b"A", b"=", b"\n", b'"', b"'", b"$", b"${", b"}", b"\\", b" ", b"#", b"\xff", b"\r", b":-", b"\0", b"\xc2\xa0"]
-    started = time.monotonic()
+    started = time.process_time()
     for _ in range(300):
         if kind == "bytes":
             data = chance.randbytes(chance.randint(0, 20_000))
@@ -94,12 +94,13 @@ def test_random_input_is_read_or_refused_and_never_slow(kind: str) -> None:
             parse(data, nothing)
         except DotenvRefused as refused:
             assert 1 <= refused.line <= data.count(b"\n") + 1
-    assert time.monotonic() - started < 90
+    assert time.process_time() - started < 10
 
 
 MEGABYTES = 5 * 1024 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -120,12 +121,12 @@ MEGABYTES = 5 * 1024 * 1024
     ],
 )
 def test_five_megabytes_of_anything_end_soon(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         parse(data, nothing)
     except DotenvRefused as refused:
         assert len(refused.message) < 200
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,10 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_end_soon(tmp_path: Path, name: str) -> None:
     paths = write(tmp_path, HOSTILE[name])
-    started = time.monotonic()
+    started = time.process_time()
     assert isinstance(service_names(paths[0]), frozenset | None)
     assert isinstance(config(paths), ComposeConfig)
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 10
 
 
 def test_random_bytes_are_no_compose_file(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_random_bytes_are_no_compose_file(tmp_path: Path) -> None:
 
 def test_service_names(tmp_path: Path) -> None:
     (path,) = write(tmp_path, UPSTREAM)
-    assert service_names(path) == {"postgres", "celery-worker", "celery-worker-gpu-scaled"}
+    assert service_names(path) == frozenset({"postgres", "celery-worker", "celery-worker-gpu-scaled"})
     assert service_names(tmp_path) is service_names(tmp_path / "missing") is None
     for text in ("", "services", "- services", "services: 1", "services: [a]", "# services", "a: {services: {b: {}}}"):
         path.write_text(text)

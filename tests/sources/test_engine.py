@@ -145,7 +145,7 @@ def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
     path = tmp_path / socket_path
     path.parent.mkdir(parents=True)
     path.touch()
-    environ = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    environ: dict[str, Any] = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     found = contexts.find(request(**environ))
     assert (found.url, found.found_by, found.known_to_cli) == (f"unix://{path}", found_by, False)
     default_socket.touch()

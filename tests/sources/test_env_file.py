@@ -38,7 +38,7 @@ def test_entries_have_their_lines_and_the_last_one_counts(tmp_path: Path) -> Non
     entry = file.entry(T)
     assert entry is not None and entry.empty and isinstance(entry.value, Secret)
     assert file.entries[1].value == "20"
-    assert file.where(3) == f"{tmp_path}/.env:3"
+    assert str(file.where(3)) == f"{tmp_path}/.env:3"
 
 
 def test_a_bare_key_does_not_take_an_earlier_value_away(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_too_large_a_file(tmp_path: Path) -> None:
     "data", [random.Random(3).randbytes(1024 * 1024), b"A=b # c\n" * 10_000], ids=["random", "many lines"]
 )
 def test_a_huge_file_is_read_soon(tmp_path: Path, data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     file = written(tmp_path, data)
     assert file.problem is EnvProblem.REFUSED or file.entries
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 5
 
 
 ODD = [
@@ -208,7 +208,7 @@ def test_a_colon_is_odd_and_harmless(tmp_path: Path) -> None:
 
 
 def test_differences_are_gathered(tmp_path: Path) -> None:
-    assert [(d.line, d.key, d.reader) for d in written(tmp_path, f"{T}=hf_abc\r\n").differences] == [(1, T, "bash (opentr.sh)")]
+    assert [(d.line, d.key, d.reader.value) for d in written(tmp_path, f"{T}=hf_abc\r\n").differences] == [(1, T, "bash (opentr.sh)")]
 
 
 def test_the_shell_wins_where_it_differs(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_table_says_what_python_dotenv_reads(row: Row, tmp_path: Path, monke
 
 def told(data: bytes) -> list[tuple[int, str, str, str]]:
     effective = {a.key: a for a in parse(data, SHELL.get)}
-    return [(d.line, d.key, d.reader, d.what) for d in differences(data, effective, {"HOME": "/home/somebody", **SHELL})]
+    return [(d.line, d.key, d.reader.value, d.what) for d in differences(data, effective, {"HOME": "/home/somebody", **SHELL})]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

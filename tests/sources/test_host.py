@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def measured(path: Path, **engine: str) -> Host:
+def measured(path: Path, **engine: Any) -> Host:
     one = worker(status="exited", env={})
     found = replace(one.engine, **engine)
     seen = cache(root=CacheRoot("/c", str(path), None))
@@ -98,7 +99,7 @@ def test_credentials_are_masked(value: str, shown: str) -> None:
 
 
 def test_which_settings_are_told() -> None:
-    env = {
+    env: dict[str, str | Secret] = {
         "NO_PROXY": "localhost,10.0.0.0/8", "no_proxy": "", "SSL_CERT_FILE": "/ca@home/ca.pem", "HF_HUB_DISABLE_XET": "1",
         "HF_TOKEN": Secret("hf_" + "a1B2" * 9), "PATH": "/bin",
     }  # fmt: skip
@@ -111,7 +112,7 @@ def test_a_call_that_hangs_is_left_behind() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         within(0.2, lambda: os.read(read, 1))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 0.2 + 2
     os.write(write, b"x")
     with pytest.raises(ZeroDivisionError):
         within(5, lambda: 1 // 0)

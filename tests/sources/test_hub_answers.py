@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -108,17 +110,20 @@ def test_what_cannot_be_unpacked_is_empty(body: bytes, encoding: str) -> None:
 
 # -- JSON that is meant to hurt ----------------------------------------------------------------------------------------
 
-HOSTILE = [
+HOSTILE: list[Any] = [
     None, True, 3, -1e308, "", "x" * 900_000, "\ud800", "\x1b]0;x\x07", "\u202ex", [], [[]] * 1000, {}, {"a": {"b": []}}, VALUE,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize(
     "place", ["name", "type", "auth", "accessToken", "displayName", "role", "fineGrained", "canReadGatedRepos", "error"]
 )
-@pytest.mark.parametrize("status", [200, 401, 500])
-def test_every_part_of_an_answer_may_be_anything(place: str, value: object, status: int) -> None:
+def test_every_part_of_an_answer_may_be_anything(place: str) -> None:
+    for value, status in itertools.product(HOSTILE, (200, 401, 500)):
+        judge_an_answer(place, value, status)
+
+
+def judge_an_answer(place: str, value: object, status: int) -> None:
     access: dict[str, object] = {"displayName": "d", "role": "fineGrained", "fineGrained": {"canReadGatedRepos": True}}
     who: dict[str, object] = {"name": "ada", "type": "user", "auth": {"accessToken": access}, "error": "no"}
     if place == "canReadGatedRepos":

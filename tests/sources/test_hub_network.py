@@ -107,7 +107,7 @@ def test_a_fault_is_known_at_once(hub: LocalHub, fault: Fault, answer: Answer, t
     started = time.monotonic()
     found = ask(hub.url)
     assert all_answers(found) == {answer}
-    assert time.monotonic() - started < 20  # no retry of the client, and no sleep until the limit is reset
+    assert time.monotonic() - started < 5  # no retry of the client, and no sleep until the limit is reset
     assert answer.unreachable
     assert found.public.text
     assert text in found.public.text
@@ -118,7 +118,7 @@ def test_a_black_hole_ends_with_the_deadline(hub: LocalHub) -> None:
     hub.fault = Fault("blackhole")
     started = time.monotonic()
     found = ask(hub.url, timeout=2.0)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 2 + 2
     assert all_answers(found) == {Answer.TIMEOUT}
     assert found.public.text
 
@@ -384,6 +384,6 @@ def test_a_black_hole_does_not_hold_up_the_end_of_the_process(hub: LocalHub, tmp
     hub.fault = Fault("blackhole")
     started = time.monotonic()
     done = run(tmp_path, hub.url, timeout="2")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 2 + 4  # loading the client takes its time
     assert (done.returncode, done.stderr) == (0, "")
     assert set(done.stdout.split()) == {"TIMEOUT"}

@@ -124,6 +124,7 @@ def endless_record() -> Iterator[bytes]:
     yield b"  OSError: [Errno 28] No space left on device pyannote\n" * 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [long_line, nuls, telling_line, wide_records, failures, endless_record, None])
 def test_memory_and_time_are_bounded(tmp_path: Path, make: Callable[[], Iterator[bytes]] | None) -> None:
     path = tmp_path / "log" if make else Path("/dev/zero")

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,7 @@ def test_a_cache_that_is_a_link_on_the_host(tmp_path: Path) -> None:
     assert look(stopped(tmp_path / "models")).complete
 
 
+@pytest.mark.slow
 def test_one_hundred_thousand_other_files_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models.v04_cache(tmp_path)
     crowd = tmp_path / "huggingface/hub/models--openai--whisper/blobs"
@@ -115,7 +117,12 @@ def test_one_hundred_thousand_other_files_are_not_looked_at(tmp_path: Path, monk
             os.mknod(folder / str(number))
     asked: list[str] = []
     lstat = os.lstat
-    monkeypatch.setattr(os, "lstat", lambda path, *rest, **named: asked.append(str(path)) or lstat(path, *rest, **named))
+
+    def listened(path: Any, **named: Any) -> os.stat_result:
+        asked.append(str(path))
+        return lstat(path, **named)
+
+    monkeypatch.setattr(os, "lstat", listened)
     assert look(stopped(tmp_path)).complete
     assert len(asked) < 2_000
     assert not [path for path in asked if path.startswith((str(crowd), str(flat)))]
@@ -254,8 +261,8 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
         Path(os.fsdecode(os.fsencode(repo / "blobs") + b"/" + name)).touch()
     names = [path.rpartition("/")[2] for path in of(look(stopped(tmp_path))).incomplete]
     assert sorted(names) == ["new?line.incomplete", "red.incomplete", "sp ace.incomplete", "\ufffd\ufffd.incomplete"]
-    for name in names:
-        name.encode()
+    for shown in names:
+        shown.encode()
 
 
 def test_folders_where_files_should_be(tmp_path: Path) -> None:
@@ -422,6 +429,7 @@ def test_the_search_follows_no_links_and_ends(tmp_path: Path) -> None:
     assert look(one, ReleaseLine.V0_3).misplaced == ()
 
 
+@pytest.mark.slow
 def test_a_crowded_folder_does_not_hide_the_others_from_the_search(tmp_path: Path) -> None:
     (tmp_path / "huggingface/crowd").mkdir(parents=True)
     for number in range(25_000):

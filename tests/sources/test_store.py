@@ -125,7 +125,7 @@ def test_a_hanging_source_is_abandoned_and_named(sources: Sources, never: thread
     store.start([Workers, Host])
     began = time.monotonic()
     late = store.get(Workers)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 0.3 + 2
     assert isinstance(late, Unavailable) and not late.switched_off
     assert late.reason == "the Docker engine did not answer within the 0.3 s of this run"
     assert "--timeout" in late.hint

@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
 from ot_doctor.evidence import Engine as EngineEvidence
 from ot_doctor.logs.lines import parse_stamp
 from ot_doctor.sources import log_windows
+from ot_doctor.sources.docker.log_stream import container_lines, sdk_lines
 from ot_doctor.sources.log_windows import gather, present_run
 from tests.parts.engine import Engine
 
@@ -325,7 +326,7 @@ def test_older_lines_are_read_without_stamps_and_tell_the_same(
     text = _now("".join(numbered[:300]) + middle + ATTEMPT + middle + "".join(numbered[300:]))
     worker = _start(clean_engine, tmp_path, text)
     asked: list[bytes] = []
-    real = log_windows.container_lines
+    real = container_lines
 
     def listened(*arguments: Any, before: bytes = b"") -> Iterator[bytes]:
         asked.append(before)
@@ -374,8 +375,8 @@ def test_an_earlier_run_is_told_from_the_present_one_by_stamps(
 def test_the_sdk_reads_the_same(clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = _start(clean_engine, tmp_path, ORDINARY * 20 + ATTEMPT)
     request = Request(environ={"DOCKER_HOST": clean_engine.host})
-    straight = b"".join(log_windows.container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))
-    assert b"".join(log_windows.sdk_lines(worker.engine, worker.id, 15, request, time.monotonic() + 10)) == straight
+    straight = b"".join(container_lines(worker.engine, worker.id, 15, time.monotonic() + 10))
+    assert b"".join(sdk_lines(worker.engine, worker.id, 15, request, time.monotonic() + 10)) == straight
 
 
 def test_io_is_not_touched() -> None:

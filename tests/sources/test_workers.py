@@ -15,6 +15,7 @@ import pytest
 from ot_doctor.evidence import Engine, Installation, Mount, Request, Role, Unavailable, Worker, Workers
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.docker import containers as source
+from ot_doctor.sources.docker.engine import connect
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import clean_engine, engine
 
@@ -398,7 +399,7 @@ def test_a_worker_whose_image_is_gone(clean_engine: RealEngine) -> None:
 def test_containers_that_go_away_meanwhile_are_left_out(clean_engine: RealEngine) -> None:
     clean_engine.docker("create", "--network", "none", "--name", "opentranscribe-celery-worker", BACKEND)
     asked = Request(environ={"DOCKER_HOST": clean_engine.host})
-    client, found = source.connect(asked)
+    client, found = connect(asked)
     listed = [one for item in client.api.containers(all=True) if (one := source.from_list(item))]
     clean_engine.docker("rm", "opentranscribe-celery-worker")
     assert source.inspected(client, found, asked, [(one, Role.DIARIZER) for one in listed]) == []

@@ -72,9 +72,9 @@ class Listed:
 
 def gather(request: Request, installation: Installation) -> Workers:
     """The containers of the one deployment that is examined, running or not. None at all is no error."""
-    from docker.errors import NotFound
-
     client, engine = connect(request)
+    from docker.errors import NotFound  # after that: without Docker, nothing of it is loaded
+
     try:
         try:
             with asking(client, engine, request):

@@ -1,0 +1,65 @@
+"""Every built-in check has a test that it passes and one that it fails or warns in: held by running them and listening."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ot_doctor.check import Check, Family, Finding, check
+from ot_doctor.run.discovery import discover
+from ot_doctor_checks.token_format import token_format
+from tests.checks.listener import own_test
+
+HERE = Path(__file__).parent
+_NEVER_FAILS = {"docker-engine"}  # an engine that does not answer leaves things unknown, and that is all it says
+
+
+def missing(checks: Mapping[str, Check], statuses: Mapping[str, list[str]]) -> list[str]:
+    """What to add, a sentence for each check that is not tested enough."""
+    sentences = []
+    for name, one in sorted(checks.items()):
+        had = set(statuses.get(name, ()))
+        wanted = ["a test that it passes"] if "pass" not in had else []
+        bad = {"unknown"} if name in _NEVER_FAILS else {"fail", "warn"}
+        wanted += [] if had & bad else ["a test that it fails or warns in"]
+        if wanted:
+            sentences.append(f"The check {name} is not tested: add {' and '.join(wanted)} to tests/checks/{own_test(one)}.")
+    return sentences
+
+
+def test_every_check_passes_in_one_of_its_tests_and_does_not_in_another(tmp_path: Path) -> None:
+    found = {name: one.check for name, one in discover().checks.items() if one.owner.startswith("ot-doctor ")}
+    files = {HERE / own_test(one) for one in found.values()}
+    written = tmp_path / "statuses.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.checks.listener", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [*command, f"--basetemp={tmp_path / 'run'}", *(str(file) for file in sorted(files) if file.exists())],
+        cwd=HERE.parents[1], env={**environ, "OT_DOCTOR_TEST_STATUSES": str(written)}, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert written.exists(), done.stdout + done.stderr
+    sentences = missing(found, json.loads(written.read_text(encoding="utf-8")))
+    if sentences:
+        pytest.fail("\n".join(sentences), pytrace=False)
+
+
+def test_what_is_missing_is_said() -> None:
+    @check("worker-clock", title="The worker's clock is right", family=Family.WORKER)
+    def worker_clock() -> list[Finding]:
+        """Never called."""
+        raise AssertionError
+
+    checks = {"worker-clock": worker_clock, "token-format": token_format}
+    assert missing(checks, {"token-format": ["fail", "pass"], "worker-clock": ["pass", "warn"]}) == []
+    assert missing(checks, {"token-format": ["skip", "warn"]}) == [
+        "The check token-format is not tested: add a test that it passes to tests/checks/test_token_format.py.",
+        "The check worker-clock is not tested: add a test that it passes and a test that it fails or warns in "
+        "to tests/checks/test_test_every_check_is_tested.py.",
+    ]
