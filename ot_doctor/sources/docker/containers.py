@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
+from ot_doctor.evidence.releases import services
+from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers, fits
 from ot_doctor.redaction.secret import Secret, is_secret, keep, printable, redact_outside
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _COMPOSE = "com.docker.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
-_DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
 _MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
 _LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
@@ -57,7 +57,7 @@ class Listed:
     @property
     def role(self) -> Role | None:
         """What it is for; ``None`` for a database, a proxy and the like."""
-        if self.service in DIARIZING_SERVICES or (not self.service and _DIARIZER_NAME.search(self.name)):
+        if any(fits(self.service, self.name, name) for name in services("diarizer")):
             return Role.DIARIZER
         what = self.service or self.name
         if "celery" in what:
@@ -89,7 +89,8 @@ def gather(request: Request, installation: Installation) -> Workers:
 
 def _order(worker: Worker) -> tuple[bool, bool, int, str]:
     service = worker.compose.service
-    rank = DIARIZING_SERVICES.index(service) if service in DIARIZING_SERVICES else len(DIARIZING_SERVICES)
+    diarizing = services("diarizer")
+    rank = diarizing.index(service) if service in diarizing else len(diarizing)
     return (worker.role is not Role.DIARIZER, not worker.running, rank, worker.name)
 
 
