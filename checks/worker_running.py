@@ -128,6 +128,8 @@ def _state(worker: Worker) -> list[Seen]:
         seen.append(Seen("container", f"{worker.name} State.Error", worker.error))
     if worker.health:
         seen.append(Seen("container", f"{worker.name} State.Health", worker.health))
+    if worker.health == "unhealthy" and worker.health_output:
+        seen.append(Seen("container", f"{worker.name} State.Health.Log", worker.health_output))
     return seen
 
 

@@ -101,6 +101,7 @@ class Worker:
     error: str = ""  # State.Error: why the engine could not start it
     restart_count: int = 0
     health: str = ""  # "", "starting", "healthy", "unhealthy"
+    health_output: str = ""  # what the health check printed last
     created_at: datetime | None = None  # aware, UTC
     started_at: datetime | None = None
     finished_at: datetime | None = None

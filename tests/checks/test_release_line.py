@@ -5,7 +5,6 @@ from ot_doctor.evidence import COMMUNITY_1, ReleaseLine, Role, Unavailable, Work
 from ot_doctor_checks.release_line import release_line as check
 from tests.checks.evidence import ENGINE, deployment, env_file, everything_said, statuses, worker, worker_log, workers
 
-
 NOT_THERE = Unavailable("none")
 
 

@@ -27,6 +27,7 @@ _COMPOSE = "com.docker.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _INSPECTED_AT_ONCE = 4
+_LONGEST_OUTPUT = 500  # characters of a health check's
 _MOST_MOUNTS = 1_000  # of one container; each is looked at for each folder on the way to the models
 _LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
 
@@ -231,6 +232,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         error=redact_outside(_text(state.get("Error"))).strip(),
         restart_count=_number(inspect.get("RestartCount")),
         health=status if (status := _text(health.get("Status"))) != "none" else "",
+        health_output=_health_output(health),
         created_at=moment(inspect.get("Created")),
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
@@ -245,6 +247,11 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         memory_limit=max(0, _number(host.get("Memory"))),
         log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
     )
+
+
+def _health_output(health: Json) -> str:
+    outputs = [_text(_mapping(entry).get("Output")).strip() for entry in _list(health.get("Log"))]
+    return redact_outside(outputs[-1])[-_LONGEST_OUTPUT:] if outputs else ""
 
 
 def moment(text: object) -> datetime | None:
