@@ -22,7 +22,6 @@ SERVER = frozenset({Cause.RATE_LIMITED, Cause.HUB_UNAVAILABLE})
 NETWORK = frozenset({Cause.NETWORK_DNS, Cause.NETWORK_PROXY, Cause.NETWORK_TLS, Cause.NETWORK_REFUSED, Cause.NETWORK_TIMEOUT})
 _CONTENT = frozenset({Cause.CACHE_MISSING, Cause.CACHE_INCOMPLETE, Cause.OFFLINE_CACHE_MISSING})
 _ONLY_ACCESS = re.compile(r"Could not download '|'NoneType' object has no attribute '(?:to|eval|instantiate)'")  # pyannote 3
-_NO_HUB = "All the models that are used are complete now, so the worker needs no Hub."
 _ANSWERS: Mapping[Answer, Cause] = {
     Answer.NO_TOKEN: Cause.TOKEN_INVALID,
     Answer.BAD_TOKEN: Cause.TOKEN_INVALID,
@@ -48,7 +47,7 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
     """What the log's cause amounts to now."""
     verdict = Verdict(cause, subject)
     if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
-        return replace(verdict, mended=_NO_HUB)
+        return replace(verdict, mended=_no_hub(now))
     if cause in ACCESS:
         return _access(verdict, certain, now)
     if cause in SERVER and now.hub_reachable:
@@ -60,6 +59,12 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Ver
     if cause in _CONTENT or cause is Cause.MODEL_CORRUPT:
         return _content(verdict, now)
     return verdict
+
+
+def _no_hub(now: Present) -> str:
+    if isinstance(now.cache, ModelCache) and now.cache.native:
+        return "The native engine is ready and has all its models, so the worker needs no Hub."
+    return "The model cache is complete and readable now, so the worker needs no Hub."
 
 
 def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
@@ -80,7 +85,7 @@ def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
 
 def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Verdict:
     if now.suffices:
-        return replace(verdict, mended=_NO_HUB)
+        return replace(verdict, mended=_no_hub(now))
     if bad := _bad_token(now):
         return Verdict(bad, TOKEN_NAME, inferred=True)
     storing = replace(_permission(Verdict(Cause.CACHE_PERMISSION, None), now), inferred=True)

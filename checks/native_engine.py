@@ -8,6 +8,7 @@ from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, p
 from ot_doctor.evidence import Deployment, ModelCache, NativeEngine, Outcome, Unavailable, Worker, WorkerLog
 
 from ._log_finding import seen_record
+from ._native import nothing_to_check
 from ._native_remedies import SIDECAR, last_lines, stands_in, start_sidecar
 
 _NO_MODELS = 8  # the exit code of an engine that finds no models
@@ -15,7 +16,10 @@ _NO_MODELS = 8  # the exit code of an engine that finds no models
 
 @check("native-engine", title="The native engine is ready", family=Family.WORKER, causes=(Cause.NATIVE_UNAVAILABLE,))
 def native_engine(
-    native: NativeEngine, deployment: Deployment | Unavailable, cache: ModelCache | Unavailable, log: WorkerLog | Unavailable
+    native: NativeEngine | Unavailable,
+    deployment: Deployment | Unavailable,
+    cache: ModelCache | Unavailable,
+    log: WorkerLog | Unavailable,
 ) -> Iterator[Finding]:
     """Since v0.5 a container of its own, diar-native, does the diarization. That it is configured does not mean that it runs:
     where it is away, PyAnnote in the worker stands in without an error, and jobs only take longer.
@@ -26,6 +30,9 @@ def native_engine(
 
     While PyAnnote stands in this is a warning. It is a failure where ENGINE_DIARIZER_REQUIRE_SIDECAR=true forbids that.
     """
+    if isinstance(native, Unavailable):
+        yield nothing_to_check(native, deployment)
+        return
     if not native.configured:
         yield passed(f"PyAnnote in the worker is the configured engine: {native.configured_by}.")
         return
@@ -67,6 +74,9 @@ def _problem(native: NativeEngine) -> str:
     answer = native.readiness
     if answer is None or answer.ready:
         return ""
+    if sidecar.restart_count and not answer.status:
+        models = " It finds no models." if native.models is not None and not native.models.complete else ""
+        return f"{sidecar.name} starts and ends again and again ({sidecar.restart_count} times).{models}"
     if not answer.status:
         return f"{sidecar.name} runs, but {answer.url} gives no answer in {answer.asked_in}."
     state = f", models {answer.models_state}" if answer.models_state else ""
@@ -74,7 +84,7 @@ def _problem(native: NativeEngine) -> str:
 
 
 def _state(sidecar: Worker) -> str:
-    models = " It found no models (exit code 8)." if sidecar.exit_code == _NO_MODELS else ""
+    models = " It finds no models (exit code 8)." if sidecar.exit_code == _NO_MODELS else ""
     if sidecar.status == "restarting":
         return f"restarts again and again ({sidecar.restart_count} times, exit code {sidecar.exit_code}).{models}"
     if sidecar.status == "exited":

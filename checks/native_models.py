@@ -8,12 +8,13 @@ from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, p
 from ot_doctor.evidence import Deployment, ModelCache, NativeEngine, NativeModels, Unavailable
 
 from ._log_finding import seen_record
+from ._native import nothing_to_check
 from ._native_remedies import SIDECAR, export_again, provisioning_steps, stands_in, why
 
 
 @check("native-models", title="The native engine has its models", family=Family.WORKER, causes=(Cause.NATIVE_UNAVAILABLE,))
 def native_models(
-    native: NativeEngine, deployment: Deployment | Unavailable, cache: ModelCache | Unavailable
+    native: NativeEngine | Unavailable, deployment: Deployment | Unavailable, cache: ModelCache | Unavailable
 ) -> Iterator[Finding]:
     """The native engine loads models of its own, about 484 MB. The service backend exports them from the gated model community-1
     when it starts, with the token of its environment, and leaves a file diar-provision.json beside them that names every file and
@@ -24,6 +25,9 @@ def native_models(
 
     While PyAnnote stands in this is a warning. It is a failure where ENGINE_DIARIZER_REQUIRE_SIDECAR=true forbids that.
     """
+    if isinstance(native, Unavailable):
+        yield nothing_to_check(native, deployment)
+        return
     if not native.configured:
         yield skipped(f"The native engine is not configured: {native.configured_by}.")
         return

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from ot_doctor.check import Cause, Family, Finding, Seen, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import Deployment, NativeEngine, Outcome, Unavailable, WorkerLog, Workers
 
+from ._native import nothing_to_check
 from ._remedies import run_again
 from ._service_remedies import own_scratch
 
 
 @check("scratch-volume", title="The volume for audio can be used", family=Family.WORKER, causes=(Cause.SCRATCH_PERMISSION,))
 def scratch_volume(
-    native: NativeEngine, workers: Workers | Unavailable, deployment: Deployment | Unavailable, log: WorkerLog | Unavailable
+    native: NativeEngine | Unavailable,
+    workers: Workers | Unavailable,
+    deployment: Deployment | Unavailable,
+    log: WorkerLog | Unavailable,
 ) -> Iterator[Finding]:
     """Since v0.5 the workers hand audio over, to each other and to the native engine, through the volume pipeline_scratch at
     /scratch/opentranscribe. It must belong to user id 1000 and group id 999, the worker's. A volume that an older image made
@@ -22,6 +26,9 @@ def scratch_volume(
     It is looked at in the worker's container, as the worker's own user. It is not the model cache, and neither token nor
     agreements have to do with it. Where the last job succeeded all the same, this is a warning.
     """
+    if isinstance(native, Unavailable):
+        yield nothing_to_check(native, deployment)
+        return
     if native.scratch_unseen:
         reason = f"The volume for audio was not looked at: {native.scratch_unseen}"
         yield skipped(reason) if native.exec_left_out else unknown(reason)

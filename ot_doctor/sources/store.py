@@ -57,7 +57,7 @@ SOURCES: Mapping[type, Source] = {
     AskedEnvFile: Source("the other .env file", "dotenv.env_files:gather_asked"),
     ComposeConfig: Source("the Compose files", "compose.compose_files:gather"),
     WorkerToken: Source("the worker's token", "token_origin:gather"),
-    NativeEngine: Source("the native engine", "native_engine:gather"),
+    NativeEngine: Source("the native engine", "native_state:gather"),
     ModelCache: Source("the model cache", "model_cache.cache:gather"),
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),

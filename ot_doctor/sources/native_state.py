@@ -36,7 +36,8 @@ except urllib.error.HTTPError as error:
     answer = error
 print("HTTP/1.1", answer.code)
 print(answer.read(20000).decode("utf-8", "replace"))' "$1/$path" 2>&1
-  else wget -q -S -T 3 -O - "$1/$path" 2>&1
+  elif command -v wget >/dev/null 2>&1; then wget -q -S -O - "$1/$path" 2>&1
+  else exit 127
   fi
 done
 """
@@ -116,6 +117,8 @@ def _readiness(
         answer = run_in(request, asked, _ASK, [url]).decode("utf-8", "replace")
     except Unavailable as error:
         return None, error.reason
+    if "== healthz" not in answer:
+        return None, f"{asked.name} has no program that can ask: neither curl nor python3 nor wget."
     return _read_answer(asked.name, url, answer), ""
 
 

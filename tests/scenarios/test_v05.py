@@ -1,0 +1,145 @@
+"""The v0.5 line: each scenario shows its root cause, and one wrong diagnosis that must not appear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.parts.hub import COMMUNITY_1
+from tests.scenarios import logs, v05
+from tests.scenarios.scenario import Report, Scenario, World
+
+pytestmark = pytest.mark.engine
+BringUp = Callable[[Scenario], World]
+TOKEN_CAUSES = {"token-missing", "token-invalid", "token-scope", "gated-not-accepted", "gated-pending"}
+
+
+def healthy(report: Report) -> None:
+    assert (report.exit_code, report.causes) == (0, []), report.summary()
+
+
+@pytest.mark.parametrize("line", [v05.text, v05.as_json])
+def test_healthy_and_native(bring_up: BringUp, line: Callable[..., str]) -> None:
+    report = bring_up(v05.stack(log=v05.job(*v05.NATIVE, line=line), cache="absent")).report()
+    healthy(report)
+    assert report.document["deployment"]["version"] == "v0.5.1"
+    assert "release line is v0.5" in report.text_of("release-line")
+    assert [report.status(name) for name in ("native-engine", "native-models", "scratch-volume")] == ["pass"] * 3
+    assert "by the native engine" in report.text_of("last-attempt")
+    assert "native-unavailable" not in report.warned_causes()
+
+
+def test_a_failure_and_then_a_success(bring_up: BringUp) -> None:
+    log = [*v05.job(*v05.failed("CUDA error: unknown error"), end="'error'"), *v05.job(*v05.NATIVE, start=20)]
+    report = bring_up(v05.stack(log=log)).report()
+    healthy(report)
+    assert "history" in report.text_of("last-attempt")
+
+
+def test_gated_while_the_engine_has_no_models(bring_up: BringUp) -> None:
+    summary = logs.gated_403(COMMUNITY_1)[1]
+    scenario = v05.stack(
+        native=False, cache="absent", accepted=(), backend_log=v05.DENIED, log=v05.job(*v05.failed(summary), end="'error'")
+    )
+    report = bring_up(scenario).report()
+    assert report.causes[0] == "gated-not-accepted" and report.subjects[0] == COMMUNITY_1, report.summary()
+    assert "worker-down" not in report.causes, report.summary()
+    assert "native-unavailable" in report.warned_causes()
+    assert "exit code 8" in report.text_of("native-engine") and "exit code 5" in report.text_of("native-models")
+
+
+def test_pyannote_stands_in(bring_up: BringUp) -> None:
+    report = bring_up(v05.stack(sidecar=False, log=v05.job(*v05.STOOD_IN))).report()
+    healthy(report)
+    assert report.status("native-engine") == "warn"
+    assert "Diarization works, on the slower engine." in report.text_of("native-engine")
+    assert "PyAnnote did the work" in report.text_of("last-attempt")
+
+
+def test_the_engine_is_required_and_away(bring_up: BringUp) -> None:
+    refused = "diar-native failed and engine.diarizer_require_sidecar is set, refusing the PyAnnote fallback: unreachable"
+    scenario = v05.stack(
+        sidecar=False, env="ENGINE_DIARIZER_REQUIRE_SIDECAR=true\n", log=v05.job(*v05.failed(refused), end="'error'")
+    )
+    report = bring_up(scenario).report()
+    assert report.causes == ["native-unavailable"], report.summary()
+    assert "worker-down" not in report.warned_causes()
+    assert "slower engine" not in report.text_of("native-engine")
+
+
+def test_the_models_folder_cannot_be_written(bring_up: BringUp) -> None:
+    report = bring_up(v05.stack(native=False, backend_log=v05.NOT_WRITABLE, log=v05.job(*v05.STOOD_IN))).report()
+    healthy(report)
+    said = report.text_of("native-models")
+    assert "exit code 7" in said and "models/diar-native" in said and "chown -R 1000:999" in said
+    assert not TOKEN_CAUSES & report.warned_causes() and "cache-permission" not in report.warned_causes()
+
+
+def test_a_file_of_the_models_is_cut_off(bring_up: BringUp) -> None:
+    def cut(world: World) -> None:
+        (world.models / "diar-native" / "plda.npz").write_bytes(b"\x08")
+
+    report = bring_up(v05.stack(prepare=cut)).report()
+    assert report.status("native-models") == "warn" and "plda.npz" in report.text_of("native-models"), report.summary()
+    assert "model-corrupt" not in report.warned_causes()
+
+
+def test_a_refused_token_matters_not_while_the_engine_works(bring_up: BringUp) -> None:
+    report = bring_up(v05.stack(accepted=(), cache="absent")).report()
+    healthy(report)
+    assert "gated-not-accepted" in report.warned_causes()
+    assert "own complete models" in report.text_of("model-access")
+
+
+def test_the_volume_for_audio_belongs_to_root(bring_up: BringUp) -> None:
+    denied = "[Errno 13] Permission denied: '/scratch/opentranscribe/engine/8f2c.wav'"
+
+    def to_root(world: World) -> None:
+        world.engine.docker("exec", "-u", "0", v05.WORKER, "chown", "-R", "0:0", "/scratch/opentranscribe")
+
+    world = bring_up(v05.stack(after=to_root, log=v05.job(*v05.failed(denied), end="'error'")))
+    report = world.report()
+    assert report.causes == ["scratch-permission"], report.summary()
+    assert "cache-permission" not in report.causes
+    assert any("chown -R 1000:999 /scratch/opentranscribe" in command for command in world.obey(report))
+    assert world.report().status("scratch-volume") == "pass"
+
+
+def test_a_known_defect(bring_up: BringUp) -> None:
+    defect = "Speaker diarization failed: Cannot execute emptyCache() without MPS backend."
+    scenario = v05.stack(env="ENGINE_DIARIZER_BACKEND=pyannote\n", log=v05.job(*v05.failed(defect), end="'error'"))
+    report = bring_up(scenario).report()
+    assert report.causes == ["known-defect"], report.summary()
+    assert "after v0.5.1" in report.remedy_text() and COMMUNITY_1 in report.remedy_text()
+    assert "gpu-library" not in report.causes
+    assert "keeps the older engine" in report.text_of("old-template")
+
+
+def test_lines_of_an_old_template(bring_up: BringUp) -> None:
+    def shorten(world: World) -> None:
+        kept = [line for line in world.env_path.read_text().splitlines() if not line.startswith("REDIS_PASSWORD")]
+        world.env_path.write_text("\n".join([*kept, "DIAR_NATIVE_MODE=cuda", "ENGINE_DIARIZER_BACKEND=pyannote", ""]))
+
+    report = bring_up(v05.stack(prepare=shorten, log=v05.job(*v05.STOOD_IN[1:]))).report()
+    healthy(report)
+    said = report.text_of("old-template")
+    assert "REDIS_PASSWORD is not set" in said and "keeps the older engine" in said
+    assert "JWT_SECRET_KEY" not in said
+    assert report.status("native-engine") == "pass"
+
+
+def test_another_token_wins(bring_up: BringUp) -> None:
+    other = "hf_" + "Zz9yXw8vUt" * 3 + "Sr7q"
+    report = bring_up(v05.stack(env=f"HF_TOKEN={other}\n")).report()
+    healthy(report)
+    said = report.text_of("token-names")
+    assert "HF_TOKEN wins for the export of the native engine's models" in said and other not in said
+    assert report.status("token-present") == "pass"
+
+
+def test_without_exec_what_was_not_asked_does_not_pass(bring_up: BringUp) -> None:
+    report = bring_up(v05.stack()).report("--no-exec")
+    assert report.status("native-engine") == "skip", report.summary()
+    assert report.status("native-models") == "pass", "read on the host"
+    assert report.exit_code == 0
