@@ -46,7 +46,7 @@ def test_gated_while_the_engine_has_no_models(bring_up: BringUp) -> None:
     assert report.causes[0] == "gated-not-accepted" and report.subjects[0] == COMMUNITY_1, report.summary()
     assert "worker-down" not in report.causes, report.summary()
     assert "native-unavailable" in report.warned_causes()
-    assert "exit code 8" in report.text_of("native-engine") and "exit code 5" in report.text_of("native-models")
+    assert "It finds no models" in report.text_of("native-engine") and "exit code 5" in report.text_of("native-models")
 
 
 def test_pyannote_stands_in(bring_up: BringUp) -> None:
@@ -143,3 +143,61 @@ def test_without_exec_what_was_not_asked_does_not_pass(bring_up: BringUp) -> Non
     assert report.status("native-engine") == "skip", report.summary()
     assert report.status("native-models") == "pass", "read on the host"
     assert report.exit_code == 0
+
+
+def test_retried_three_times(bring_up: BringUp) -> None:
+    put_off = [
+        (
+            "WARNING",
+            "app.tasks.transcription.core",
+            f"diar-native sidecar unavailable (unreachable) for file 0c1d (attempt {n}/4), retrying in 30s",
+        )
+        for n in (1, 2, 3)
+    ]
+    report = bring_up(v05.stack(sidecar=False, log=v05.job(*put_off, *v05.STOOD_IN))).report()
+    healthy(report)
+    assert len(report.document["attempts"]) == 1, "its retries are one attempt"
+
+
+def test_out_of_memory_and_then_a_broken_context(bring_up: BringUp) -> None:
+    memory = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 1.2 GiB is free."
+    broken = "CUDA error: invalid device ordinal"
+    log = [
+        *v05.job(*v05.failed(memory), end="'error'"),
+        *v05.job(*v05.failed(broken), end="'error'", start=20),
+    ]
+    report = bring_up(v05.stack(log=log)).report()
+    assert report.causes == ["gpu-out-of-memory"], report.summary()
+    assert "estart the worker" in report.remedy_text() and "GPU_DEVICE_ID" not in report.remedy_text()
+
+
+def test_the_time_limit_of_loading(bring_up: BringUp) -> None:
+    late = (
+        "PyAnnote pipeline (pyannote/speaker-diarization-community-1) did not complete within 60.0s (possibly a stalled "
+        "HuggingFace Hub network call — set HF_HUB_OFFLINE=1 if the cache is already warm)"
+    )
+    log = v05.job(*v05.failed(late), end="'error'")
+    report = bring_up(v05.stack(env="ENGINE_DIARIZER_BACKEND=pyannote\n", cache="absent", log=log)).report()
+    assert report.causes == ["network-timeout"], report.summary()
+    assert report.diagnosis[0]["confidence"] == "likely"
+    assert not TOKEN_CAUSES & set(report.causes)
+
+
+def test_moved_from_v03_by_latest(bring_up: BringUp) -> None:
+    def old(world: World) -> None:
+        (world.folder / "VERSION").write_text("v0.3.3\n")
+
+    summary = logs.gated_403(COMMUNITY_1)[1]
+    scenario = v05.stack(
+        sidecar=False,
+        native=False,
+        cache="absent",
+        accepted=("pyannote/speaker-diarization-3.1", "pyannote/segmentation-3.0"),
+        backend_log=v05.DENIED,
+        prepare=old,
+        log=v05.job(*v05.failed(summary), end="'error'"),
+    )
+    report = bring_up(scenario).report()
+    assert report.causes == ["gated-not-accepted"] and report.subjects == [COMMUNITY_1], report.summary()
+    assert "v0.3.3" in report.text_of("release-line") and "':latest' was pulled" in report.text_of("release-line")
+    assert "cache-incomplete" not in report.causes
