@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -201,3 +202,101 @@ def test_moved_from_v03_by_latest(bring_up: BringUp) -> None:
     assert report.causes == ["gated-not-accepted"] and report.subjects == [COMMUNITY_1], report.summary()
     assert "v0.3.3" in report.text_of("release-line") and "':latest' was pulled" in report.text_of("release-line")
     assert "cache-incomplete" not in report.causes
+
+
+_SPLIT = """\
+services:
+  celery-worker-gpu-transcribe:
+    image: davidamacey/opentranscribe-backend:v0.5.1
+    network_mode: none
+    env_file: .env
+    volumes:
+      - ./transcribe.log:/recorded.log:ro
+  celery-worker-gpu-diarize:
+    image: davidamacey/opentranscribe-backend:v0.5.1
+    network_mode: service:diar-native
+    env_file: .env
+    volumes:
+      - ./models/huggingface:/home/appuser/.cache/huggingface
+      - ./models/torch:/home/appuser/.cache/torch
+      - ./recorded.log:/recorded.log:ro
+      - pipeline_scratch:/scratch/opentranscribe
+  celery-worker:
+    environment:
+      - ENGINE_GPU_SPLIT=true
+"""
+
+
+def _split(*diarized: tuple[str, str, str], end: str = "'success'", **changes: Any) -> Scenario:
+    """The profile gpu-split: one worker transcribes and forwards, the other diarizes."""
+    forwarded = v05.job(end="'split_forwarded'")
+    log = [line.replace("gpu_transcribe", "diarize_gpu") for line in v05.job(*diarized, end=end, start=10)]
+
+    def write(world: World) -> None:
+        (world.folder / "docker-compose.override.yml").write_text(_SPLIT)
+        (world.folder / "transcribe.log").write_text("".join(f"{line}\n" for line in forwarded))
+
+    return v05.stack(log=log, prepare=write, **changes)
+
+
+def test_gpu_split(bring_up: BringUp) -> None:
+    report = bring_up(_split(*v05.NATIVE)).report()
+    healthy(report)
+    workers = report.document["deployment"]["workers"]
+    assert any("gpu-diarize" in name for name in workers) and not any("gpu-transcribe" in name for name in workers)
+    assert {attempt["outcome"] for attempt in report.document["attempts"]} == {"succeeded"}
+
+
+def test_gpu_split_and_gated(bring_up: BringUp) -> None:
+    message = f"Diarize GPU task failed for file 0c1d: {logs.gated_403(COMMUNITY_1)[1]}"
+    error = ("ERROR", "app.tasks.transcription.core", message)
+    scenario = _split(
+        error, end="'error'", accepted=(), cache="absent", env="ENGINE_DIARIZER_BACKEND=pyannote\n", backend_log=v05.DENIED
+    )
+    report = bring_up(scenario).report()
+    assert report.causes == ["gated-not-accepted"], report.summary()
+    assert "worker-down" not in report.causes
+
+
+def test_lite(bring_up: BringUp) -> None:
+    lite = """\
+services:
+  celery-worker:
+    deploy:
+      replicas: 0
+  backend:
+    image: davidamacey/opentranscribe-backend-lite:latest
+    environment:
+      - DEPLOYMENT_MODE=lite
+  celery-cloud-asr-worker:
+    image: davidamacey/opentranscribe-backend-lite:latest
+    network_mode: none
+    env_file: .env
+    environment:
+      - DEPLOYMENT_MODE=lite
+"""
+
+    def write(world: World) -> None:
+        (world.folder / "docker-compose.override.yml").write_text(lite)
+        image = "davidamacey/opentranscribe-backend"
+        world.engine.docker("tag", f"{image}:v0.5.1", f"{image}-lite:latest")
+
+    report = bring_up(v05.stack(sidecar=False, native=False, cache="none", prepare=write)).report()
+    healthy(report)
+    assert report.status("worker-running") == "skip" and "worker-down" not in report.warned_causes()
+
+
+def test_redis_refuses(bring_up: BringUp) -> None:
+    refused = "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused.."
+    log = [
+        v05.text(
+            second,
+            "ERROR",
+            "celery.worker.consumer.consumer",
+            f"{refused}\nTrying again in {second}.00 seconds... ({second}/100)",
+        )
+        for second in (2, 4, 6, 8)
+    ]
+    report = bring_up(v05.stack(log=log)).report()
+    assert report.causes == ["broker-unreachable"], report.summary()
+    assert "network-refused" not in report.causes
