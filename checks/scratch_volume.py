@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Seen, check, failed, passed, skipped, unknown, warned
+from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import Deployment, NativeEngine, Outcome, Unavailable, WorkerLog, Workers
 
 from ._native import nothing_to_check
@@ -31,7 +31,11 @@ def scratch_volume(
         return
     if native.scratch_unseen:
         reason = f"The volume for audio was not looked at: {native.scratch_unseen}"
-        yield skipped(reason) if native.exec_left_out else unknown(reason)
+        yield (
+            skipped(reason)
+            if native.exec_left_out
+            else unknown(reason, remedy=[Step("Start the worker, and run ot-doctor again.")])
+        )
         return
     if not native.scratch:
         yield skipped("No worker has the volume for audio.")
