@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-from ot_doctor.check import Risk, Step
+from ot_doctor.check import Cause, Finding, Risk, Status, Step
 from ot_doctor.evidence import Deployment, Hit, Unavailable
+
+from ._remedies import run_again
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,6 +44,14 @@ def defect_of(hits: Iterable[Hit]) -> Defect | None:
     """The defect that a line of the log shows."""
     signatures = {hit.signature for hit in hits}
     return next((defect for defect in defects() if defect.signature in signatures), None)
+
+
+def with_fix(found: Finding, hits: Iterable[Hit], deployment: Deployment | Unavailable) -> Finding:
+    """A failure that a known defect brought about, with what to do about that defect."""
+    defect = defect_of(hits)
+    if defect is None or found.status is not Status.FAIL or found.cause is not Cause.KNOWN_DEFECT:
+        return found
+    return replace(found, remedy=(*defect_steps(defect, deployment), run_again()))
 
 
 def defect_steps(defect: Defect, deployment: Deployment | Unavailable) -> list[Step]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
 from ot_doctor.evidence import (
@@ -22,7 +21,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
-from ._defects import defect_of, defect_steps
+from ._defects import with_fix
 from ._log_finding import finding, known_cause, moment, seen_record, unnamed
 from ._log_remedies import WORDS
 from ._present import Present
@@ -96,8 +95,7 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
         records = [(attempt.worker, record) for record in attempt.decisive]
         special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
         found = finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
-        defect = defect_of(attempt.hits) if found.cause is Cause.KNOWN_DEFECT else None
-        return replace(found, remedy=(*defect_steps(defect, now.deployment), run_again())) if defect else found
+        return with_fix(found, attempt.hits, now.deployment)
     speakers = "" if attempt.speakers is None else f", {attempt.speakers} speaker{'' if attempt.speakers == 1 else 's'}"
     settings = f" ({attempt.settings})" if attempt.settings else ""
     engine = ", by the native engine" if attempt.engine == "native" else ""
