@@ -85,24 +85,30 @@ def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
     telling = workers.diarizers or tuple(_by_role(workers.containers))
     if not telling:
         return ReleaseLine.UNKNOWN, "the container tells the release, and there is none"
+    return _line_of_a_mark(telling, workers) or _line_of_the_image(telling[0])
+
+
+def _line_of_a_mark(telling: Iterable[Worker], workers: Workers) -> tuple[ReleaseLine, str] | None:
     for worker in telling:
         marked, mark = _marks(worker)
         if marked is None:
             continue
-        version = image_version(worker)
-        if newer_than_known(version):
+        if newer_than_known(version := image_version(worker)):
             return line_of_version(version), _newer(f"the image of {worker.name} is {version}")
         for younger in releases()[releases().index(marked) + 1 :]:
             sign = next((w for w in workers.containers if _is_one_of(w, younger.services.get("telling", ()))), None)
             if sign is not None and marked.cache == younger.cache:
                 return younger.line, f"{mark} is set in {worker.name}, and there is {sign.name}"
         return marked.line, f"{mark} is set in {worker.name}"
-    first = telling[0]
-    version = image_version(first)
+    return None
+
+
+def _line_of_the_image(worker: Worker) -> tuple[ReleaseLine, str]:
+    version = image_version(worker)
     line = line_of_version(version)
     if line is ReleaseLine.UNKNOWN:
-        return line, f"{first.name} (image {first.image}) bears no release's mark"
-    reason = f"{first.name} bears no release's mark; its image {first.image} is {version}"
+        return line, f"{worker.name} (image {worker.image}) bears no release's mark"
+    reason = f"{worker.name} bears no release's mark; its image {worker.image} is {version}"
     return line, _newer(reason) if newer_than_known(version) else reason
 
 
