@@ -34,23 +34,17 @@ def old_template(env: EnvFile, deployment: Deployment, workers: Workers | Unavai
 def _judged(line: OldTemplateLine, env: EnvFile, workers: Workers | Unavailable) -> Finding | None:
     entry = env.entry(line.setting)
     if line.missing:
-        if (
-            (entry is not None and not entry.empty)
-            or line.setting in env.shell_wins
-            or _done_without(line.setting, workers)
-        ):
+        if (entry is not None and not entry.empty) or line.setting in env.shell_wins or _done_without(line.setting, workers):
             return None
-        where, text = str(env.path), f"{line.setting} is not set"
+        seen = Seen(".env", str(env.path), f"{line.setting} is not set")
         message = f"{line.setting} is not set in {env.path}. It {line.does}"
     else:
         value = entry.value if entry and isinstance(entry.value, str) else ""
         if entry is None or value.strip().lower() not in line.values or (line.only_without_gpu and not _without_gpu(workers)):
             return None
-        where, text = env.where(entry.line), f"{line.setting}={value}"
+        seen = Seen(".env", env.where(entry.line), f"{line.setting}={value}")
         message = f"{line.setting}={value} {line.does}"
-    return warned(
-        message, subject=line.setting, evidence=[Seen(".env", where, text)], remedy=[Step(line.instead, risk=Risk.CHANGES_FILES)]
-    )
+    return warned(message, subject=line.setting, evidence=[seen], remedy=[Step(line.instead, risk=Risk.CHANGES_FILES)])
 
 
 def _done_without(setting: str, workers: Workers | Unavailable) -> bool:

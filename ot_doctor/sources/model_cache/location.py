@@ -6,7 +6,7 @@ import functools
 import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,7 +165,7 @@ def _pyannote_3(env: Mapping[str, str], home: str) -> Place:
 
 
 # What the data of the releases calls the places.
-_PLACES: Mapping[str, Callable[[Mapping[str, str], str], Place]] = {"hub": _hub_cache, "pyannote": _pyannote_3}
+_PLACES = {"hub": _hub_cache, "pyannote": _pyannote_3}
 
 
 def _expanded(value: str, env: Mapping[str, str], home: str) -> str:
