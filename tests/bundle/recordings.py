@@ -19,13 +19,13 @@ from ot_doctor.evidence import (
     ModelCache,
     NativeEngine,
     Request,
-    Unavailable,
     WorkerLog,
     Workers,
     WorkerToken,
 )
 from ot_doctor.redaction.redactor import Redactor
 from tests.checks import evidence as e
+from tests.checks.native import native
 
 CREATED = datetime(2026, 11, 21, 6, 30, 12, tzinfo=timezone.utc)
 REPORT_JSON = '{"schema": "ot-doctor/report/1"}\n'
@@ -41,8 +41,8 @@ def healthy(**changes: object) -> dict[type, object]:
         AskedEnvFile: AskedEnvFile(None),
         ComposeConfig: e.compose(),
         WorkerToken: e.token(),
+        NativeEngine: native(),
         ModelCache: e.cache(),
-        NativeEngine: Unavailable("The native engine exists from v0.5 on, and an older release runs.", switched_off=True),
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),

@@ -13,7 +13,7 @@ MODELS = "/srv/ot/models/diar-native"
 
 
 def sidecar(**changes: Any) -> Worker:
-    return worker(SIDECAR, service="diar-native", role=Role.OTHER, **changes)
+    return worker(SIDECAR, service="diar-native", role=Role.OTHER, env={}, **changes)
 
 
 def readiness(status: int = 200, **changes: Any) -> Readiness:
