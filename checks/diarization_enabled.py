@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import Outcome, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Outcome, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence.releases import release_of, releases
 
 from ._remedies import run_again
 
 
 @check("diarization-enabled", title="Diarization is switched on", family=Family.WORKER, causes=(Cause.DIARIZATION_DISABLED,))
-def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Iterator[Finding]:
+def diarization_enabled(
+    log: WorkerLog, workers: Workers | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
     """A job with diarization switched off gives everything to SPEAKER_00.
 
     That looks like a failure and is a setting: of the user, or of the file when
@@ -20,7 +23,8 @@ def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Itera
     'Diarization disabled' for such a job.
 
     To mend: in the application's settings, section Transcription, set 'Speaker
-    Diarization' to anything but 'Disabled', and do not tick 'Disable speaker
+    Diarization' to anything but 'Disabled' (v0.5: Settings, Speaker
+    Identification, Speaker Detection), and do not tick 'Disable speaker
     diarization' for the file. ENABLE_DIARIZATION in the .env does not decide it.
     """
     newest = next((attempt for attempt in log.attempts if attempt.current), None)
@@ -34,10 +38,7 @@ def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Itera
             expected="a job with diarization",
             evidence=[Seen("log", f"{newest.worker} line {record.lines[0]}", record.text) for record in newest.decisive],
             remedy=[
-                Step(
-                    "In the app settings, section Transcription, set 'Speaker Diarization' to anything but 'Disabled', "
-                    "and do not tick 'Disable speaker diarization' for the file."
-                ),
+                Step(f"{_switch(deployment)} Do not tick 'Disable speaker diarization' for the file."),
                 run_again(),
             ],
         )
@@ -51,3 +52,9 @@ def diarization_enabled(log: WorkerLog, workers: Workers | Unavailable) -> Itera
                 subject="ENABLE_DIARIZATION",
                 evidence=[Seen("container", worker.where, f"ENABLE_DIARIZATION={value}")],
             )
+
+
+def _switch(deployment: Deployment | Unavailable) -> str:
+    """How the running release has it switched on; where that is not known, or it has no such setting, as v0.4 has it."""
+    release = None if isinstance(deployment, Unavailable) else release_of(deployment.line)
+    return release.switch if release and release.switch else next(one.switch for one in releases() if one.switch)

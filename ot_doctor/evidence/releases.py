@@ -108,7 +108,7 @@ class Release:
     ignored: tuple[IgnoredSetting, ...]
     old_template: tuple[OldTemplateLine, ...] = ()
     native: NativeRules | None = None
-    switch: str = ""  # where the application's user switches diarization on
+    switch: str = ""  # how a user switches diarization on in the application, a sentence
 
 
 def releases() -> tuple[Release, ...]:
