@@ -28,7 +28,8 @@ def test_a_failed_diarization_was_asked_for_too() -> None:
 
 def test_without_a_job_in_the_present_run_it_is_not_known() -> None:
     assert only(diarization_enabled, worker_log(), workers(), deployment()).status is Status.SKIP
-    assert only(diarization_enabled, worker_log(attempt(Outcome.DISABLED, current=False)), workers(), deployment()).status is Status.SKIP
+    former = worker_log(attempt(Outcome.DISABLED, current=False))
+    assert only(diarization_enabled, former, workers(), deployment()).status is Status.SKIP
 
 
 def test_enable_diarization_is_said_to_have_no_effect() -> None:
