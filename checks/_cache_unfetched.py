@@ -26,6 +26,17 @@ def offline(cache: ModelCache, deployment: Deployment, worker: Worker | None, re
     steps.append(
         Step(f"Or: let this machine download. Remove {cache.offline} from the worker's settings and recreate the worker.")
     )
+    if cache.native:
+        names = ", ".join(model.repo for model in gone)
+        yield warned(
+            f"Offline mode ({cache.offline}), and not completely cached: {names}. The native engine does the work with its own "
+            "models. Only PyAnnote, which stands in for it, would miss them.",
+            cause=Cause.OFFLINE_CACHE_MISSING,
+            subject=gone[0].repo,
+            evidence=[gap for model in gone for gap in gaps(model)],
+            remedy=steps,
+        )
+        return
     for model in gone:
         yield failed(
             Cause.OFFLINE_CACHE_MISSING,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Finding, Risk, Seen, Step, failed, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, ComposeSetting, Deployment, EnvEntry, EnvFile, Unavailable, Workers
-from ot_doctor.evidence.workers import DIARIZING_SERVICES
+from ot_doctor.evidence.releases import services
 
 from ._remedies import comment_out, recreate
 from ._tokens import usable
@@ -22,7 +22,7 @@ def shadowing_entries(
         return
     present = () if isinstance(workers, Unavailable) else tuple(w.compose.service for w in workers.diarizers)
     done = set()
-    for service in dict.fromkeys((*present, *(() if present else DIARIZING_SERVICES))):
+    for service in dict.fromkeys((*present, *(() if present else services("diarizer")))):
         for key in (TOKEN_NAME, *SETTINGS):
             setting, entry = compose.setting(service, key), env.entry(key)
             if setting is None or entry is None or (setting.path, setting.line, key) in done:

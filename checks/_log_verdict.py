@@ -48,7 +48,7 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
     """What the log's cause amounts to now."""
     verdict = LogVerdict(cause, subject)
     if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
-        return replace(verdict, fixed="The model cache is complete and readable now, so the worker does not need the Hub.")
+        return replace(verdict, fixed=_no_hub(now))
     if cause in ACCESS:
         access = _access(verdict, certain, now)
         return (_closed_cache(now) or access) if access.fixed else access
@@ -61,6 +61,12 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
     if cause in _CONTENT or cause is Cause.MODEL_CORRUPT:
         return _content(verdict, now)
     return verdict
+
+
+def _no_hub(now: Present) -> str:
+    if isinstance(now.cache, ModelCache) and now.cache.native:
+        return "The native engine is ready and has all its models, so the worker does not need the Hub."
+    return "The model cache is complete and readable now, so the worker does not need the Hub."
 
 
 def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
@@ -80,6 +86,8 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
 
 
 def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> LogVerdict:
+    if now.suffices and isinstance(now.cache, ModelCache) and now.cache.native:
+        return replace(verdict, fixed=_no_hub(now))
     if now.suffices:  # such a cache explains nothing where it was there before the failure
         since = _changed_since(attempt, now)
         return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.") if since else verdict

@@ -34,7 +34,8 @@ class Present:
 
     @property
     def suffices(self) -> bool:
-        return isinstance(self.cache, ModelCache) and self.cache.suffices
+        """The worker needs no Hub: its cache is complete and readable, or the native engine has all its models."""
+        return isinstance(self.cache, ModelCache) and (self.cache.suffices or self.cache.native)
 
     @property
     def running(self) -> bool:

@@ -8,7 +8,7 @@ from shlex import quote
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Workers
 
-from ._remedies import ALONE
+from ._remedies import ALONE, as_models
 
 SERVICES: Mapping[Cause, tuple[str, str, str]] = {
     Cause.BROKER_UNREACHABLE: (
@@ -37,8 +37,17 @@ def start_service(cause: Cause, deployment: Deployment | Unavailable) -> list[St
 def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
     """Give the volume through which the workers hand audio over to their user."""
     text = "Give the volume for audio to user id 1000 and group id 999"
-    running = [] if isinstance(workers, Unavailable) else [w for w in workers.diarizers if w.running]
-    if not running or isinstance(deployment, Unavailable):
+    known = () if isinstance(workers, Unavailable) else workers.diarizers
+    if isinstance(deployment, Unavailable):
         return Step(f"{text}: run scripts/fix-shared-volume-perms.sh of the OpenTranscribe folder.", risk=Risk.CHANGES_FILES)
-    command = deployment.docker(f"exec -u 0 {quote(running[0].name)} chown -R 1000:999 {_SCRATCH}")
-    return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES)
+    for worker in known:
+        volume = next((m.name or m.source for m in worker.mounts if m.destination == _SCRATCH), "")
+        if worker.running:
+            command = f"exec -u 0 {quote(worker.name)} chown -R 1000:999 {_SCRATCH}"
+        elif volume:
+            run = f"run --rm --network none --user 0:0 --entrypoint chown {as_models(volume)} {quote(worker.image)}"
+            command = f"{run} -R 1000:999 /models"
+        else:
+            continue
+        return Step(f"{text}.", command=deployment.docker(command), risk=Risk.CHANGES_FILES)
+    return Step(f"{text}: run {deployment.home / 'scripts' / 'fix-shared-volume-perms.sh'}.", risk=Risk.CHANGES_FILES)

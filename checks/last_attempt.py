@@ -21,6 +21,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
+from ._defects import with_fix
 from ._log_finding import finding, known_cause, moment, not_a_worker_log, seen_record, unnamed
 from ._log_remedies import WORDS
 from ._present import Present
@@ -97,7 +98,8 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
         subject = attempt.subject or (attempt.worker if known_cause(attempt.cause) in _ABOUT_THE_CONTAINER else None)
         records = [(attempt.worker, record) for record in attempt.decisive]
         special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
-        return finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
+        failure = finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
+        return with_fix(failure, attempt.hits, now.deployment)
     settings = f" ({attempt.settings})" if attempt.settings else ""
     engine = ", by the native engine" if attempt.engine == "native" else ""
     found = "" if attempt.speakers is None else f" and found {attempt.speakers} speakers{settings}"
@@ -113,9 +115,9 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
             " That is right for a recording of one voice. If more people speak, check the speaker limits (these, and each "
             "user's own), and try a recording with clearly different voices."
         )
-    failure = next((a for a in older if a.outcome is Outcome.FAILED), None)
-    if failure:
-        notes += f" An earlier error ({moment(failure.ended_at or failure.started_at)}) no longer counts."
+    earlier = next((a for a in older if a.outcome is Outcome.FAILED), None)
+    if earlier:
+        notes += f" An earlier error ({moment(earlier.ended_at or earlier.started_at)}) no longer counts."
     return passed(
         f"The last diarization succeeded ({when}{engine}){found}.{notes}",
         evidence=[seen_record(attempt.worker, record) for record in attempt.decisive],

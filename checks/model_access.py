@@ -21,6 +21,7 @@ from ot_doctor.evidence import (
     WorkerToken,
     models,
 )
+from ot_doctor.evidence.releases import releases
 
 from ._network import CAUSES, WHY, tries
 from ._refusals import refusal, seen_answer, weighed
@@ -29,7 +30,6 @@ from ._severity import hub_not_needed, unanswered
 
 REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 REFUSALS = (Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND)
-LINES = (ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5)
 
 
 @check(
@@ -119,12 +119,12 @@ def _needs(line: ReleaseLine, repo: str) -> bool:
 
 
 def _every_line_needs(repo: str) -> bool:
-    return all(_needs(line, repo) for line in LINES)
+    return all(_needs(release.line, repo) for release in releases())
 
 
 def _needed_by(repo: str) -> str:
     """Which releases need a model, for those who do not know which one they run."""
-    return ", ".join(f"needed by {line.value}" for line in LINES if _needs(line, repo)) or "needed by no release"
+    return ", ".join(f"needed by {r.line.value}" for r in releases() if _needs(r.line, repo)) or "needed by no release"
 
 
 def _log_names(log: WorkerLog | Unavailable, repo: str) -> bool:

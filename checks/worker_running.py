@@ -8,6 +8,8 @@ from datetime import datetime
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
+from ot_doctor.evidence.releases import services
+from ot_doctor.evidence.workers import lite_image
 
 from ._worker_remedies import gpu_steps, last_lines, start_again
 
@@ -24,7 +26,7 @@ _MANY_RESTARTS = 3
 def worker_running(
     workers: Workers, deployment: Deployment | Unavailable, compose: ComposeConfig | Unavailable
 ) -> Iterator[Finding]:
-    """Diarization runs in celery-worker, or in celery-worker-gpu-scaled.
+    """Diarization runs in celery-worker, in celery-worker-gpu-scaled, or in celery-worker-gpu-diarize (profile gpu-split).
 
     Without one of them jobs wait forever. The engine is asked for the state of
     each such container: running, stopped (with its exit code), restarting,
@@ -129,6 +131,8 @@ def _state(worker: Worker) -> list[Seen]:
         seen.append(Seen("container", f"{worker.name} State.Error", worker.error))
     if worker.health:
         seen.append(Seen("container", f"{worker.name} State.Health", worker.health))
+    if worker.health == "unhealthy" and worker.health_output:
+        seen.append(Seen("container", f"{worker.name} State.Health.Log", worker.health_output))
     return seen
 
 
@@ -137,7 +141,8 @@ def _at(moment: datetime | None) -> str:
 
 
 def _lite_by_compose(compose: ComposeConfig | Unavailable) -> bool:
-    if isinstance(compose, Unavailable) or "celery-cloud-worker" not in compose.services:
+    if isinstance(compose, Unavailable):
         return False
     local = compose.services.get("celery-worker")
-    return local is None or local.replicas == 0
+    cloud = any(name in services("cloud") or lite_image(service.image) for name, service in compose.services.items())
+    return cloud and (local is None or local.replicas == 0)

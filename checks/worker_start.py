@@ -19,6 +19,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
+from ._defects import with_fix
 from ._log_finding import finding, moment, not_a_worker_log
 from ._log_remedies import WORDS
 from ._present import Present
@@ -58,7 +59,8 @@ def worker_start(
     for hit in fresh:
         where = log.sources[0].name if len(log.sources) == 1 else "a worker"
         what = f"An error outside any job ({moment(hit.record.at)})"
-        yield finding(what, hit.cause, hit.subject, hit.certain, [(where, hit.record)], now)
+        found = finding(what, hit.cause, hit.subject, hit.certain, [(where, hit.record)], now)
+        yield with_fix(found, [hit], deployment)
     if fresh:
         return
     if log.sources and any(source.lines_read for source in log.sources):

@@ -40,6 +40,7 @@ from ot_doctor.evidence.model_cache import (
     FileState,
     ModelCache,
 )
+from ot_doctor.evidence.native_engine import NativeEngine, NativeModels, Provisioning, Readiness, ScratchFolder
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
@@ -83,17 +84,22 @@ __all__ = [
     "Model",
     "ModelCache",
     "Mount",
+    "NativeEngine",
+    "NativeModels",
     "NoSuchWorker",
     "OddLine",
     "Outcome",
+    "Provisioning",
     "Purpose",
     "Reader",
     "ReaderDifference",
+    "Readiness",
     "Record",
     "Refusal",
     "ReleaseLine",
     "Request",
     "Role",
+    "ScratchFolder",
     "Secret",
     "Shape",
     "Space",

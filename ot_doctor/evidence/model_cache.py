@@ -111,6 +111,7 @@ class ModelCache:
     configured: str | None = None  # MODEL_CACHE_DIR of .env, resolved
     host_side: bool = True  # read from the mounts' host side, else through the container
     replaced: bool = False  # the host's folder was recreated: until its restart the container keeps the deleted one
+    native: bool = False  # the native engine does the work with its own models: the worker needs none of these
     models_dir: str | None = None  # the host folder to fix: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ot_doctor.evidence.releases import services
 from ot_doctor.redaction.secret import Secret
-
-DIARIZING_SERVICES = ("celery-worker", "celery-worker-gpu-scaled", "celery-worker-diarize", "celery-worker-gpu-transcribe")
 
 _SYSTEMS_IN_A_VM = ("docker desktop", "rancher desktop", "orbstack")
 _SOCKETS_OF_A_VM = ("/.docker/desktop/", "/.colima/", "/.lima/", "/.rd/", "/.orbstack/", "/podman/machine/", "/podman-machine")
@@ -102,6 +102,7 @@ class Worker:
     error: str = ""  # State.Error: why the engine could not start it
     restart_count: int = 0
     health: str = ""  # "", "starting", "healthy", "unhealthy"
+    health_output: str = ""  # what the health check printed last
     created_at: datetime | None = None  # aware, UTC
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -150,5 +151,26 @@ class Workers:
 
     @property
     def lite(self) -> bool:
-        """A lite install: a cloud worker and no local one, so diarization is a cloud provider's work."""
-        return not self.diarizers and any(w.compose.service == "celery-cloud-worker" for w in self.containers)
+        """A lite install: no local worker, and a cloud worker, the lite image or DEPLOYMENT_MODE=lite.
+
+        A cloud provider diarizes there.
+        """
+        return not self.diarizers and any(
+            w.compose.service in services("cloud") or w.setting("DEPLOYMENT_MODE") == "lite" or lite_image(w.image)
+            for w in self.containers
+        )
+
+    def of(self, role: str) -> tuple[Worker, ...]:
+        """The containers of the services that have a role in some release, running ones first: ``engine``, ``exporter``."""
+        found = [w for w in self.containers if any(fits(w.compose.service, w.name, name) for name in services(role))]
+        return tuple(sorted(found, key=lambda w: not w.running))
+
+
+def lite_image(image: str) -> bool:
+    """Whether an image is the one without the programs for local diarization."""
+    return image.rpartition("/")[2].partition(":")[0].endswith("-backend-lite")
+
+
+def fits(service: str, container: str, name: str) -> bool:
+    """Whether a container is of the service ``name``: by Compose's label, else by its own name."""
+    return service == name if service else re.search(rf"(?:^|[-_.]){re.escape(name)}(?:[-_.]\d.*)?$", container) is not None

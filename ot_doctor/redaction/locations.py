@@ -22,8 +22,8 @@ _PUBLIC = re.compile(
 _KNOWN_HOSTS_WORDS = """
     localhost host host.docker.internal gateway.docker.internal docker-proxy backend frontend postgres redis minio opensearch
     flower nginx celery-worker celery-beat celery-cpu-worker celery-nlp-worker celery-download-worker celery-embedding-worker
-    celery-cloud-worker celery-worker-gpu-scaled celery-worker-diarize celery-worker-gpu-transcribe diar-native docs ollama
-    vllm
+    celery-cloud-worker celery-worker-gpu-scaled celery-worker-gpu-diarize celery-worker-gpu-transcribe celery-cloud-asr-worker
+    celery-redaction diar-native docs ollama vllm
 """
 _KNOWN_HOSTS = frozenset(_KNOWN_HOSTS_WORDS.split())
 _KNOWN_PARTS_WORDS = """

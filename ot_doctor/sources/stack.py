@@ -11,17 +11,16 @@ from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
+from ot_doctor.evidence.releases import Release, line_of_version, newer_than_known, releases
 from ot_doctor.evidence.workers import Role, Worker, Workers
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.folder_search import compose_files as files_taken_by_itself
 
-_V0_3_CACHE = "/.cache/huggingface/transformers"
-_V0_4_WARNINGS = "ignore::UserWarning:pyannote.audio.core.io"
-_V0_5_SERVICES = ("diar-native", "celery-redaction")
 _VERSION = re.compile(r"v?(\d{1,3}\.\d{1,3}\.\d{1,3})(?![\d.])")
+_BACKEND_TAG = re.compile(r"""^[ ]{2,40}image:[ ]*["']?\S{0,200}opentranscribe-backend(?:-lite)?:([^\s"'#]{1,120})""", re.M)
+_PINNED = re.compile(r"""^(?:export[ ]+)?OT_IMAGE_TAG=["']?([\w.-]{1,120})""", re.MULTILINE)
 _LARGEST_VERSION = 4096  # bytes
-_LINE_OF_VERSION = {"0.1": ReleaseLine.V0_3, "0.2": ReleaseLine.V0_3, "0.3": ReleaseLine.V0_3,
-                    "0.4": ReleaseLine.V0_4, "0.5": ReleaseLine.V0_5}  # fmt: skip
+_LARGEST_FILE = 2 * 1024 * 1024  # bytes
 _THREE_WAYS = (
     "Either pass --dir FOLDER, or run ot-doctor inside the OpenTranscribe folder (it has a Compose file with a celery-worker "
     "service, opentr.sh or opentranscribe.sh), or start the stack so that it can be found through Docker."
@@ -49,15 +48,19 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
     home = running_dir or directory
     compose_files = _existing(labelled.compose.config_files, home) if labelled else ()
     environment_files = _existing(labelled.compose.environment_files, home) if labelled else ()
+    compose_files = compose_files or files_taken_by_itself(request, home)
     version = next((v for w in containers if (v := image_version(w))), None)
     line, line_reason = release_line(workers)
+    if line is ReleaseLine.UNKNOWN and not containers and (tagged := tag_of_files(compose_files, home / ".env")):
+        line, version = line_of_version(tagged[0]), tagged[0]
+        line_reason = f"no container was asked; the backend's image in {tagged[1]} is {tagged[0]}"
     return Deployment(
         directory=directory,
         found_by=found_by,
         env_path=request.env_file or _env_path(home, environment_files),
         project=labelled.compose.project or None if labelled else None,
         running_dir=running_dir,
-        compose_files=compose_files or files_taken_by_itself(request, home),
+        compose_files=compose_files,
         environment_files=environment_files,
         version=version,
         line=line,
@@ -94,21 +97,31 @@ def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:
 
 def _line_of_a_mark(telling: Iterable[Worker], workers: Workers) -> tuple[ReleaseLine, str] | None:
     for worker in telling:
-        line, mark = _marks(worker)
-        sign = next((w for w in workers.containers if _is_v0_5(w)), None) if line is ReleaseLine.V0_4 else None
-        if sign is not None:
-            return ReleaseLine.V0_5, f"{mark} is set in {worker.name}, and there is {sign.name}"
-        if line is not ReleaseLine.UNKNOWN:
-            return line, f"{mark} is set in {worker.name}"
+        marked, mark = _marks(worker)
+        if marked is None:
+            continue
+        if newer_than_known(version := image_version(worker)):
+            return line_of_version(version), _newer(f"the image of {worker.name} is {version}")
+        for younger in releases()[releases().index(marked) + 1 :]:
+            sign = next((w for w in workers.containers if _is_one_of(w, younger.services.get("telling", ()))), None)
+            if sign is not None and marked.cache == younger.cache:
+                return younger.line, f"{mark} is set in {worker.name}, and there is {sign.name}"
+        return marked.line, f"{mark} is set in {worker.name}"
     return None
 
 
 def _line_of_the_image(worker: Worker) -> tuple[ReleaseLine, str]:
-    version = image_version(worker) or ""
-    line = _LINE_OF_VERSION.get(version[1:].rpartition(".")[0], ReleaseLine.UNKNOWN)
-    if line is not ReleaseLine.UNKNOWN:
-        return line, f"{worker.name} shows no sign of a release; its image {worker.image} is {version}"
-    return ReleaseLine.UNKNOWN, f"{worker.name} (image {worker.image}) shows no sign of a release"
+    version = image_version(worker)
+    line = line_of_version(version)
+    if line is ReleaseLine.UNKNOWN:
+        return line, f"{worker.name} (image {worker.image}) shows no sign of a release"
+    reason = f"{worker.name} shows no sign of a release; its image {worker.image} is {version}"
+    return line, _newer(reason) if newer_than_known(version) else reason
+
+
+def _newer(reason: str) -> str:
+    newest = releases()[-1].line.value
+    return f"{reason}, which is newer than every release that is known here; it is read with the rules of {newest}"
 
 
 def image_version(worker: Worker) -> str | None:
@@ -123,23 +136,43 @@ def image_version(worker: Worker) -> str | None:
     return None
 
 
+def tag_of_files(compose_files: Iterable[Path], env_path: Path) -> tuple[str, Path] | None:
+    """The release by the tag of the backend's image in the Compose files, with the file; none where it names no release.
+
+    The tag may be left to OT_IMAGE_TAG of the ``.env``. Of several files the last one wins, as for Compose.
+    """
+    found = None
+    for path in compose_files:
+        for tag in _BACKEND_TAG.findall(_text_of(path)):
+            tags = _PINNED.findall(_text_of(env_path)) if "OT_IMAGE_TAG" in tag else [tag]
+            version = _VERSION.match(tags[-1]) if tags else None
+            found = (f"v{version[1]}", path) if version else None
+    return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return read_small(path, _LARGEST_FILE)[0].decode("utf-8", "replace")
+    except (OSError, ValueError, TooLarge):
+        return ""
+
+
 def _by_role(containers: Iterable[Worker]) -> list[Worker]:
     return sorted(containers, key=lambda worker: list(Role).index(worker.role))
 
 
-def _marks(worker: Worker) -> tuple[ReleaseLine, str]:
-    # The image's own value counts beside the container's: an .env line may hide either.
-    for env in (worker.env, worker.image_env):
-        if env.get("PYTHONWARNINGS") == _V0_4_WARNINGS:
-            return ReleaseLine.V0_4, f"PYTHONWARNINGS={_V0_4_WARNINGS}"
-    for env in (worker.env, worker.image_env):
-        if isinstance(cache := env.get("TRANSFORMERS_CACHE"), str) and cache.endswith(_V0_3_CACHE):
-            return ReleaseLine.V0_3, "TRANSFORMERS_CACHE"
-    return ReleaseLine.UNKNOWN, ""
+def _marks(worker: Worker) -> tuple[Release | None, str]:
+    """The youngest line whose mark the container bears. The image's own value counts beside it: an .env line may hide either."""
+    for release in reversed(releases()):
+        for mark in release.marks:
+            for env in (worker.image_env,) if mark.of_image else (worker.env, worker.image_env):
+                if mark.fits(value := env.get(mark.variable)):
+                    return release, f"{mark.variable}={value}" if mark.of_image else mark.variable
+    return None, ""
 
 
-def _is_v0_5(worker: Worker) -> bool:
-    return any(service in (worker.compose.service or worker.name) for service in _V0_5_SERVICES)
+def _is_one_of(worker: Worker, names: Iterable[str]) -> bool:
+    return any(name in (worker.compose.service or worker.name) for name in names)
 
 
 def _here(folder: str) -> Path | None:

@@ -17,6 +17,7 @@ from ot_doctor.evidence import (
     Hub,
     Installation,
     ModelCache,
+    NativeEngine,
     Request,
     WorkerLog,
     Workers,
@@ -24,6 +25,7 @@ from ot_doctor.evidence import (
 )
 from ot_doctor.redaction.redactor import Redactor
 from tests.checks import evidence as e
+from tests.checks.native import native
 
 CREATED = datetime(2026, 11, 21, 6, 30, 12, tzinfo=timezone.utc)
 REPORT_JSON = '{"schema": "ot-doctor/report/1"}\n'
@@ -39,6 +41,7 @@ def healthy(**changes: object) -> dict[type, object]:
         AskedEnvFile: AskedEnvFile(None),
         ComposeConfig: e.compose(),
         WorkerToken: e.token(),
+        NativeEngine: native(),
         ModelCache: e.cache(),
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-Line = Literal["v0.1", "v0.3", "v0.4", "unknown"]
+Line = Literal["v0.1", "v0.3", "v0.4", "v0.5", "unknown"]
 
 BACKEND = "davidamacey/opentranscribe-backend"
 
 #: The tags that `Engine.import_backends` makes, and the release line whose configuration each has.
-BACKEND_TAGS: dict[str, Line] = {"v0.4.1": "v0.4", "v0.3.3": "v0.3", "v0.1.0": "v0.1", "latest": "v0.4"}
+BACKEND_TAGS: dict[str, Line] = {"v0.4.1": "v0.4", "v0.3.3": "v0.3", "v0.1.0": "v0.1", "latest": "v0.4", "v0.5.1": "v0.5"}
 
 #: The image's own user. The group is a system group: `groupadd -r` gives it a number below 1000.
 APPUSER_UID, APPUSER_GID = 1000, 998
@@ -37,6 +37,27 @@ trap 'exit 0' TERM INT
 while :; do sleep 3600 & wait $!; done
 """
 
+_DIAR_SERVER = """#!/bin/sh
+# Plays the native engine: ends with 8 where /models is empty, else answers on its port.
+if [ -z "$(ls -A /models 2>/dev/null)" ]; then echo "ERROR diar_server: no models in /models" >&2; exit 8; fi
+trap 'exit 0' TERM INT
+echo "INFO diar_server: listening on 0.0.0.0:8701"
+nc -ll -p 8701 -e /usr/local/bin/diar-answer &
+wait $!
+"""
+
+_DIAR_ANSWER = """#!/bin/sh
+# One answer: /healthz is 200 in every state of the models, /readyz only where their list is there.
+read -r _ path _
+while read -r line && [ "${#line}" -gt 1 ]; do :; done
+if [ -f /models/diar-provision.json ]; then state=verified; else state=unverified; fi
+code="200 OK"
+[ "$path" = /readyz ] && [ $state != verified ] && code="503 Service Unavailable"
+body="{\\"status\\": \\"ok\\", \\"models_state\\": \\"$state\\", \\"models_reason\\": \\"No provisioning marker.\\"}"
+printf 'HTTP/1.1 %s\\r\\nContent-Type: application/json\\r\\nContent-Length: %s\\r\\n' "$code" "${#body}"
+printf 'Connection: close\\r\\n\\r\\n%s' "$body"
+"""
+
 
 def backend_image_env(line: Line) -> dict[str, str]:
     """The variables in the image of a release line; "unknown" bears no mark of any line."""
@@ -51,7 +72,9 @@ def backend_image_env(line: Line) -> dict[str, str]:
     python = "python3.12" if line == "v0.1" else "python3.13"
     nvidia = f"/home/appuser/.local/lib/{python}/site-packages/nvidia"
     env["LD_LIBRARY_PATH"] = f"{nvidia}/cublas/lib:{nvidia}/cudnn/lib"
-    if line == "v0.4":
+    if line == "v0.5":
+        env |= {"APP_VERSION": "v0.5.1", "GIT_SHA": "1baf390e", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if line in ("v0.4", "v0.5"):
         env["PYTHONWARNINGS"] = "ignore::UserWarning:pyannote.audio.core.io"
     else:
         env["TRANSFORMERS_CACHE"] = "/home/appuser/.cache/huggingface/transformers"
@@ -115,7 +138,10 @@ def _rootfs(busybox: Path, *, backend: bool) -> bytes:
             group += f"video:x:44:appuser\nappuser:x:{APPUSER_GID}:\n"
             for folder in ("app", "home/appuser", "home/appuser/.cache"):
                 _folder(tar, folder, owner=(APPUSER_UID, APPUSER_GID))
-            _file(tar, "usr/local/bin/celery", _CELERY.encode(), mode=0o755)
+            for name, text in (("celery", _CELERY), ("diar-server", _DIAR_SERVER), ("diar-answer", _DIAR_ANSWER)):
+                _file(tar, f"usr/local/bin/{name}", text.encode(), mode=0o755)
+            for folder in ("scratch", "scratch/opentranscribe", "models"):
+                _folder(tar, folder, owner=(APPUSER_UID, APPUSER_GID))
         _file(tar, "etc/passwd", passwd.encode())
         _file(tar, "etc/group", group.encode())
     return buffer.getvalue()

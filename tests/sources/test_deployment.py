@@ -157,8 +157,13 @@ def test_commands_name_an_engine_that_the_docker_command_does_not_find(tmp_path:
         ([worker(env=V0_4), worker("celery-redaction", role=Role.CELERY)], ReleaseLine.V0_5, "celery-redaction"),
         ([worker(env=V0_3), worker("diar-native", role=Role.OTHER)], ReleaseLine.V0_3, "TRANSFORMERS_CACHE"),
         ([worker(env={"TRANSFORMERS_CACHE": "/elsewhere"})], ReleaseLine.UNKNOWN, "shows no sign of a release"),
-        ([worker(image="x/backend:v0.3.3")], ReleaseLine.V0_3, "x/backend:v0.3.3, is v0.3.3"),
-        ([worker(image="x:v9.0.0")], ReleaseLine.UNKNOWN, "shows no sign of a release"),
+        ([worker(image="x/backend:v0.3.3")], ReleaseLine.V0_3, "its image x/backend:v0.3.3 is v0.3.3"),
+        ([worker(image="x:v9.0.0")], ReleaseLine.V0_5, "is read with the rules of v0.5"),
+        ([worker(env=V0_4, image="x:v0.6.0")], ReleaseLine.V0_5, "v0.6.0, which is newer"),
+        ([worker(env=V0_4, image_env={"APP_VERSION": "v0.5.1"})], ReleaseLine.V0_5, "APP_VERSION=v0.5.1 is set"),
+        ([worker(env=V0_4 | {"APP_VERSION": "v0.5.1"})], ReleaseLine.V0_4, "PYTHONWARNINGS"),
+        ([worker(env=V0_4, image_env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})], ReleaseLine.V0_5, "CUDA_DEVICE_ORDER"),
+        ([worker(env=V0_4 | {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})], ReleaseLine.V0_4, "PYTHONWARNINGS"),
         ([worker(), worker("backend", env=V0_4, role=Role.OTHER)], ReleaseLine.UNKNOWN, "opentranscribe-celery-worker"),
         ([worker("backend", env=V0_4, role=Role.OTHER)], ReleaseLine.V0_4, "opentranscribe-backend"),
         ([], ReleaseLine.UNKNOWN, "there is none"),
@@ -175,6 +180,25 @@ def test_without_docker_the_line_is_unknown_whatever_the_checkout_says(tmp_path:
     found = source.gather(Request(), Installation(tmp_path, "--dir"), NO_DOCKER)
     assert found.line is ReleaseLine.UNKNOWN and "--no-docker" in found.line_reason
     assert (found.version, found.checkout_version) == (None, "v0.3.3")
+
+
+@pytest.mark.parametrize(
+    ("image", "env", "line"),
+    [
+        ("davidamacey/opentranscribe-backend:v0.4.1", "", ReleaseLine.V0_4),
+        ("${IMAGE:-davidamacey/opentranscribe-backend:${OT_IMAGE_TAG:-latest}}", "OT_IMAGE_TAG=v0.5.1\n", ReleaseLine.V0_5),
+        ("davidamacey/opentranscribe-backend:${OT_IMAGE_TAG:-latest}", "A=1\n", ReleaseLine.UNKNOWN),
+        ("davidamacey/opentranscribe-backend:latest", "", ReleaseLine.UNKNOWN),
+        ("postgres:17.5-alpine", "", ReleaseLine.UNKNOWN),
+    ],
+)
+def test_without_containers_the_tag_of_the_image_tells(tmp_path: Path, image: str, env: str, line: ReleaseLine) -> None:
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(f"services:\n  celery-worker:\n    image: {image}\n")
+    (tmp_path / ".env").write_text(env)
+    found = source.gather(Request(), Installation(tmp_path, "--dir", (file,)), NO_DOCKER)
+    assert found.line is line
+    assert (str(file) in found.line_reason and "no container was asked" in found.line_reason) == (line is not ReleaseLine.UNKNOWN)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,8 @@ def test_a_colon_is_odd_and_harmless(tmp_path: Path) -> None:
 
 
 def test_differences_are_gathered(tmp_path: Path) -> None:
-    assert [(d.line, d.key, d.reader.value) for d in written(tmp_path, f"{T}=hf_abc\r\n").differences] == [(1, T, "bash (opentr.sh)")]
+    differences = written(tmp_path, f"{T}=hf_abc\r\n").differences
+    assert [(d.line, d.key, d.reader.value) for d in differences] == [(1, T, "bash (opentr.sh)")]
 
 
 def test_the_shell_wins_where_it_differs(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import NoSuchWorker, Request, Unavailable
 from ot_doctor.evidence.installation import Installation
-from ot_doctor.evidence.workers import DIARIZING_SERVICES, ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
+from ot_doctor.evidence.releases import services
+from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers, fits
 from ot_doctor.redaction.masking import redact_outside
 from ot_doctor.redaction.names import is_secret, keep
 from ot_doctor.redaction.secret import Secret
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 _COMPOSE = "com.docker.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
-_DIARIZER_NAME = re.compile(rf"(?:^|[-_.])({'|'.join(sorted(DIARIZING_SERVICES, key=len, reverse=True))})(?:[-_.]\d.*)?$")
 _INSPECTED_AT_ONCE = 4
+_LONGEST_OUTPUT = 500  # characters of a health check's
 _MOST_MOUNTS = 1_000  # of one container; each is compared with every ancestor of the models' folder
 _LABELS = tuple(f"org.opencontainers.image.{name}" for name in ("version", "revision", "created", "ref.name"))
 
@@ -60,7 +61,7 @@ class Listed:
     @property
     def role(self) -> Role | None:
         """What it is for; ``None`` for a database, a proxy and the like."""
-        if self.service in DIARIZING_SERVICES or (not self.service and _DIARIZER_NAME.search(self.name)):
+        if any(fits(self.service, self.name, name) for name in services("diarizer")):
             return Role.DIARIZER
         what = self.service or self.name
         if "celery" in what:
@@ -92,7 +93,8 @@ def gather(request: Request, installation: Installation) -> Workers:
 
 def _order(worker: Worker) -> tuple[bool, bool, int, str]:
     service = worker.compose.service
-    rank = DIARIZING_SERVICES.index(service) if service in DIARIZING_SERVICES else len(DIARIZING_SERVICES)
+    diarizing = services("diarizer")
+    rank = diarizing.index(service) if service in diarizing else len(diarizing)
     return (worker.role is not Role.DIARIZER, not worker.running, rank, worker.name)
 
 
@@ -245,6 +247,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         error=redact_outside(_text(state.get("Error"))).strip(),
         restart_count=_number(inspect.get("RestartCount")),
         health=status if (status := _text(health.get("Status"))) != "none" else "",
+        health_output=_health_output(health),
         created_at=moment(inspect.get("Created")),
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
@@ -259,6 +262,11 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         memory_limit=max(0, _number(host.get("Memory"))),
         log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
     )
+
+
+def _health_output(health: Json) -> str:
+    outputs = [_text(_mapping(entry).get("Output")).strip() for entry in _list(health.get("Log"))]
+    return redact_outside(outputs[-1])[-_LONGEST_OUTPUT:] if outputs else ""
 
 
 def moment(text: object) -> datetime | None:

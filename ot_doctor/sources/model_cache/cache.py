@@ -12,6 +12,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, ReleaseLine, models
 from ot_doctor.evidence.env_file import EnvFile
 from ot_doctor.evidence.model_cache import CacheAccess, CachedFile, CachedModel, CacheRoot, FileState, ModelCache
+from ot_doctor.evidence.native_engine import NativeEngine
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.model_cache import access
@@ -33,11 +34,13 @@ from ot_doctor.sources.model_cache.location import (
 
 _DEFAULT_MODELS_DIR = "./models"
 _MOST_MISPLACED = 20
+_NO_NATIVE = Unavailable("The native engine was not looked at.")
 
 
 def gather(
-    request: Request, deployment: Deployment, workers: Workers | Unavailable, env_file: EnvFile | Unavailable
-) -> ModelCache:
+    request: Request, deployment: Deployment, workers: Workers | Unavailable, env_file: EnvFile | Unavailable,
+    native: NativeEngine | Unavailable = _NO_NATIVE,
+) -> ModelCache:  # fmt: skip
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
     if not isinstance(workers, Unavailable) and workers.lite:
         raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
@@ -49,7 +52,8 @@ def gather(
     else:
         folder = configured or os.path.normpath(deployment.home / _DEFAULT_MODELS_DIR)
         around = Surroundings.supposed(folder, file)
-    return _Gathering(request, deployment.line, around, worker).result(configured)
+    found = _Gathering(request, deployment.line, around, worker).result(configured)
+    return replace(found, native=isinstance(native, NativeEngine) and native.serves)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.env_file import EnvFile
 from ot_doctor.evidence.model_cache import CacheRoot
+from ot_doctor.evidence.releases import release_of
 from ot_doctor.evidence.workers import Mount, Worker
 
 HOME = "/home/appuser"
@@ -58,18 +59,18 @@ class Surroundings:
 
 def places(line: ReleaseLine, env: Mapping[str, str], home: str) -> tuple[CachePlace, ...]:
     """Where the line looks: one place, or both where the line is not known (v0.4's first)."""
-    if line is ReleaseLine.V0_3:
-        return (_pyannote_3(env, home),)
-    if line is ReleaseLine.UNKNOWN:
+    release = release_of(line)
+    if release is None:
         return _hub_cache(env, home), _pyannote_3(env, home)
-    return (_hub_cache(env, home),)
+    return (_PLACES[release.cache](env, home),)
 
 
 def former_place(line: ReleaseLine, env: Mapping[str, str], home: str) -> CachePlace | None:
     """Where the other line looks, when this one is known."""
-    if line is ReleaseLine.UNKNOWN:
+    release = release_of(line)
+    if release is None:
         return None
-    return _hub_cache(env, home) if line is ReleaseLine.V0_3 else _pyannote_3(env, home)
+    return next(place(env, home) for kind, place in _PLACES.items() if kind != release.cache)
 
 
 def moved_by(place: CachePlace, line: ReleaseLine, around: Surroundings) -> str:
@@ -161,6 +162,10 @@ def _pyannote_3(env: Mapping[str, str], home: str) -> CachePlace:
     if "PYANNOTE_CACHE" in env:
         return CachePlace(_absolute(env["PYANNOTE_CACHE"]), "PYANNOTE_CACHE")
     return CachePlace(_absolute(f"{home}/.cache/torch/pyannote"))
+
+
+# What the data of the releases calls the places.
+_PLACES = {"hub": _hub_cache, "pyannote": _pyannote_3}
 
 
 def _expanded(value: str, env: Mapping[str, str], home: str) -> str:
