@@ -78,7 +78,7 @@ def judge_unnamed(attempt: Attempt, now: Present) -> Verdict:
 
 
 def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Verdict:
-    if now.suffices:
+    if now.suffices and not attempt.says_why:
         return replace(verdict, mended="The model cache is complete and readable now, so the worker needs no Hub.")
     if bad := _bad_token(now):
         return Verdict(bad, TOKEN_NAME, inferred=True)
@@ -97,7 +97,8 @@ def _unnamed_of_the_hub(verdict: Verdict, attempt: Attempt, now: Present) -> Ver
     content = _content(Verdict(Cause.OFFLINE_CACHE_MISSING, named), now)
     if content.confirmed:
         return replace(content, confirmed=False, inferred=True)
-    if access.mended and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
+    only_access = any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic)
+    if access.mended and only_access and not attempt.says_why:
         return replace(verdict, mended="Access is fine now.")
     return verdict
 
@@ -109,9 +110,14 @@ def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
     if bad and (about_token or not certain):
         return Verdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
+    storing = _permission(Verdict(Cause.CACHE_PERMISSION, None), now)
+    if not bad and storing.confirmed and storing.cause is Cause.CACHE_PERMISSION and _unreadable(now):
+        return storing  # what cannot be read hides the token's file and the models: the client then asks without a token
     if answers and all(answer.answer is Answer.OK for answer in answers):
         return replace(verdict, subject=subject, mended="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
+    if refusal is None and about_token and isinstance(now.hub, Hub) and now.hub.identity.answer is Answer.OK:
+        return replace(verdict, subject=subject, mended="The Hub accepts the token that the worker has now.")
     if refusal is None or bad:
         return replace(verdict, subject=subject)
     cause = _ANSWERS[refusal.answer]
@@ -120,6 +126,10 @@ def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
     if cause is Cause.TOKEN_SCOPE and isinstance(now.hub, Hub):
         return Verdict(cause, now.hub.identity.token_name or TOKEN_NAME, confirmed=True)
     return Verdict(cause, refusal.repo, confirmed=True)
+
+
+def _unreadable(now: Present) -> bool:
+    return isinstance(now.cache, ModelCache) and now.cache.access.readable is False
 
 
 def _bad_token(now: Present) -> Cause | None:

@@ -46,6 +46,8 @@ _STATUS = re.compile(  # the first status of the outermost dictionary
 _MESSAGE = re.compile(
     r"""['"](?:message|error|detail)['"]:\ (?P<text>'(?:[^'\\\n]|\\.){1,2000}'|"(?:[^"\\\n]|\\.){1,2000}")""", re.VERBOSE
 )
+_TASK = re.compile(r"Task (?P<name>[\w.]+)\[[0-9a-fA-F-]{8,40}\] ")
+_DIARIZES = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|diarize_gpu|rediarize\w*)$")
 _SCRATCH = "/scratch/opentranscribe/"
 _TRACEBACK = "Traceback (most recent call last):"
 _FALLBACK = re.compile(r", Fallback: .*?(?=\nTraceback|\n\nDuring handling|\n\nThe above exception|\Z)", re.DOTALL)
@@ -76,6 +78,22 @@ def evidence(record: Record) -> str:
 def _without_name(name: re.Match[str]) -> str:
     """Of a file in the volume for audio, the place is kept: it tells whose permission is missing."""
     return f"'{_SCRATCH}…'" if _SCRATCH in name[0] else "…"
+
+
+def diarizes(task: str) -> bool:
+    """Whether Celery's task of that name diarizes."""
+    return _DIARIZES.search(task) is not None
+
+
+def of_another_task(said: str) -> bool:
+    """Whether a record is Celery's own about a task that does not diarize."""
+    match = _TASK.match(said)
+    return match is not None and not diarizes(match["name"])
+
+
+def spoken(line: str) -> bool:
+    """Whether a line is one of a transcript, as it is printed."""
+    return _SPOKEN_LINE.match(line) is not None
 
 
 def has_traceback(record: Record) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs.last_lines import KEPT, LastLines
 from ot_doctor.logs.lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
 from ot_doctor.logs.multisearch import ManyWords, fewest, places
 from ot_doctor.logs.records import MAX_LINES, drafts
@@ -24,6 +25,10 @@ _MAX_TOKENS = 100  # of one log that are remembered by their value
 _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
+_CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
+_OF_A_WORKER = (  # one of them is in every log of a worker
+    b"elery", b"ranscri", b"iariz", b"yannote", b"hisper", b"MainProcess", b"ForkPool", b"uggingface", b"HuggingFace",
+)  # fmt: skip
 
 # Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few. Each format has a
 # text that tells how many of its lines are quiet, and a pattern for those.
@@ -76,6 +81,8 @@ class RecordScan:
         self._last: deque[tuple[bytes, int, datetime | None]] = deque(maxlen=_LOUD_KEPT)
         self.lines = 0
         self._met = 0
+        self.last_lines = LastLines()  # those that may tell an error
+        self.of_a_worker = False  # whether any line is such as workers write
         self.token_lines: list[int] = []
 
     def feed(self, block: bytes) -> None:
@@ -83,6 +90,7 @@ class RecordScan:
         if not block:
             return
         self._note_tokens(block)
+        self.of_a_worker = self.of_a_worker or any(word in block for word in _OF_A_WORKER)
         self.lines += _lines_in(block)
         text = self._carry + block if self._carry else block
         keep_from = self._begin_of_last(text)
@@ -129,7 +137,10 @@ class RecordScan:
     def _scan(self, text: bytes) -> None:
         done = 0
         number, counted = self._carry_from, 0
-        telling, others = self._places(text)
+        loud = _Loud.of(text)
+        for begin, end in loud.last(text):
+            self.last_lines.add(self._carry_from + text.count(b"\n", 0, begin), text[begin:end])
+        telling, others = self._places(text, loud)
         for position in sorted(others.union(telling)):
             if position < done:
                 continue
@@ -140,9 +151,8 @@ class RecordScan:
             self._take(text[begin:end], number, time_before(text, begin) if self._timed else None, tells=tells)
             done = end
 
-    def _places(self, text: bytes) -> tuple[list[int], set[int]]:
+    def _places(self, text: bytes, loud: _Loud) -> tuple[list[int], set[int]]:
         """Where something telling is, and where else to look closer."""
-        loud = _Loud.of(text)
         if loud.is_all:
             found = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
         else:
@@ -237,6 +247,28 @@ class _Loud:
             return place
         nth = bisect.bisect_right(self.offsets, place) - 1
         return self.begins[nth] + place - self.offsets[nth]
+
+    def last(self, text: bytes) -> list[tuple[int, int]]:
+        """Where the last of these lines are in ``text``, those that stand together as one, with a few lines before them."""
+        if self.is_all:
+            begin = text.rfind(b"\n", 0, len(text) - KEPT) + 1 if len(text) > KEPT else 0
+            return [(begin, len(text))] if text else []
+        found: list[tuple[int, int]] = []
+        first = bisect.bisect_left(self.offsets, self.offsets[-1] - KEPT)
+        for nth in range(first, len(self.begins)):
+            begin = self.begins[nth]
+            end = begin + self.offsets[nth + 1] - self.offsets[nth]
+            floor = found[-1][1] if found else 0
+            if begin > floor:
+                for _ in range(_CONTEXT):
+                    begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
+                    if begin <= floor:
+                        break
+                else:
+                    found.append((begin, end))
+                    continue
+            found[-1:] = [(found[-1][0], end)] if found else [(begin, end)]
+        return found
 
     def ends_of(self, words: Sequence[bytes], begin: int, end: int) -> set[int]:
         """Where the first and the last of the words are between two places."""

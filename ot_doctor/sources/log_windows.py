@@ -15,10 +15,12 @@ from ot_doctor.evidence.env_file import ComposeConfig
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, Cutter
+from ot_doctor.logs.containers_apart import Apart, may_diarize, names_containers
 from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import Catalogue, catalogue
+from ot_doctor.logs.verdicts import Reader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
@@ -53,7 +55,7 @@ def gather(request: Request, workers: Workers | Unavailable, compose: ComposeCon
     with _short_turns():
         if request.logs:
             for index, name in enumerate(dict.fromkeys(request.logs)):
-                reads.append(_read_file(request, name, _until(request, len(request.logs) - index)))
+                reads += _read_file(request, name, _until(request, len(request.logs) - index))
         elif isinstance(workers, Workers):
             for index, worker in enumerate(workers.diarizers):
                 reads.append(_read_container(request, worker, _until(request, len(workers.diarizers) - index)))
@@ -107,20 +109,52 @@ def _bounded(record: Record) -> Record:
 # -- files ---------------------------------------------------------------------------------------
 
 
-def _read_file(request: Request, name: str, until: float) -> _Read:
+def _read_file(request: Request, name: str, until: float) -> list[_Read]:
+    """What the file gave; of several containers in it, one after the other."""
     shown = "standard input" if name == "-" else str(request.cwd / name)
     known = catalogue(request.signatures)
-    cutter = Cutter(known, shown)
-    scan = _scan(known, cutter.add)
+    parts: dict[str, _Part] = {}
+    apart: Apart | None = None
     problem = ""
     try:
-        for block in file_lines(name if name == "-" else str(request.cwd / name), until):
-            scan.feed(block)
+        for nth, block in enumerate(file_lines(name if name == "-" else str(request.cwd / name), until)):
+            if nth == 0 and names_containers(block):
+                apart = Apart()
+            for service, lines in apart.split(block) if apart else (("", block),):
+                if service not in parts:
+                    parts[service] = _Part(known, shown, service, apart)
+                parts[service].scan.feed(lines)
     except LogProblem as error:
         problem = str(error)
-    scan.close()
-    read = _result(shown, scan.lines, scan.token_lines, cutter, whole=not problem, problem=problem)
-    return replace(read, source=replace(read.source, end_unread=bool(problem)))
+    parts = parts or {"": _Part(known, shown, "", None)}
+    chosen = [part for service, part in parts.items() if may_diarize(service)] or list(parts.values())
+    return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
+
+
+class _Part:
+    """The lines of one container in a file; all lines where it names none."""
+
+    def __init__(self, known: Catalogue, file: str, service: str, apart: Apart | None) -> None:
+        self._file, self._service, self._apart = file, service, apart
+        self._cutter = Cutter(known, file if not service else f"{file} ({service})")
+        self.scan = _scan(known, self._take)
+
+    def _number(self, nth: int) -> int:
+        return self._apart.number(self._service, nth) if self._apart else nth
+
+    def _take(self, record: Record) -> None:
+        first, last = record.lines
+        self._cutter.add(replace(record, lines=(self._number(first), self._number(last))))
+
+    def read(self, problem: str, *, judged: bool, alone: bool) -> _Read:
+        """What it gave, with the errors that no signature knows where they are to be ``judged``."""
+        self.scan.close()
+        name = self._file if alone or not self._service else f"{self._file} ({self._service})"
+        lines = [(self._number(nth), raw) for nth, raw in self.scan.last_lines] if judged else []
+        tokens = [self._number(nth) for nth in self.scan.token_lines]
+        read = _result(name, self.scan.lines, tokens, self._cutter, lines, whole=not problem, problem=problem)
+        of_a_worker = self.scan.of_a_worker or bool(read.attempts or read.stray)
+        return replace(read, source=replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker))
 
 
 def _result(
@@ -128,6 +162,7 @@ def _result(
     lines: int,
     token_lines: list[int],
     cutter: Cutter,
+    last_lines: Iterable[tuple[int, bytes]],
     *,
     whole: bool,
     problem: str = "",
@@ -143,7 +178,13 @@ def _result(
         release_signs=tuple(sorted(cutter.release_signs)),
         device=cutter.device,
     )
-    return _Read(source, tuple(attempt for attempt, _ in cutter.attempts()), cutter.stray())
+    reader = Reader(last_lines, since)
+    attempts = tuple(reader.named(attempt) for attempt, _ in cutter.attempts())
+    failed = [attempt.lines for attempt in attempts if attempt.outcome is Outcome.FAILED]
+    known = [*failed, *cutter.explained]
+    after = newest_success(attempts)
+    unknown = reader.outside(lambda line: any(first <= line <= last for first, last in known), after)
+    return _Read(replace(source, other_errors=reader.other_errors), attempts, settled(cutter.stray(), unknown, after))
 
 
 # -- containers ----------------------------------------------------------------------------------
@@ -190,7 +231,8 @@ def _read_container(request: Request, worker: Worker, until: float) -> _Read:
         longer = max(120, round(4 * request.timeout))
         problem = f"no attempt in the last {read:,} lines of {worker.name}; --timeout {longer} looks further back"
     tokens = [_lines_in(windows[:place]) + line for place, part in enumerate(windows) for line in part.scan.token_lines]
-    result = _result(worker.name, read, tokens, cutter, whole=whole, problem=problem, since=since)
+    last = [(_lines_in(windows[:place]) + nth, raw) for place, part in enumerate(windows) for nth, raw in part.scan.last_lines]
+    result = _result(worker.name, read, tokens, cutter, last, whole=whole, problem=problem, since=since)
     return replace(result, source=replace(result.source, end_unread=cut_short))
 
 
