@@ -5,7 +5,7 @@ Nothing is passed over: an error after the newest success that neither a signatu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.logs.faults import Fault, Verdict, decide, faults_in, is_error
 from ot_doctor.logs.lines import MAX_LINE, head_of, unwrap
 from ot_doctor.logs.open_attempt import FILE_SYSTEM, HUBS_WORDING, LOUD, UNRECOGNISED
-from ot_doctor.logs.proof import of_another_task, spoken
+from ot_doctor.logs.proof import evidence, goes_on_quoting, of_another_task, quotes, spoken, without_media
 from ot_doctor.redaction.secret import printable
 
 _GOOD = (Outcome.SUCCEEDED, Outcome.RECOVERED)
@@ -41,27 +41,28 @@ class Reader:
         self._lines = list(self._kept(lines, since))
 
     def _kept(self, lines: Iterable[tuple[int, bytes]], since: datetime | None) -> Iterator[_Kept]:
-        skipping = False
+        """The lines that may prove something, as they stand in the log."""
+        others = quoting = False  # the record is another task's, or says what somebody said
         at: datetime | None = None
         for number, raw in lines:
-            text = raw.decode("utf-8", "replace")
-            if len(text) > MAX_LINE and not text.lstrip().startswith("{"):
-                text = f"{text[: MAX_LINE // 2]} [...] {text[-MAX_LINE // 2 :]}"
             line = unwrap(raw, number)
             head = head_of(line.text)
             if head is not None:
-                skipping = of_another_task(head.text)
-                self.other_errors = self.other_errors or (skipping and head.level in LOUD)
+                others, quoting = of_another_task(head.text), quotes(head.text.split("\n")[0])
+                self.other_errors = self.other_errors or (others and head.level in LOUD)
+            else:
+                quoting = goes_on_quoting(line.text, quoting)
             at = line.stamp or (head.at if head else None) or at
-            if skipping or spoken(line.text) or (since is not None and at is not None and at < since):
+            said = head.text if head else line.text
+            if others or quoting or spoken(said) or (since is not None and at is not None and at < since):
                 continue
-            yield _Kept(number, text, at, head is not None)
+            yield _Kept(number, without_media(_cut(raw.decode("utf-8", "replace"))), at, head is not None)
 
     def named(self, attempt: Attempt) -> Attempt:
         """The attempt, with the cause that a rule finds where it failed and no signature knows why."""
         if attempt.outcome is not Outcome.FAILED or attempt.cause != UNRECOGNISED:
             return attempt
-        own = "\n".join(_HEAD.format(record.level) * bool(record.level) + record.text for record in attempt.decisive)
+        own = "\n".join(_HEAD.format(record.level) * bool(record.level) + evidence(record) for record in attempt.decisive)
         faults = faults_in(own)
         found = _likely(faults)
         if attempt.about_the_hub:  # what of its texts means many things, present evidence decides
@@ -77,11 +78,13 @@ class Reader:
         record = _record(found[0], within)
         return _with(attempt, _hit(found[1], record), (*attempt.decisive[1 - _MOST_SHOWN :], record))
 
-    def outside(self, leave_out: Callable[[int], bool], after: int) -> tuple[Hit, ...]:
-        """What the errors tell that stand behind line ``after`` and not in the lines that are to be left out."""
+    def outside(self, known: Iterable[tuple[int, int]], after: int) -> tuple[Hit, ...]:
+        """What the errors tell that stand behind line ``after``, and not in the lines whose meaning is known."""
+        begin = self._lines[0].number if self._lines else 1
+        explained = {line for first, last in known if last >= begin for line in range(max(first, begin), last + 1)}
         left: list[_Kept] = []
         for line in self._lines:
-            if line.number > after and not leave_out(line.number):
+            if line.number > after and line.number not in explained:
                 gap = bool(left) and line.number != left[-1].number + 1
                 left.append(replace(line, begins=line.begins or gap))
         faults = faults_in(_joined(left))
@@ -103,15 +106,28 @@ def _with(attempt: Attempt, hit: Hit, shown: tuple[Record, ...]) -> Attempt:
 
 def settled(stray: Iterable[Hit], unknown: tuple[Hit, ...], after: int) -> tuple[Hit, ...]:
     """The hits behind line ``after``; an error of the file system beats what the Hub's client made of it."""
-    hits = (*(hit for hit in stray if hit.record.lines[1] > after), *unknown)
+    known = [hit for hit in stray if hit.record.lines[1] > after]
+    causes = [hit for hit in known if hit.cause and not hit.generic]
+    hits = [*known, *(hit for hit in unknown if hit.signature or not any(_near(hit, other) for other in causes))]
     if not any(hit.cause in FILE_SYSTEM and not hit.generic for hit in hits):
-        return hits
+        return tuple(hits)
     return tuple(hit for hit in hits if not (hit.cause or "").startswith(HUBS_WORDING))
+
+
+def _near(hit: Hit, other: Hit) -> bool:
+    """Whether an error that nothing explains stands beside one whose cause is known: it is part of it."""
+    return hit.record.lines[0] - other.record.lines[1] <= _NEAR and other.record.lines[0] - hit.record.lines[1] <= _NEAR
 
 
 def newest_success(attempts: Iterable[Attempt]) -> int:
     """The last line of the newest attempt that ended well; 0 where none did."""
     return max((attempt.lines[1] for attempt in attempts if attempt.outcome in _GOOD), default=0)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_LINE or text.lstrip().startswith("{"):
+        return text
+    return f"{text[: MAX_LINE // 2]} [...] {text[-MAX_LINE // 2 :]}"
 
 
 def _joined(lines: Iterable[_Kept]) -> str:

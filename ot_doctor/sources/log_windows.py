@@ -181,9 +181,8 @@ def _result(
     reader = Reader(last_lines, since)
     attempts = tuple(reader.named(attempt) for attempt, _ in cutter.attempts())
     failed = [attempt.lines for attempt in attempts if attempt.outcome is Outcome.FAILED]
-    known = [*failed, *cutter.explained]
     after = newest_success(attempts)
-    unknown = reader.outside(lambda line: any(first <= line <= last for first, last in known), after)
+    unknown = reader.outside([*failed, *cutter.explained], after)
     return _Read(replace(source, other_errors=reader.other_errors), attempts, settled(cutter.stray(), unknown, after))
 
 
