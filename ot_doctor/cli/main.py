@@ -207,7 +207,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 @signatures
 @ascii_only
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
-    """Tell what a check, a cause or a log signature means, why it matters, how it is found out and mended."""
+    """Tell what a check, a cause, a log signature or a rule means, why it matters, how it is found out and mended."""
     from ot_doctor.run.explain import explanation_of
     from ot_doctor.run.session import WrongUsage, catalogue_of, signatures_of
 
