@@ -92,9 +92,9 @@ class Cutter:
     def _add(self, record: Record) -> bool:
         self._not_up.extend(_NOT_UP.findall(record.text))
         hits = self._telling(record, said(record), evidence(record))
-        hits = tuple(hit for hit in hits if hit.cause != "out-of-memory" or hit.subject not in self._not_up)
         if any(hit.cause and not hit.generic for hit in hits):
             self.explained.append(record.lines)
+        hits = tuple(hit for hit in hits if hit.cause != "out-of-memory" or hit.subject not in self._not_up)
         for hit in hits:
             self._note(self._signatures.named[hit.signature], record)
         stops = _STOPS.search(record.text) is not None

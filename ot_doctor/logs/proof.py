@@ -103,10 +103,17 @@ def spoken(line: str) -> bool:
     return _SPOKEN_LINE.match(line) is not None
 
 
-def goes_on_quoting(line: str, quoting: bool) -> bool:
-    """Whether a line without a head says what somebody said; ``quoting``: the line before did."""
+def repeats_speech(first: str) -> bool:
+    """Whether a record that begins so repeats speech or a language model's text, which may look like anything."""
+    return quotes(first) and _SAID.search(first) is not None
+
+
+def goes_on_quoting(line: str, quoting: bool, *, speech: bool = False) -> bool:
+    """Whether a line without a head says what somebody said; ``quoting``: the line before did, ``speech``: so did the head."""
     if line.startswith(_ENDS_QUOTE):
         return False
+    if quoting and speech:
+        return True
     return _SAID.search(line) is not None if _EXCEPTION.match(line) else quoting
 
 

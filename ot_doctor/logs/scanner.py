@@ -24,6 +24,7 @@ _MAX_TOKEN_LINES = 20
 _MAX_TOKENS = 100  # of one log that are remembered by their value
 _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
+_TELLING_KEPT = 25  # of the records that tell a cause and mark nothing: likewise; all that may be judged again are among them
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 _CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
 _OF_A_WORKER = (  # one of them is in every log of a worker
@@ -49,12 +50,15 @@ _COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker
 _LEVELS = (b"DEBUG:", b"INFO:", b"WARNING:", b"ERROR:", b"CRITICAL:")
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 
+_Region = tuple[bytes, int, "datetime | None"]  # a record, the number of its first line, and when the one before it was written
+
 
 class RecordScan:
     """Takes a log in blocks of whole lines, and passes on the records that hold one of the words.
 
     ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. Records that only hold one of
-    ``loud`` are passed on too, but of very many in a row only the first and the last. All else is counted and never parsed.
+    ``loud`` are passed on too. Of very many in a row without a mark only the first and the last are passed on. All else is
+    counted and never parsed.
     ``on_record`` is called in the order of the log. Memory stays flat.
     """
 
@@ -70,6 +74,7 @@ class RecordScan:
     ) -> None:
         self._marks = tuple(marks)
         self._coarse = fewest([*marks, *_COARSE])
+        self._marking = ManyWords(marks)
         self._words = ManyWords([form for word in (*marks, *words) for form in _forms(word)])
         self._loud = tuple(loud)
         self._on_record = on_record
@@ -78,7 +83,10 @@ class RecordScan:
         self._carry = b""
         self._carry_from = 1  # the number of the carried text's first line
         self._first_left = _LOUD_KEPT
-        self._last: deque[tuple[bytes, int, datetime | None]] = deque(maxlen=_LOUD_KEPT)
+        self._last: deque[_Region] = deque(maxlen=_LOUD_KEPT)
+        self._first_telling_left = _TELLING_KEPT
+        self._last_telling: deque[_Region] = deque()
+        self._last_size = 0  # bytes of those
         self.lines = 0
         self._met = 0
         self.last_lines = LastLines()  # those that may tell an error
@@ -170,19 +178,32 @@ class RecordScan:
         return any(mark in line for mark in self._marks)
 
     def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool) -> None:
-        if tells:
+        if tells and next(self._marking.places(region), None) is not None:
+            self._pass_on_last()
+            self._first_left, self._first_telling_left = _LOUD_KEPT, _TELLING_KEPT
+            self._pass_on(region, number, before)
+        elif tells and self._first_telling_left:
             self._pass_on_last()
             self._first_left = _LOUD_KEPT
+            self._first_telling_left -= 1
             self._pass_on(region, number, before)
-        elif self._first_left:
+        elif tells:
+            self._last_telling.append((region, number, before))
+            self._last_size += len(region)
+            while len(self._last_telling) > _TELLING_KEPT and self._last_size - len(self._last_telling[0][0]) >= KEPT:
+                self._last_size -= len(self._last_telling.popleft()[0])
+        elif self._first_left and not self._last_telling:
             self._first_left -= 1
             self._pass_on(region, number, before)
         else:
             self._last.append((region, number, before))
 
     def _pass_on_last(self) -> None:
-        while self._last:
-            self._pass_on(*self._last.popleft())
+        for region in sorted((*self._last, *self._last_telling), key=lambda region: region[1]):
+            self._pass_on(*region)
+        self._last.clear()
+        self._last_telling.clear()
+        self._last_size = 0
 
     def _pass_on(self, region: bytes, number: int, before: datetime | None) -> None:
         lines: list[Line] = []

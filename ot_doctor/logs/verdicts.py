@@ -13,7 +13,7 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.logs.faults import Fault, Verdict, decide, faults_in, is_error
 from ot_doctor.logs.lines import MAX_LINE, head_of, unwrap
 from ot_doctor.logs.open_attempt import FILE_SYSTEM, HUBS_WORDING, LOUD, UNRECOGNISED
-from ot_doctor.logs.proof import evidence, goes_on_quoting, of_another_task, quotes, spoken, without_media
+from ot_doctor.logs.proof import evidence, goes_on_quoting, of_another_task, quotes, repeats_speech, spoken, without_media
 from ot_doctor.redaction.secret import printable
 
 _GOOD = (Outcome.SUCCEEDED, Outcome.RECOVERED)
@@ -42,16 +42,17 @@ class Reader:
 
     def _kept(self, lines: Iterable[tuple[int, bytes]], since: datetime | None) -> Iterator[_Kept]:
         """The lines that may prove something, as they stand in the log."""
-        others = quoting = False  # the record is another task's, or says what somebody said
+        others = quoting = speech = False  # the record is another task's, or says what somebody said
         at: datetime | None = None
         for number, raw in lines:
             line = unwrap(raw, number)
             head = head_of(line.text)
             if head is not None:
-                others, quoting = of_another_task(head.text), quotes(head.text.split("\n")[0])
+                first = head.text.split("\n")[0]
+                others, quoting, speech = of_another_task(head.text), quotes(first), repeats_speech(first)
                 self.other_errors = self.other_errors or (others and head.level in LOUD)
             else:
-                quoting = goes_on_quoting(line.text, quoting)
+                quoting = goes_on_quoting(line.text, quoting, speech=speech)
             at = line.stamp or (head.at if head else None) or at
             said = head.text if head else line.text
             if others or quoting or spoken(said) or (since is not None and at is not None and at < since):
@@ -68,6 +69,8 @@ class Reader:
         if attempt.about_the_hub:  # what of its texts means many things, present evidence decides
             unknown = not faults or decide(faults) is not None
             return attempt if unknown else _with(attempt, _hit(None, attempt.decisive[-1]), attempt.decisive)
+        if found is not None and any(hit.cause == found[1].cause and not hit.generic for hit in attempt.hits):
+            return attempt  # a signature knows it, and it did not decide: a child that is killed on purpose lacks no memory
         if found is not None:
             return _with(attempt, _hit(found[1], attempt.decisive[-1]), attempt.decisive)
         first, last = attempt.lines

@@ -74,7 +74,7 @@ class Topic:
 
 
 def explanation_of(name: str, catalogue: Catalogue, signatures: Mapping[str, Signature] | None = None) -> str:
-    """The text for a check, cause, log signature or rule, or all that share the name. Raises ``WrongUsage`` for any other name."""
+    """The text for a check, cause, log signature or rule, or all that share the name. Raises ``WrongUsage`` for others."""
     causes = {cause.value: cause for cause in Cause}
     signatures = signatures or {}
     checks = {found.check.name: found for found in OF_THE_RUN} | catalogue.checks
