@@ -89,8 +89,8 @@ def _of_no_worker(source: LogSource) -> Finding:
         f"None of the {source.lines_read:,} lines of {source.name} is such as a worker writes.",
         remedy=[
             Step(
-                "Give ot-doctor the log of the worker that diarizes.",
-                command="docker compose logs --no-color celery-worker > worker.log",
+                "Give ot-doctor the log of the worker that diarizes: what 'docker compose logs --no-color celery-worker' "
+                "prints in OpenTranscribe's folder, written to a file."
             )
         ],
     )

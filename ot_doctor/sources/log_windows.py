@@ -136,7 +136,7 @@ class _Part:
 
     def __init__(self, known: Catalogue, file: str, service: str, apart: Apart | None) -> None:
         self._file, self._service, self._apart = file, service, apart
-        self._cutter = Cutter(known, file if not service else f"{file} ({service})")
+        self._cutter = Cutter(known, file)
         self.scan = _scan(known, self._take)
 
     def _number(self, nth: int) -> int:
@@ -149,12 +149,14 @@ class _Part:
     def read(self, problem: str, *, judged: bool, alone: bool) -> _Read:
         """What it gave, with the errors that no signature knows where they are to be ``judged``."""
         self.scan.close()
-        name = self._file if alone or not self._service else f"{self._file} ({self._service})"
+        name = self._file if alone or not self._service else f"{self._service} in {self._file}"
         lines = [(self._number(nth), raw) for nth, raw in self.scan.last_lines] if judged else []
         tokens = [self._number(nth) for nth in self.scan.token_lines]
         read = _result(name, self.scan.lines, tokens, self._cutter, lines, whole=not problem, problem=problem)
         of_a_worker = self.scan.of_a_worker or bool(read.attempts or read.stray)
-        return replace(read, source=replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker))
+        attempts = tuple(replace(attempt, worker=name) for attempt in read.attempts)
+        source = replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker)
+        return replace(read, source=source, attempts=attempts)
 
 
 def _result(
