@@ -168,8 +168,9 @@ class RecordScan:
             found |= {loud.origin(place) for place in self._words.places(loud.text)}
         telling = sorted(found)
         others: set[int] = set()
+        words = [word for word in self._loud if word in loud.text]
         for begin, end in itertools.pairwise([0, *telling, len(text)]):
-            others |= loud.ends_of(self._loud, begin, end)
+            others |= loud.ends_of(words, begin, end)
         return telling, others
 
     def _marked(self, text: bytes, place: int) -> bool:

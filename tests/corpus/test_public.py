@@ -39,6 +39,10 @@ def wrong(outcome: Outcome, report: Report) -> str:
     return "" if exit_code(outcome) == code else f"exit code {exit_code(outcome)}"
 
 
+def verdict_is_wrong(folder: Path, text: str, report: Report) -> bool:
+    return wrong(examined(folder, text), report) != ""
+
+
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 def test_a_report_gets_its_cause(tmp_path: Path, report: Report) -> None:
     assert wrong(examined(tmp_path, report.text), report) == ""
