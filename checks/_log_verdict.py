@@ -110,9 +110,9 @@ def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
     if bad and (about_token or not certain):
         return Verdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
-    storing = _permission(Verdict(Cause.CACHE_PERMISSION, None), now)
-    if not bad and storing.confirmed and storing.cause is Cause.CACHE_PERMISSION and _unreadable(now):
-        return storing  # what cannot be read hides the token's file and the models: the client then asks without a token
+    if not bad and isinstance(now.cache, ModelCache) and now.cache.access.readable is False:
+        # What cannot be read hides the token's file and the models: the client then asks without a token.
+        return _permission(Verdict(Cause.CACHE_PERMISSION, None), now)
     if answers and all(answer.answer is Answer.OK for answer in answers):
         return replace(verdict, subject=subject, mended="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
@@ -126,10 +126,6 @@ def _access(verdict: Verdict, certain: bool, now: Present) -> Verdict:
     if cause is Cause.TOKEN_SCOPE and isinstance(now.hub, Hub):
         return Verdict(cause, now.hub.identity.token_name or TOKEN_NAME, confirmed=True)
     return Verdict(cause, refusal.repo, confirmed=True)
-
-
-def _unreadable(now: Present) -> bool:
-    return isinstance(now.cache, ModelCache) and now.cache.access.readable is False
 
 
 def _bad_token(now: Present) -> Cause | None:

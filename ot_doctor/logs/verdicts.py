@@ -33,7 +33,7 @@ class _Kept:
     begins: bool  # a record, or what was left out stands before it
 
 
-class Reader:
+class ErrorReader:
     """Judges the last lines of one log."""
 
     def __init__(self, lines: Iterable[tuple[int, bytes]], since: datetime | None = None) -> None:

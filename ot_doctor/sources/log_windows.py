@@ -20,7 +20,7 @@ from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import Catalogue, catalogue
-from ot_doctor.logs.verdicts import Reader, newest_success, settled
+from ot_doctor.logs.verdicts import ErrorReader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
@@ -113,7 +113,7 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
     """What the file gave; of several containers in it, one after the other."""
     shown = "standard input" if name == "-" else str(request.cwd / name)
     known = catalogue(request.signatures)
-    parts: dict[str, _Part] = {}
+    parts: dict[str, _OneContainer] = {}
     apart: Apart | None = None
     problem = ""
     try:
@@ -122,16 +122,16 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
                 apart = Apart()
             for service, lines in apart.split(block) if apart else (("", block),):
                 if service not in parts:
-                    parts[service] = _Part(known, shown, service, apart)
+                    parts[service] = _OneContainer(known, shown, service, apart)
                 parts[service].scan.feed(lines)
     except LogProblem as error:
         problem = str(error)
-    parts = parts or {"": _Part(known, shown, "", None)}
+    parts = parts or {"": _OneContainer(known, shown, "", None)}
     chosen = [part for service, part in parts.items() if may_diarize(service)] or list(parts.values())
     return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
 
 
-class _Part:
+class _OneContainer:
     """The lines of one container in a file; all lines where it names none."""
 
     def __init__(self, known: Catalogue, file: str, service: str, apart: Apart | None) -> None:
@@ -180,7 +180,7 @@ def _result(
         release_signs=tuple(sorted(cutter.release_signs)),
         device=cutter.device,
     )
-    reader = Reader(last_lines, since)
+    reader = ErrorReader(last_lines, since)
     attempts = tuple(reader.named(attempt) for attempt, _ in cutter.attempts())
     failed = [attempt.lines for attempt in attempts if attempt.outcome is Outcome.FAILED]
     after = newest_success(attempts)
