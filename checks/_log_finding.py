@@ -31,13 +31,19 @@ def finding(
     records: Iterable[tuple[str, Record]],
     now: Present,
     special: str = "",
+    *,
+    possible: bool = False,
 ) -> Finding:
     """What failed (a clause), and why: a failure, or a warning where it has been fixed since.
 
-    ``special`` is what the deciding signature says to do, in place of what helps against its cause in general.
+    ``special`` is what the deciding signature says to do, in place of what helps against its cause in general. ``possible``:
+    the log's text has other explanations that are about as good.
     """
     seen = [seen_record(worker, record) for worker, record in records]
-    found = _of(what, judge(known_cause(cause), subject, certain, now), certain, seen, now)
+    verdict = judge(known_cause(cause), subject, certain, now)
+    if possible and verdict.cause in NETWORK and now.hub_reachable and not verdict.fixed:
+        verdict = replace(verdict, fixed="The Hub can be reached now.")
+    found = _of(what, verdict, certain, seen, now, possible=possible)
     if special and found.status is Status.FAIL and found.cause is known_cause(cause):
         restart = recreate(now.deployment, now.workers) if special.startswith("Restart the worker") else Step(special)
         return replace(found, remedy=(replace(restart, text=special), run_again()))
@@ -74,7 +80,7 @@ def unnamed(what: str, attempt: Attempt, now: Present) -> Finding:
     return _of(what, verdict, False, seen, now)
 
 
-def _of(what: str, verdict: LogVerdict, certain: bool, seen: list[Seen], now: Present) -> Finding:
+def _of(what: str, verdict: LogVerdict, certain: bool, seen: list[Seen], now: Present, *, possible: bool = False) -> Finding:
     words = WORDS.get(verdict.cause, verdict.cause.value)
     about = f" ({verdict.subject})" if verdict.subject else ""
     if verdict.fixed:
@@ -96,7 +102,7 @@ def _of(what: str, verdict: LogVerdict, certain: bool, seen: list[Seen], now: Pr
     if now.access_proven and verdict.cause not in ACCESS:
         notes += f" {PROVEN}"
     confidence = Confidence.CERTAIN if certain or verdict.confirmed else Confidence.LIKELY
-    if verdict.cause is Cause.UNRECOGNISED:  # of a signature that somebody wrote
+    if verdict.cause is Cause.UNRECOGNISED or (possible and not verdict.confirmed):
         confidence = Confidence.POSSIBLE
     return failed(
         verdict.cause,

@@ -86,10 +86,10 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
 
 
 def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> LogVerdict:
-    if now.suffices and isinstance(now.cache, ModelCache) and now.cache.native:
-        return replace(verdict, fixed=_no_hub(now))
-    if now.suffices:  # such a cache explains nothing where it was there before the failure
-        since = _changed_since(attempt, now)
+    if now.suffices and not attempt.says_why:
+        if isinstance(now.cache, ModelCache) and now.cache.native:
+            return replace(verdict, fixed=_no_hub(now))
+        since = _changed_since(attempt, now)  # such a cache explains nothing where it was there before the failure
         return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.") if since else verdict
     if bad := _bad_token(now):
         return LogVerdict(bad, TOKEN_NAME, inferred=True)
@@ -107,7 +107,8 @@ def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> 
     content = _content(LogVerdict(Cause.OFFLINE_CACHE_MISSING, named), now)
     if content.confirmed:
         return replace(content, confirmed=False, inferred=True)
-    if access.fixed and any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic):
+    only_access = any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic)
+    if access.fixed and only_access and not attempt.says_why:
         return replace(verdict, fixed="Access is fine now.")
     return verdict
 
@@ -137,9 +138,14 @@ def _access(verdict: LogVerdict, certain: bool, now: Present) -> LogVerdict:
     if bad and (about_token or not certain):
         return LogVerdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
+    if not bad and isinstance(now.cache, ModelCache) and now.cache.access.readable is False:
+        # What cannot be read hides the token's file and the models: the client then asks without a token.
+        return _permission(LogVerdict(Cause.CACHE_PERMISSION, None), now)
     if answers and all(answer.answer is Answer.OK for answer in answers):
         return replace(verdict, subject=subject, fixed="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
+    if refusal is None and about_token and isinstance(now.hub, Hub) and now.hub.identity.answer is Answer.OK:
+        return replace(verdict, subject=subject, fixed="The Hub accepts the token that the worker has now.")
     if refusal is None or bad:
         return replace(verdict, subject=subject)
     cause = _ANSWERS[refusal.answer]

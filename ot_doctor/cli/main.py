@@ -169,7 +169,7 @@ def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
 @signatures
 @ascii_only
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
-    """Tell what a check, a cause or a log signature means, why it matters, how it is found out, and how to fix it."""
+    """Tell what a check, a cause, a log signature or a rule means, why it matters, how it is found out, and how to fix it."""
     from ot_doctor.run.explain import explanation_of
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import catalogue_of, signatures_of

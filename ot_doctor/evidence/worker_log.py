@@ -23,15 +23,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Hit:
-    """A signature that matched a record."""
+    """A signature that matched a record, or a rule that explains its error."""
 
-    signature: str
+    signature: str  # or the rule; "" for an error that nothing explains
     cause: str | None  # a value of Cause; None for noise, notes and success markers
     subject: str | None
     certain: bool
     generic: bool  # must not decide by itself
     record: Record
     remedy: str = ""  # what the signature says to do, where that is more special than what helps against the cause
+    possible: bool = False  # other explanations are about as good
 
 
 class Outcome(enum.Enum):
@@ -82,6 +83,12 @@ class Attempt:
         return any(hit.generic and _ABOUT_THE_HUB.search(hit.record.text) for hit in self.hits)
 
 
+    @property
+    def says_why(self) -> bool:
+        """Whether it names a reason, and one that nothing explains: then it is no matter of what could be had."""
+        return any(hit.cause == "unrecognised" and not hit.signature for hit in self.hits)
+
+
 @dataclass(frozen=True)
 class LogSource:
     """One log that was read."""
@@ -94,6 +101,7 @@ class LogSource:
     end_unread: bool = False  # newer lines were not reached: what was found may not be the newest
     token_lines: tuple[int, ...] = ()  # lines that held a token
     release_signs: tuple[str, ...] = ()  # what the lines say about the release line: "v0.1", "v0.1-0.3", "v0.4", "v0.5"
+    other_errors: bool = False  # whether errors of other tasks than diarization stand among the last lines
     device: str = ""  # "cuda", "cpu": what the diarizer says it runs on
     of_a_worker: bool = True  # False: a file in which no line is one of a Celery worker or of OpenTranscribe
 

@@ -12,6 +12,7 @@ from ot_doctor.core.debug_log import note
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.logs.open_attempt import LOUD, MAX_KEPT, OpenAttempt, same_child
 from ot_doctor.logs.proof import (
+    diarizes,
     evidence,
     result_failed,
     result_message,
@@ -31,13 +32,13 @@ ERROR_WORDS = (
     b"] CRITICAL ", b"Traceback (most recent call last)",
 )  # fmt: skip
 _MAX_OPEN = 8
+_MAX_EXPLAINED = 2_000
 _NEAR = 200  # lines before an attempt's first understood one that may already tell of it
 _TASK = re.compile(
     r"Task (?P<name>[\w.]+)\[(?P<id>[0-9a-fA-F-]{8,40})\] "
     r"(?P<what>received|succeeded in|raised unexpected:|retry:|rejected|revoked)(?P<rest>.*)",
     re.DOTALL,
 )
-_DIARIZING = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|diarize_gpu|rediarize\w*)$")
 _SPEAKS_OF_IT = re.compile(r"pyannote|diari[sz]|speaker", re.IGNORECASE)
 _STOPS = re.compile(r"^worker: (?:Warm|Cold) shutdown \(", re.MULTILINE)
 _BANNER = re.compile(r"^ ?-{6,} \S+@\S* v\d|^ -{6,} \[queues\]", re.MULTILINE)  # Celery prints it behind whatever was last
@@ -77,6 +78,7 @@ class AttemptBuilder:
         self._open: list[OpenAttempt] = []
         self._closed: deque[tuple[Attempt, bool]] = deque(maxlen=MAX_KEPT)
         self._stray: deque[Hit] = deque(maxlen=MAX_KEPT)
+        self.explained: deque[tuple[int, int]] = deque(maxlen=_MAX_EXPLAINED)  # lines of records whose cause a signature knows
         self._waiting: dict[str, None] = {}  # tasks that were received and have not ended
         self.release_signs: dict[str, None] = {}
         self.device = ""
@@ -104,13 +106,15 @@ class AttemptBuilder:
     def _add(self, record: Record) -> bool:
         self._not_up.extend(_NOT_UP.findall(record.text))
         hits = self._telling(record, said(record), evidence(record))
+        if any(hit.cause and not hit.generic for hit in hits):
+            self.explained.append(record.lines)
         hits = tuple(hit for hit in hits if hit.cause != "out-of-memory" or hit.subject not in self._not_up)
         for hit in hits:
             self._note(self._signatures.named[hit.signature], record)
         stops = _STOPS.search(record.text) is not None
         self._stopping = self._stopping or stops
         task = _TASK.match(said(record))
-        if task is not None and not _DIARIZING.search(task["name"]):
+        if task is not None and not diarizes(task["name"]):
             self._stray.extend(hit for hit in self._telling(record, "", traceback_of(record)) if self._of_another_task(hit))
             return bool(hits)
         marking = next((s for hit in hits if (s := self._signatures.named[hit.signature]).marks), None)

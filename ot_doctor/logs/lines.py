@@ -22,6 +22,7 @@ _WRAPPING = (
     rf"|(?:<\d{{1,3}}>)?(?P<noted>{_SYSLOG_DATE}) [\w.:-]{{1,255}} (?P<unit>[\w./@-]{{1,100}})\[\d+\]: ?)?"  # journald, syslog
     r"(?:(?P<stamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) )?(?:\x1b\[[0-9;]*m)*"
 )
+_NO_HEAD = (b" ", b"\n", b"\t", b"Traceback ")
 _LEVELS = "DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL"
 _DATE = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[,.]\d+)?"
 _PREFIX = (
@@ -79,6 +80,8 @@ class Line:
 
 def is_head(text: bytes, begin: int = 0) -> bool:
     """Whether the line that begins there begins a record: it has Celery's or logging's prefix."""
+    if text.startswith(_NO_HEAD, begin):  # most lines of a traceback
+        return False
     end = begin + _LONGEST_HEAD
     if entry := _ENTRY.match(text, begin):
         begin = entry.end()

@@ -19,8 +19,8 @@ _RETRY_SECONDS, _RETRY_LINES = 60, 100  # how long before the error a request th
 _TIME_LIMIT = re.compile(r"\bTimeLimitExceeded\(|^Hard time limit \(", re.MULTILINE)
 _REFUSED = re.compile(r"Could not download '[^'\n]+' model\.")
 _CRASHED = re.compile(r"'NoneType' object has no attribute 'eval'")
-_FILE_SYSTEM = frozenset({"cache-permission", "cache-readonly", "disk-full"})
-_HUBS_WORDING = ("token-", "gated-", "repo-", "network-", "hub-", "rate-", "offline-", "cache-missing", "cache-incomplete")
+FILE_SYSTEM = frozenset({"cache-permission", "cache-readonly", "disk-full"})
+HUBS_WORDING = ("token-", "gated-", "repo-", "network-", "hub-", "rate-", "offline-", "cache-missing", "cache-incomplete")
 
 
 @dataclass
@@ -153,8 +153,8 @@ def deciding(hits: Sequence[Hit], loud: Iterable[Record] = (), *, killed_on_purp
     if not able:
         return _second_agreement(hits)
     first = min(enumerate(able), key=lambda item: (_weight(item[1]), item[0]))[1]
-    if (first.cause or "").startswith(_HUBS_WORDING):
-        return next((hit for hit in able if hit.cause in _FILE_SYSTEM), first)
+    if (first.cause or "").startswith(HUBS_WORDING):
+        return next((hit for hit in able if hit.cause in FILE_SYSTEM), first)
     return first
 
 

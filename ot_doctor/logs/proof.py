@@ -33,6 +33,7 @@ _SPOKEN_LINE = re.compile(  # subtitles and transcripts as they are printed
 )
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Lost|Refused)\b")
 _EXTENSION = r"\.(?:mp[34]|m4[av]|wav|mkv|mov|avi|webm|flac|og[ga]|opus|aac|wma|wmv|3gp|docx?|pdf|txt|srt|vtt)"
+_MEDIA = re.compile(_EXTENSION, re.IGNORECASE)
 _MEDIA_NAME = re.compile(
     rf"""(['"])(?:(?!\1)[^\n]){{1,400}}{_EXTENSION}\1 | (?<![\w/])/[^\n'":]{{1,400}}{_EXTENSION}\b
       | \bfile(?:\ ?name)?[ =:]+[^\n'":/]{{1,300}}{_EXTENSION}\b""",
@@ -46,8 +47,11 @@ _STATUS = re.compile(  # the first status of the outermost dictionary
 _MESSAGE = re.compile(
     r"""['"](?:message|error|detail)['"]:\ (?P<text>'(?:[^'\\\n]|\\.){1,2000}'|"(?:[^"\\\n]|\\.){1,2000}")""", re.VERBOSE
 )
+_TASK = re.compile(r"Task (?P<name>[\w.]+)\[[0-9a-fA-F-]{8,40}\] ")
+_DIARIZES = re.compile(r"(?:^|\.)(?:transcribe_audio|gpu_transcribe|diarize_gpu|rediarize\w*)$")
 _SCRATCH = "/scratch/opentranscribe/"
-_TRACEBACK = "Traceback (most recent call last):"
+TRACEBACK = "Traceback (most recent call last):"
+_ENDS_QUOTE = (TRACEBACK, "During handling of", "The above exception")
 _FALLBACK = re.compile(r", Fallback: .*?(?=\nTraceback|\n\nDuring handling|\n\nThe above exception|\Z)", re.DOTALL)
 _ENDS_FRAMES = re.compile(r"\S")
 
@@ -62,10 +66,8 @@ def evidence(record: Record) -> str:
     if record.level in _QUIET:
         return ""
     text = without_frames(record.text)
-    first = said(record)
-    quotes = _QUOTES_PEOPLE.search(first) and not _CARRIES_A_CAUSE.match(first)
-    if quotes or (_SAID.search(first) and not first.startswith(_TRACEBACK)):
-        at = text.find(_TRACEBACK)
+    if quotes(said(record)):
+        at = text.find(TRACEBACK)
         text = text[at:] if at >= 0 else ""
     if "\\n" in text:  # an exception's repr, in Celery's own line
         text = text.replace("\\n", "\n")
@@ -78,8 +80,50 @@ def _without_name(name: re.Match[str]) -> str:
     return f"'{_SCRATCH}…'" if _SCRATCH in name[0] else "…"
 
 
+def diarizes(task: str) -> bool:
+    """Whether Celery's task of that name diarizes."""
+    return _DIARIZES.search(task) is not None
+
+
+def of_another_task(said: str) -> bool:
+    """Whether a record is Celery's own about a task that does not diarize."""
+    match = _TASK.match(said)
+    return match is not None and not diarizes(match["name"])
+
+
+def quotes(first: str) -> bool:
+    """Whether a record that begins so says what people or a language model said, up to a traceback in it."""
+    if _QUOTES_PEOPLE.search(first) and not _CARRIES_A_CAUSE.match(first):
+        return True
+    return _SAID.search(first) is not None and not first.startswith(TRACEBACK)
+
+
+def spoken(line: str) -> bool:
+    """Whether a line is one of a transcript, as it is printed."""
+    return _SPOKEN_LINE.match(line) is not None
+
+
+def repeats_speech(first: str) -> bool:
+    """Whether a record that begins so repeats speech or a language model's text, which may look like anything."""
+    return quotes(first) and _SAID.search(first) is not None
+
+
+def goes_on_quoting(line: str, quoting: bool, *, speech: bool = False) -> bool:
+    """Whether a line without a head says what somebody said; ``quoting``: the line before did, ``speech``: so did the head."""
+    if line.startswith(_ENDS_QUOTE):
+        return False
+    if quoting and speech:
+        return True
+    return _SAID.search(line) is not None if _EXCEPTION.match(line) else quoting
+
+
+def without_media(line: str) -> str:
+    """The line without the names of sound and video files: people choose them."""
+    return _MEDIA_NAME.sub(_without_name, line) if _MEDIA.search(line) else line
+
+
 def has_traceback(record: Record) -> bool:
-    return _TRACEBACK in record.text
+    return TRACEBACK in record.text
 
 
 def states_an_error(record: Record) -> bool:
@@ -94,7 +138,7 @@ def states_an_error(record: Record) -> bool:
 def traceback_of(record: Record) -> str:
     """The exceptions of the record's traceback alone; empty where it has none."""
     text = evidence(record)
-    at = text.find(_TRACEBACK)
+    at = text.find(TRACEBACK)
     return text[at:] if at >= 0 else ""
 
 
@@ -121,10 +165,7 @@ def _without_speech(text: str) -> str:
         return text
     kept, dropping = [], False
     for line in text.split("\n"):
-        if line.startswith((_TRACEBACK, "During handling of", "The above exception")):
-            dropping = False
-        elif _EXCEPTION.match(line):
-            dropping = _SAID.search(line) is not None
+        dropping = goes_on_quoting(line, dropping)
         if not dropping:
             kept.append(line)
     return "\n".join(kept)
@@ -135,7 +176,7 @@ def without_frames(text: str) -> str:
     kept = []
     in_frames = False
     for line in text.split("\n"):
-        if line.startswith(_TRACEBACK):
+        if line.startswith(TRACEBACK):
             in_frames = True
             kept.append(line)
             continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs.last_lines import KEPT, LastLines
 from ot_doctor.logs.lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
 from ot_doctor.logs.multisearch import ManyWords, fewest, places
 from ot_doctor.logs.records import MAX_LINES, drafts
@@ -23,7 +24,12 @@ _MAX_TOKEN_LINES = 20
 _MAX_TOKENS = 100  # of one log that are remembered by their value
 _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
+_TELLING_KEPT = 25  # of the records that tell a cause and mark nothing: likewise; all that may be judged again are among them
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
+_CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
+_OF_A_WORKER = (  # one of them is in every log of a worker
+    b"elery", b"ranscri", b"iariz", b"yannote", b"hisper", b"MainProcess", b"ForkPool", b"uggingface", b"HuggingFace",
+)  # fmt: skip
 
 # Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few. Each format has a
 # text that tells how many of its lines are quiet, and a pattern for those.
@@ -44,12 +50,15 @@ _COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker
 _LEVELS = (b"DEBUG:", b"INFO:", b"WARNING:", b"ERROR:", b"CRITICAL:")
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 
+_Region = tuple[bytes, int, "datetime | None"]  # a record, the number of its first line, and when the one before it was written
+
 
 class RecordScan:
     """Takes a log in blocks of whole lines, and passes on the records that hold one of the words.
 
     ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. Records that only hold one of
-    ``loud`` are passed on too, but of very many in a row only the first and the last. All else is counted and never parsed.
+    ``loud`` are passed on too. Of very many in a row without a mark only the first and the last are passed on. All else is
+    counted and never parsed.
     ``on_record`` is called in the order of the log. Memory stays flat.
     """
 
@@ -65,6 +74,7 @@ class RecordScan:
     ) -> None:
         self._marks = tuple(marks)
         self._coarse = fewest([*marks, *_COARSE])
+        self._marking = ManyWords(marks)
         self._words = ManyWords([form for word in (*marks, *words) for form in _forms(word)])
         self._loud = tuple(loud)
         self._on_record = on_record
@@ -73,9 +83,14 @@ class RecordScan:
         self._carry = b""
         self._carry_from = 1  # the number of the carried text's first line
         self._first_left = _LOUD_KEPT
-        self._last: deque[tuple[bytes, int, datetime | None]] = deque(maxlen=_LOUD_KEPT)
+        self._last: deque[_Region] = deque(maxlen=_LOUD_KEPT)
+        self._first_telling_left = _TELLING_KEPT
+        self._last_telling: deque[_Region] = deque()
+        self._last_size = 0  # bytes of those
         self.lines = 0
         self._met = 0
+        self.last_lines = LastLines()  # those that may tell an error
+        self.of_a_worker = False  # whether any line is such as workers write
         self.token_lines: list[int] = []
 
     def feed(self, block: bytes) -> None:
@@ -83,6 +98,7 @@ class RecordScan:
         if not block:
             return
         self._note_tokens(block)
+        self.of_a_worker = self.of_a_worker or any(word in block for word in _OF_A_WORKER)
         self.lines += _lines_in(block)
         text = self._carry + block if self._carry else block
         keep_from = self._begin_of_last(text)
@@ -129,7 +145,10 @@ class RecordScan:
     def _scan(self, text: bytes) -> None:
         done = 0
         number, counted = self._carry_from, 0
-        telling, others = self._places(text)
+        loud = _Loud.of(text)
+        for begin, end in loud.last(text):
+            self.last_lines.add(self._carry_from + text.count(b"\n", 0, begin), text[begin:end])
+        telling, others = self._places(text, loud)
         for position in sorted(others.union(telling)):
             if position < done:
                 continue
@@ -140,9 +159,8 @@ class RecordScan:
             self._take(text[begin:end], number, time_before(text, begin) if self._timed else None, tells=tells)
             done = end
 
-    def _places(self, text: bytes) -> tuple[list[int], set[int]]:
+    def _places(self, text: bytes, loud: _Loud) -> tuple[list[int], set[int]]:
         """Where something telling is, and where else to look closer."""
-        loud = _Loud.of(text)
         if loud.is_all:
             found = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
         else:
@@ -150,8 +168,9 @@ class RecordScan:
             found |= {loud.origin(place) for place in self._words.places(loud.text)}
         telling = sorted(found)
         others: set[int] = set()
+        words = [word for word in self._loud if word in loud.text]
         for begin, end in itertools.pairwise([0, *telling, len(text)]):
-            others |= loud.ends_of(self._loud, begin, end)
+            others |= loud.ends_of(words, begin, end)
         return telling, others
 
     def _marked(self, text: bytes, place: int) -> bool:
@@ -160,19 +179,32 @@ class RecordScan:
         return any(mark in line for mark in self._marks)
 
     def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool) -> None:
-        if tells:
+        if tells and next(self._marking.places(region), None) is not None:
+            self._pass_on_last()
+            self._first_left, self._first_telling_left = _LOUD_KEPT, _TELLING_KEPT
+            self._pass_on(region, number, before)
+        elif tells and self._first_telling_left:
             self._pass_on_last()
             self._first_left = _LOUD_KEPT
+            self._first_telling_left -= 1
             self._pass_on(region, number, before)
-        elif self._first_left:
+        elif tells:
+            self._last_telling.append((region, number, before))
+            self._last_size += len(region)
+            while len(self._last_telling) > _TELLING_KEPT and self._last_size - len(self._last_telling[0][0]) >= KEPT:
+                self._last_size -= len(self._last_telling.popleft()[0])
+        elif self._first_left and not self._last_telling:
             self._first_left -= 1
             self._pass_on(region, number, before)
         else:
             self._last.append((region, number, before))
 
     def _pass_on_last(self) -> None:
-        while self._last:
-            self._pass_on(*self._last.popleft())
+        for region in sorted((*self._last, *self._last_telling), key=lambda region: region[1]):
+            self._pass_on(*region)
+        self._last.clear()
+        self._last_telling.clear()
+        self._last_size = 0
 
     def _pass_on(self, region: bytes, number: int, before: datetime | None) -> None:
         lines: list[Line] = []
@@ -237,6 +269,28 @@ class _Loud:
             return place
         nth = bisect.bisect_right(self.offsets, place) - 1
         return self.begins[nth] + place - self.offsets[nth]
+
+    def last(self, text: bytes) -> list[tuple[int, int]]:
+        """Where the last of these lines are in ``text``, those that stand together as one, with a few lines before them."""
+        if self.is_all:
+            begin = text.rfind(b"\n", 0, len(text) - KEPT) + 1 if len(text) > KEPT else 0
+            return [(begin, len(text))] if text else []
+        found: list[tuple[int, int]] = []
+        first = bisect.bisect_left(self.offsets, self.offsets[-1] - KEPT)
+        for nth in range(first, len(self.begins)):
+            begin = self.begins[nth]
+            end = begin + self.offsets[nth + 1] - self.offsets[nth]
+            floor = found[-1][1] if found else 0
+            if begin > floor:
+                for _ in range(_CONTEXT):
+                    begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
+                    if begin <= floor:
+                        break
+                else:
+                    found.append((begin, end))
+                    continue
+            found[-1:] = [(found[-1][0], end)] if found else [(begin, end)]
+        return found
 
     def ends_of(self, words: Sequence[bytes], begin: int, end: int) -> set[int]:
         """Where the first and the last of the words are between two places."""

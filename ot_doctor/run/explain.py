@@ -10,6 +10,8 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause, Check
 from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
 from ot_doctor.evidence import Request
+from ot_doctor.logs.faults import named as named_rules
+from ot_doctor.logs.faults.rule import Rule
 from ot_doctor.logs.signatures import Signature
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
@@ -64,7 +66,7 @@ class Topic:
     """Everything that is told under one name."""
 
     name: str
-    what: str  # "a check of the family token", "a cause", "a log signature"
+    what: str  # "a check of the family token", "a cause", "a log signature", "a rule"
     title: str  # empty for a signature
     explanation: str
     facts: tuple[Fact, ...]
@@ -72,7 +74,7 @@ class Topic:
 
 
 def explanation_of(name: str, catalogue: CheckCatalogue, signatures: Mapping[str, Signature] | None = None) -> str:
-    """The text for a check, a cause, a log signature, or all that share the name. Raises ``WrongUsage`` for any other name."""
+    """The text for a check, cause, log signature or rule, or all that share the name. Raises ``WrongUsage`` for others."""
     causes = {cause.value: cause for cause in Cause}
     signatures = signatures or {}
     checks = {found.check.name: found for found in OF_THE_RUN} | catalogue.checks
@@ -83,8 +85,10 @@ def explanation_of(name: str, catalogue: CheckCatalogue, signatures: Mapping[str
         topics.append(about_cause(causes[name], catalogue, signatures.values()))
     if name in signatures:
         topics.append(about_signature(signatures[name]))
+    if name in named_rules():
+        topics.append(about_rule(named_rules()[name]))
     if not topics:
-        raise WrongUsage(no_such(name, [*checks, *causes, *signatures], "check, cause or signature"))
+        raise WrongUsage(no_such(name, [*checks, *causes, *signatures, *named_rules()], "check, cause, signature or rule"))
     return "\n\n\n".join(map(_text, topics))
 
 
@@ -129,6 +133,16 @@ def about_signature(signature: Signature) -> Topic:
     )
     samples = (Samples("It matches, for instance", signature.matches), Samples("It does not match", signature.not_matches))
     return Topic(signature.name, "a log signature", "", textwrap.fill(signature.explain, _WIDTH), facts, samples)
+
+
+def about_rule(rule: Rule) -> Topic:
+    """What an error in a log means that no signature knows."""
+    facts = (
+        Fact("What it does", text="it judges an error in the log whose text no signature knows, by how the error is built"),
+        Fact("Cause", text=f"{rule.cause}, {'possible: other reasons are about as good' if rule.possible else 'likely'}"),
+        Fact("It comes from", text="ot-doctor"),
+    )
+    return Topic(rule.name, "a rule for errors in a log", rule.title, textwrap.fill(rule.why, _WIDTH), facts)
 
 
 def _text(topic: Topic) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import deque
@@ -16,10 +15,12 @@ from ot_doctor.evidence.env_file import ComposeConfig
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, AttemptBuilder
+from ot_doctor.logs.containers_apart import Apart, may_diarize, names_containers
 from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import SignatureCatalogue, catalogue
+from ot_doctor.logs.verdicts import ErrorReader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
@@ -29,11 +30,6 @@ _KEPT_OF_A_WINDOW = 200  # telling records of lines that are newer than the newe
 _HEAD = 50  # bytes of a line that hold the engine's stamp
 _TURN = 0.0005  # seconds
 _NO_COMPOSE = Unavailable("The Compose files were not looked at.")
-# What each Celery worker writes, and what OpenTranscribe's own does.
-_A_WORKER = re.compile(
-    rb": (?:DEBUG|INFO|WARNING|ERROR|CRITICAL)/(?:MainProcess|\w*PoolWorker)|\bcelery[@.]|Task [\w.]{1,200}\[[0-9a-f-]{8}"
-    rb"|\b(?i:pyannote|diari[sz]\w{1,10})|\bapp\.(?:tasks|transcription|services|core|utils)\b"
-)
 _SHARE = 0.85  # of the time that is left: the rest is for judging and showing
 
 
@@ -59,7 +55,7 @@ def gather(request: Request, workers: Workers | Unavailable, compose: ComposeCon
     with _short_turns():
         if request.logs:
             for index, name in enumerate(dict.fromkeys(request.logs)):
-                reads.append(_read_file(request, name, _until(request, len(request.logs) - index)))
+                reads += _read_file(request, name, _until(request, len(request.logs) - index))
         elif isinstance(workers, Workers):
             for index, worker in enumerate(workers.diarizers):
                 reads.append(_read_container(request, worker, _until(request, len(workers.diarizers) - index)))
@@ -113,23 +109,54 @@ def _bounded(record: Record) -> Record:
 # -- files ---------------------------------------------------------------------------------------
 
 
-def _read_file(request: Request, name: str, until: float) -> _Read:
+def _read_file(request: Request, name: str, until: float) -> list[_Read]:
+    """What the file gave; of several containers in it, one after the other."""
     shown = "standard input" if name == "-" else str(request.cwd / name)
     known = catalogue(request.signatures)
-    builder = AttemptBuilder(known, shown)
-    scan = _scan(known, builder.add)
+    parts: dict[str, _OneContainer] = {}
+    apart: Apart | None = None
     problem = ""
-    of_a_worker = False
     try:
-        for block in file_lines(name if name == "-" else str(request.cwd / name), until):
-            of_a_worker = of_a_worker or _A_WORKER.search(block) is not None
-            scan.feed(block)
+        for nth, block in enumerate(file_lines(name if name == "-" else str(request.cwd / name), until)):
+            if nth == 0 and names_containers(block):
+                apart = Apart()
+            for service, lines in apart.split(block) if apart else (("", block),):
+                if service not in parts:
+                    parts[service] = _OneContainer(known, shown, service, apart)
+                parts[service].scan.feed(lines)
     except LogProblem as error:
         problem = str(error)
-    scan.close()
-    read = _result(shown, scan.lines, scan.token_lines, builder, whole=not problem, problem=problem)
-    of_a_worker = of_a_worker or bool(read.attempts or read.stray or problem)
-    return replace(read, source=replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker))
+    parts = parts or {"": _OneContainer(known, shown, "", None)}
+    chosen = [part for service, part in parts.items() if may_diarize(service)] or list(parts.values())
+    return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
+
+
+class _OneContainer:
+    """The lines of one container in a file; all lines where it names none."""
+
+    def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None) -> None:
+        self._file, self._service, self._apart = file, service, apart
+        self._builder = AttemptBuilder(known, file)
+        self.scan = _scan(known, self._take)
+
+    def _number(self, nth: int) -> int:
+        return self._apart.number(self._service, nth) if self._apart else nth
+
+    def _take(self, record: Record) -> None:
+        first, last = record.lines
+        self._builder.add(replace(record, lines=(self._number(first), self._number(last))))
+
+    def read(self, problem: str, *, judged: bool, alone: bool) -> _Read:
+        """What it gave, with the errors that no signature knows where they are to be ``judged``."""
+        self.scan.close()
+        name = self._file if alone or not self._service else f"{self._service} in {self._file}"
+        lines = [(self._number(nth), raw) for nth, raw in self.scan.last_lines] if judged else []
+        tokens = [self._number(nth) for nth in self.scan.token_lines]
+        read = _result(name, self.scan.lines, tokens, self._builder, lines, whole=not problem, problem=problem)
+        of_a_worker = self.scan.of_a_worker or bool(read.attempts or read.stray)
+        attempts = tuple(replace(attempt, worker=name) for attempt in read.attempts)
+        source = replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker)
+        return replace(read, source=source, attempts=attempts)
 
 
 def _result(
@@ -137,6 +164,7 @@ def _result(
     lines: int,
     token_lines: list[int],
     builder: AttemptBuilder,
+    last_lines: Iterable[tuple[int, bytes]],
     *,
     whole: bool,
     problem: str = "",
@@ -152,7 +180,12 @@ def _result(
         release_signs=tuple(sorted(builder.release_signs)),
         device=builder.device,
     )
-    return _Read(source, tuple(attempt for attempt, _ in builder.attempts()), builder.stray())
+    reader = ErrorReader(last_lines, since)
+    attempts = tuple(reader.named(attempt) for attempt, _ in builder.attempts())
+    failed = [attempt.lines for attempt in attempts if attempt.outcome is Outcome.FAILED]
+    after = newest_success(attempts)
+    unknown = reader.outside([*failed, *builder.explained], after)
+    return _Read(replace(source, other_errors=reader.other_errors), attempts, settled(builder.stray(), unknown, after))
 
 
 # -- containers ----------------------------------------------------------------------------------
@@ -189,7 +222,7 @@ class _Backwards:
             if whole or _newest_is_whole(self._builder):
                 break
         result = _result(
-            self._worker.name, _lines_in(self._windows), self._token_lines(), self._builder,
+            self._worker.name, _lines_in(self._windows), self._token_lines(), self._builder, self._last_lines(),
             whole=whole, problem=self._problem(trouble, cut_short=cut_short), since=self._since,
         )  # fmt: skip
         return replace(result, source=replace(result.source, end_unread=cut_short))
@@ -232,6 +265,13 @@ class _Backwards:
     def _token_lines(self) -> list[int]:
         return [
             _lines_in(self._windows[:place]) + line for place, part in enumerate(self._windows) for line in part.scan.token_lines
+        ]
+
+    def _last_lines(self) -> list[tuple[int, bytes]]:
+        return [
+            (_lines_in(self._windows[:place]) + nth, raw)
+            for place, part in enumerate(self._windows)
+            for nth, raw in part.scan.last_lines
         ]
 
     def _problem(self, trouble: str, *, cut_short: bool) -> str:

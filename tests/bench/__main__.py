@@ -23,6 +23,10 @@ from pathlib import Path
 
 from ot_doctor.logs.signatures import catalogue
 from tests.corpus import rewrite
+from tests.corpus.test_public import verdict_is_wrong
+from tests.logs import mutations
+from tests.logs.speed import TRACEBACK
+from tests.logs.test_public_reports import REPORTS
 from tests.parts.engine import Engine, why_not
 from tests.parts.hub import Fault
 from tests.scenarios import logs
@@ -45,6 +49,8 @@ def main() -> None:
         "logs-file": _logs_file,
         "formats": _formats,
         "logs-stdin": _logs_stdin,
+        "tracebacks": _tracebacks,
+        "rewordings": _rewordings,
         "memory": _memory,
         "hub": _hub,
     }
@@ -215,6 +221,29 @@ def _logs_stdin() -> None:
         doctor = f"'{DOCTOR}' --logs - --timeout 120"
         _against_grep("--logs - < FILE of 300 MB", ["sh", "-c", f"{doctor} < '{path}'"], path, alternatives)
         _against_grep("cat FILE of 300 MB | --logs -", ["sh", "-c", f"cat '{path}' | {doctor}"], path, alternatives)
+
+
+def _tracebacks() -> None:
+    """How fast a log is read that holds nothing but errors."""
+    kinds = {"alone": "", "in records": "[2026-11-21 01:37:28,804: ERROR/MainProcess] request {0} went wrong\n"}
+    for kind, head in kinds.items():
+        with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
+            path = Path(folder) / "worker.log"
+            path.write_text("".join(head.format(number) + TRACEBACK.format(number) for number in range(20_000)))
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            _run([str(DOCTOR), "--logs", str(path), "--timeout", "300"])
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            _print(f"--logs FILE, tracebacks {kind}", f"{path.stat().st_size / used / 1e6:.0f} MB/s per core", "25")
+
+
+def _rewordings() -> None:
+    """How many of the public reports keep a right cause, in each rewording."""
+    with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
+        for mutation in mutations.KEEP:
+            wrong = [report.name for report in REPORTS if verdict_is_wrong(Path(folder), mutation(report.text), report)]
+            right = f"{len(REPORTS) - len(wrong)} of {len(REPORTS)}"
+            _print(f"public reports, {mutation.__name__}", right, f"all {' '.join(wrong)}".rstrip())
 
 
 def _against_grep(name: str, doctor: Sequence[str], path: Path, alternatives: str) -> None:

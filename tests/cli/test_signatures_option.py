@@ -53,6 +53,13 @@ def test_explain_shows_a_signature() -> None:
         assert part in done.stdout, part
 
 
+def test_explain_shows_a_rule() -> None:
+    done = ot_doctor("explain", "name-not-resolved")
+    assert done.returncode == 0 and not done.stderr
+    for part in ("a rule for errors in a log", "network-dns, likely", "The resolver's own error"):
+        assert part in done.stdout, part
+
+
 def test_explain_shows_a_cause_and_the_signature_of_its_name() -> None:
     shown = ot_doctor("explain", "disk-full").stdout
     assert "disk-full (a cause)" in shown and "disk-full (a log signature)" in shown

@@ -5,6 +5,7 @@ Each log is examined as ``ot-doctor --logs FILE`` does, with no installation, no
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from ot_doctor.report.model import Report
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import examine, prepare
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
+from tests.logs import mutations
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+PUBLIC = Path(__file__).parents[1] / "logs" / "public" / "index.json"
 NOTHING = "(none)"
 GUIDE = ("Cannot access gated repository", "Invalid HuggingFace token", "Model agreement not accepted")
 
@@ -36,6 +39,19 @@ The signatures were written with these logs at hand: the figure says that no kno
 nobody has seen yet.
 
 The setup guide's `grep` for its three error texts finds something in **{grep}** of the {failing} logs that hold a failure.
+
+## Logs that no signature was written for
+
+Where no signature knows a text, rules judge how the error is built: the class of the exception, the number of the operating
+system's error, the HTTP status and the host, the signal, the library. They were written beside {public} public bug reports of
+people who run such workers; `tests/logs/public` holds them, re-created from what the programs printed, with the causes that are
+right. Each is examined as `ot-doctor --logs FILE` does, and all of them get a right cause: as they are, behind 300 healthy lines
+of Celery, and as journald shows them. `make test` tries each with one more of {wordings} rewordings (other names, paths and
+times, wrapped at 80 columns, other prefixes, another container's lines in between, without its beginning), `make bench` with all:
+there one of them loses its cause where it is wrapped at 80 columns, and one where it is broken at words.
+None of them ends in silence: an error that neither a signature nor a rule explains is `unrecognised`, and shown.
+
+The rules were written with these reports at hand too. What they make of reports that were not at hand is not measured here.
 
 ## What was there, and what was said
 
@@ -90,6 +106,8 @@ def page(verdicts: list[Verdict]) -> str:
         undecided=sum(v.undecided for v in verdicts),
         grep=sum(any(text in case.text for text in GUIDE) for case in failing),
         failing=len(failing),
+        public=len(json.loads(PUBLIC.read_text(encoding="utf-8"))["cases"]),
+        wordings=len(mutations.KEEP),
         matrix=_matrix(verdicts),
         wrong=f"Wrong today:\n\n{listed}" if wrong else "",
     ).rstrip() + "\n"

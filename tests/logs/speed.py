@@ -8,7 +8,7 @@ import uuid
 
 from ot_doctor.logs.faults import unexplained
 
-_TRACEBACK = """Traceback (most recent call last):
+TRACEBACK = """Traceback (most recent call last):
   File "/usr/local/lib/python3.11/site-packages/urllib3/connection.py", line 196, in _new_conn
     sock = connection.create_connection(
   File "/usr/local/lib/python3.11/site-packages/urllib3/util/connection.py", line 58, in create_connection
@@ -57,7 +57,7 @@ def main() -> None:
     ordinary = "".join(f"{stamp}INFO/MainProcess] Task transcription.cpu[{_task(chance)}]: words aligned\n" for stamp in stamps)
     tracebacks = "".join(
         f"{stamp}ERROR/MainProcess] Task transcription.gpu_transcribe[{_task(chance)}] raised unexpected\n"
-        + _TRACEBACK.format(chance.getrandbits(46))
+        + TRACEBACK.format(chance.getrandbits(46))
         for stamp in stamps[:6_000]
     )
     unexplained(tracebacks[:10_000])  # the rules are read and compiled once, in about a tenth of a second

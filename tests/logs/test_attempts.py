@@ -298,7 +298,8 @@ def test_what_people_say_is_no_evidence(tmp_path: Path, spoken: str) -> None:
     [
         (["Loading PyAnnote segmentation model", "Loading PyAnnote diarization pipeline",
           "Speaker diarization completed successfully"], Outcome.SUCCEEDED, None),
-        (["Loading PyAnnote diarization pipeline", "ERROR: Cannot access gated repository"], Outcome.FAILED, "unrecognised"),
+        (["Loading PyAnnote diarization pipeline", "ERROR: Cannot access gated repository"], Outcome.FAILED,
+          "gated-not-accepted"),
         (["Invalid HuggingFace token"], Outcome.FAILED, "token-invalid"),
         (["Loading PyAnnote segmentation model", "Model agreement not accepted"], Outcome.FAILED, "gated-not-accepted"),
     ],

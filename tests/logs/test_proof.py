@@ -70,7 +70,7 @@ def test_words_are_no_evidence(tmp_path: Path, level: str, shape: str, text: str
     failed = only(read(tmp_path, LOADS, spoken_line, RAISED))
     assert (failed.outcome, failed.cause) == (Outcome.FAILED, "unrecognised")
     alone = read(tmp_path, spoken_line)
-    assert alone.attempts == () and alone.stray == ()
+    assert alone.attempts == () and {hit.cause for hit in alone.stray} <= {"unrecognised"}
 
 
 @pytest.mark.parametrize("text", NASTY)

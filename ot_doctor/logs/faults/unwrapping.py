@@ -28,6 +28,9 @@ _GUARD = re.compile(  # begins something of its own, so it goes on with nothing
     r"|During handling of the|\[?(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
     r"|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b|Caused by:|\{\")"
 )
+_WHOLE = re.compile(r"[\w.-]{1,80} (?:exited with code -?\d|exited: )|(?:Killed|Illegal instruction|Segmentation fault)\b")
+_QUIET = re.compile(r"\b(?:INFO|DEBUG)\b")
+_HEAD = 60  # characters in which a record tells its level
 _WORD = re.compile(r"[^\s-]*-?")  # what is not broken: a word, to its first hyphen
 _ENTRY = '{"log":'  # of the engine's json-file
 _LONGEST_PREFIX = 120
@@ -105,6 +108,8 @@ def _unwrapped(lines: list[str]) -> list[str]:
 def _goes_on(line: str, following: str, width: int) -> bool:
     """Whether the second may be the rest of the first: it, or its first word, had no room there."""
     if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
+        return False
+    if _WHOLE.match(following) or _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
         return False
     word = _WORD.match(following.lstrip())
     return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width
