@@ -91,10 +91,10 @@ def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
     return known.named
 
 
-def no_such(name: str, known: Iterable[str], what: str) -> str:
-    """The sentence for a name that nothing has, with what may have been meant."""
-    close = get_close_matches(name, list(known), n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "'ot-doctor list' shows what there is."
+def no_such(name: str, known: Iterable[str], what: str, lists: str = "'ot-doctor list' shows what there is.") -> str:
+    """The sentence for a name that nothing has, with what may have been meant, or where the names are listed."""
+    close = get_close_matches(name, list(dict.fromkeys(known)), n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else lists
     return f"There is no {what} '{name}'. {hint}"
 
 
