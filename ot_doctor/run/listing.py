@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -43,5 +45,6 @@ def _origin(owner: str) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
     before = sum(max(len(cell) for cell in column) + 2 for column in list(zip(heads, *rows, strict=True))[:-1])
     last = max(width - before, _NARROWEST)
-    widths = [None] * (len(heads) - 1) + [last]
-    return tabulate(rows, headers=heads, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
+    # A long path is not broken, so that it can be copied.
+    fill = functools.partial(textwrap.fill, width=last, break_long_words=False, break_on_hyphens=False)
+    return tabulate([(*row[:-1], fill(row[-1])) for row in rows], headers=heads, tablefmt="simple", disable_numparse=True)

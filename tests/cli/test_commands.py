@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -9,8 +10,10 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -405,9 +408,10 @@ def test_colour(installed: Doctor) -> None:
     assert ESCAPE not in installed(OT_DOCTOR_COLOR="auto").stdout
 
 
-def on_a_terminal(doctor: Doctor, *arguments: str, **environ: str) -> str:
-    """Everything that a run shows on a terminal."""
+def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: str) -> str:
+    """Everything that a run shows on a terminal; one of 0 columns does not tell its width."""
     outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, "TERM": "xterm", **environ},
         stdin=subprocess.DEVNULL, stdout=inner, stderr=inner,
@@ -482,7 +486,14 @@ def test_an_engine_that_hangs_ends_with_the_timeout_and_is_named(engine_that_han
 def test_progress_names_what_is_waited_for_on_a_terminal_alone(engine_that_hangs: Doctor) -> None:
     shown = on_a_terminal(engine_that_hangs, "--timeout", "2")
     assert shown.index("Waiting for the Docker engine") < shown.rindex("\r\x1b[K") < shown.index("ot-doctor 0")
+    assert re.search(r"Waiting for the Docker engine[\w ]*: [12] s of 2 s \(Ctrl-C stops\)", shown)
     assert engine_that_hangs("--timeout", "1").stderr == ""
+
+
+def test_progress_is_cut_at_the_width_of_the_terminal(engine_that_hangs: Doctor) -> None:
+    shown = on_a_terminal(engine_that_hangs, "--timeout", "2", columns=30)
+    lines = [line for line in re.findall(r"\r\x1b\[K([^\r\x1b]*)", shown.partition("ot-doctor 0")[0]) if line]
+    assert lines and all(len(line) == 29 and line.endswith("…") for line in lines)
 
 
 def test_python_m(doctor: Doctor) -> None:
