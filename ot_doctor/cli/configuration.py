@@ -51,7 +51,7 @@ class Config:
 
         both = [*checks, *(family.value for family in Family)]
         named = [(f"{self.file}: {key}", name, both) for key in ("select", "ignore") for name in self.defaults.get(key, ())]
-        named += [(s.where, s.check, list(checks)) for s in self.suppressions]
+        named += [(s.where, s.check, list(checks)) for s in self.suppressions if s.check]
         for where, name, known in named:
             if name not in known:
                 what = "check or family" if known is both else "check"

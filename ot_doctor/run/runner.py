@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from ot_doctor.check import Check, Finding, Status, Step, skipped, unknown
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import NoResources, TookTooLong, within
-from ot_doctor.core.debug_log import note, said
+from ot_doctor.core.debug_log import note, place_of, said, where_to_report
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
 from ot_doctor.run.bounds import bounded
@@ -127,7 +128,17 @@ def _run_one(check: Check, store: Store, over: float) -> list[Finding]:
         note(f"the check {check.name}", error)
         if limit := limit_reached(error):
             return [unknown(limit)]
-        return [unknown(f"the check {check.name} itself failed: {said(error)}", remedy=[Step("Tell the author of the check.")])]
+        return [_broken(check, error)]
+
+
+def _broken(check: Check, error: Exception) -> Finding:
+    """Whoever wrote the check is told where it failed; a built-in one is a bug to report."""
+    code = getattr(inspect.unwrap(check.function), "__code__", None)
+    place = place_of(error, code.co_filename) if code else ""
+    more = "Run it with -vv to see the traceback."
+    if not _is_foreign(check):
+        more = f"This is a bug of ot-doctor. Report it {where_to_report()}, with the traceback that -vv shows."
+    return unknown(f"the check {check.name} itself failed: {said(error)}{place}", remedy=[Step(more)])
 
 
 def _findings(check: Check, store: Store, over: float) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ from ot_doctor.evidence import Request, Unavailable, Workers
 from ot_doctor.remedy_commands import problems_of_command, risk_of_command
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.explain import explanation_of
-from tests.checks.evidence import TOKEN, workers
+from tests.checks.evidence import TOKEN, worker, workers
 
 CATALOGUE = discover()
 CHECKS = [pytest.param(found.check, id=name) for name, found in CATALOGUE.checks.items()]
@@ -232,3 +233,14 @@ def test_a_command_that_is_as_it_should_be(command: str, risk: Risk) -> None:
 )
 def test_a_command_that_is_not(command: str, said: str) -> None:
     assert said in " ".join(problems_of_command(command))
+
+
+def test_the_first_example_of_the_manual_is_a_good_check() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "examples" / "checks"
+    (found,) = [f for f in discover([folder]).checks.values() if f.owner.startswith(str(folder))]
+    assert_conforms(found.check)
+    for limit, status in ((0, Status.WARN), (2**30, Status.PASS)):
+        findings = found.check(workers(worker(memory_limit=limit)))
+        assert_findings_conform(found.check, findings)
+        assert [finding.status for finding in findings] == [status]
+    assert [finding.status for finding in found.check(replace(workers(), containers=()))] == [Status.SKIP]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manual import commands, examples, signatures, topics
+from manual import commands, evidence, examples, signatures, topics
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import Catalogue, discover
 
@@ -17,6 +17,7 @@ def write(folder: Path) -> None:
         **topics.pages(built_in, known),
         **signatures.pages(known, topics.links(built_in)),
         **commands.pages(),
+        **evidence.pages(),
         **examples.files(),
     }
     for name, text in pages.items():
