@@ -224,6 +224,7 @@ def test_a_call_that_is_shown_can_be_made(page: str, call: str) -> None:
 NAMES = {
     *discover().checks, *(found.check.family.value for found in discover().checks.values()), *(cause.value for cause in Cause),
     "image-pinned", "hub-mirror",  # of the package in tests/plugin
+    "worker-memory-limit",  # of docs/examples/checks
     "site-proxy-says-no",  # of docs/examples/signatures.toml
     "NAME",
 }  # fmt: skip

@@ -27,7 +27,7 @@ def _holds(begin: str, end: str, wanted: str) -> None:
     if os.environ.get("OT_DOCTOR_UPDATE_GOLDEN") == "1" and present != wanted:
         README.write_text(before + begin + wanted + end + after)
         present = wanted
-    assert present == wanted
+    assert present == wanted, "OT_DOCTOR_UPDATE_GOLDEN=1 python -m pytest tests/test_readme.py writes it anew"
 
 
 def test_table_of_checks():
@@ -35,8 +35,15 @@ def test_table_of_checks():
     for found in discover().checks.values():
         if found.owner.startswith("ot-doctor "):
             families.setdefault(found.check.family.value, []).append(f"`{found.check.name}`")
-    rows = "".join(f"| {family} | {', '.join(names)} |\n" for family, names in families.items())
-    _holds("<!-- checks -->\n| family | checks |\n|---|---|\n", "\n<!-- end -->", rows)
+    questions = dict(re.findall(r"^\| ([a-z]+) \| ([^|]+\?) \|", README.read_text(), re.MULTILINE))
+    assert list(questions) == list(families), "each family has a question, in their order"
+    rows = "".join(f"| {family} | {questions[family]} | {', '.join(names)} |\n" for family, names in families.items())
+    _holds("| family | the question | checks |\n|---|---|---|\n", "\n<!-- end -->", rows)
+
+
+def test_exit_codes():
+    codes = re.findall(r"^\| (\d) \|", README.read_text().partition("## Exit codes")[2], re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "4"]
 
 
 @pytest.mark.engine
