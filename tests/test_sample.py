@@ -22,8 +22,9 @@ def make_run(tmp_path: Path):
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "LANG": "C.UTF-8"}
         environ["DOCKER_HOST"] = f"unix://{tmp_path}/none.sock"
         done = subprocess.run(
-            ["sh", str(RUN), str(SCRIPT), directory, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=120
-        )
+            ["sh", str(RUN), str(SCRIPT), directory, *arguments], cwd=cwd, env=environ, capture_output=True, text=True,
+            timeout=120,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines(), done.stderr
 
@@ -50,6 +51,6 @@ def test_an_installation_is_examined_itself(make_run, tmp_path: Path):
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / ".env").write_text("MIN_SPEAKERS=1\n")
-    (folder / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n")
+    (folder / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: opentranscribe-backend:v0.4.1\n")
     for lines, _ in (make_run("--offline", directory=str(folder)), make_run("--offline", cwd=folder)):
         assert lines[-1].startswith("ot-doctor's exit code: ") and not any("sample" in line for line in lines)
