@@ -35,7 +35,7 @@ def test_table_of_checks():
     for found in discover().checks.values():
         if found.owner.startswith("ot-doctor "):
             families.setdefault(found.check.family.value, []).append(f"`{found.check.name}`")
-    questions = dict(re.findall(r"^\| ([a-z]+) \| ([^|]+\?) \|", README.read_text(), re.MULTILINE))
+    questions = dict(re.findall(r"^\| ([a-z]+) \| ([^|]+\?) \| `", README.read_text(), re.MULTILINE))
     assert list(questions) == list(families), "each family has a question, in their order"
     rows = "".join(f"| {family} | {questions[family]} | {', '.join(names)} |\n" for family, names in families.items())
     _holds("| family | the question | checks |\n|---|---|---|\n", "\n<!-- end -->", rows)

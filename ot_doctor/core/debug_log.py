@@ -45,14 +45,6 @@ def said(error: BaseException) -> str:
     return redact(printable(text))[:_LONGEST]
 
 
-def place_of(error: BaseException, file: str) -> str:
-    """Where ``file`` was left for the last time before the error was raised, as " at FILE:LINE"; empty where it never was."""
-    from ot_doctor.redaction.secret import printable, redact
-
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
-    return redact(printable(f" at {file}:{lines[-1]}")) if lines else ""
-
-
 def where_to_report() -> str:
     """Where a bug is reported, as the end of a sentence: "at https://…", or "to whoever …" where no address is known."""
     from importlib import metadata
