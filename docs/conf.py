@@ -16,7 +16,10 @@ version = release = __version__
 
 extensions = ["myst_parser", "manual"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["man", "sample", "ci", "reference/examples", "reference/evidence.md", "examples", "_static", "_ext"]
+exclude_patterns = [
+    "man", "sample", "ci", "examples", "_static", "_ext", "reference/examples", "reference/evidence.md",
+    "reference/signature-keys.md",
+]  # fmt: skip
 nitpicky = True
 smartquotes = False  # "--no-docker" is an option, not a dash
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,12 +16,13 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 
+from ot_doctor import evidence
 from ot_doctor.check import Cause
 from ot_doctor.cli.configuration import load
 from ot_doctor.cli.main import cli
 from ot_doctor.evidence import Request
+from ot_doctor.logs.signatures import Signature, read, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
-from ot_doctor.logs.signatures import read, verify
 from ot_doctor.report.formats import FORMATS
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.explain import OF_THE_RUN
@@ -130,6 +131,20 @@ def test_every_check_cause_and_signature_has_its_page(pages: dict[Path, Page], s
         assert signature.name in page.anchors and signature.source in page.text
 
 
+@needs_sphinx
+def test_every_field_of_evidence_and_every_key_of_a_signature_is_told_of(pages: dict[Path, Page], site: Path) -> None:
+    types = pages[site / "reference" / "evidence-types.html"]
+    kinds = [getattr(evidence, name) for name in evidence.__all__]
+    for kind in kinds:
+        names = [f.name for f in fields(kind)] if is_dataclass(kind) else []
+        if isinstance(kind, type):
+            assert kind.__name__.lower() in types.anchors, kind
+            assert [name for name in names if not re.search(rf"\b{name}\b", types.text) and not name.startswith("_")] == []
+    extend = pages[site / "extend.html"].text
+    keys = {f.name for f in fields(Signature)} - {"origin"}
+    assert [key for key in keys if not re.search(rf"^{key}$", extend, re.MULTILINE)] == []
+
+
 def commands(group: click.Group = cli, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command that is not hidden, by the words that call it."""
     for name, command in group.commands.items():
@@ -216,6 +231,7 @@ def test_a_call_that_is_shown_can_be_made(page: str, call: str) -> None:
 NAMES = {
     *discover().checks, *(found.check.family.value for found in discover().checks.values()), *(cause.value for cause in Cause),
     "image-pinned", "hub-mirror",  # of the package in tests/plugin
+    "worker-memory-limit",  # of docs/examples/checks
     "site-proxy-says-no",  # of docs/examples/signatures.toml
     "NAME",
 }  # fmt: skip

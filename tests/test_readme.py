@@ -38,8 +38,15 @@ def test_table_of_checks() -> None:
     for found in discover().checks.values():
         if found.owner.startswith("ot-doctor "):
             families.setdefault(found.check.family.value, []).append(f"`{found.check.name}`")
-    rows = "".join(f"| {family} | {', '.join(names)} |\n" for family, names in families.items())
-    _holds("<!-- checks -->\n| family | checks |\n|---|---|\n", "\n<!-- end -->", rows)
+    questions = dict(re.findall(r"^\| ([a-z]+) \| ([^|]+\?) \| `", README.read_text(), re.MULTILINE))
+    assert list(questions) == list(families), "each family has a question, in their order"
+    rows = "".join(f"| {family} | {questions[family]} | {', '.join(names)} |\n" for family, names in families.items())
+    _holds("| family | the question | checks |\n|---|---|---|\n", "\n<!-- end -->", rows)
+
+
+def test_exit_codes() -> None:
+    codes = re.findall(r"^\| (\d) \|", README.read_text().partition("## Exit codes")[2], re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "4"]
 
 
 @pytest.mark.engine

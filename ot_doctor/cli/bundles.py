@@ -57,7 +57,7 @@ def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path
     return path
 
 
-@click.command(cls=ConfiguredCommand, options_of="run", context_settings=SETTINGS)
+@click.command(cls=ConfiguredCommand, options_of="run", context_settings=SETTINGS, short_help="Write a redacted bundle.")
 @look_options
 @check_options
 @redact_level
@@ -133,7 +133,7 @@ def _agreed() -> bool:
     return agreed
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS, short_help="Examine a bundle.")
 @click.argument("file", type=_ANY_FILE)
 @check_options
 @report_options
@@ -176,12 +176,13 @@ def _report_on(recording: Recording, plan: Plan, interim: Callable[[Report], Non
     return of_then(examine(plan, checks, store, notices, interim=lambda found: interim(of_then(found))))
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS, short_help="Compare two bundles or reports.")
 @click.argument("a", metavar="A", type=_ANY_FILE)
 @click.argument("b", metavar="B", type=_ANY_FILE)
 @click.option(  # the variable names the format of a report, and a comparison has others
-    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, allow_from_autoenv=False
-)
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, allow_from_autoenv=False,
+    help="What standard output shows.",
+)  # fmt: skip
 @ascii_only
 @click.pass_context
 def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None:

@@ -53,6 +53,20 @@ if TYPE_CHECKING:
     from ot_doctor.run.plan import Plan
 
 
+_EXAMPLES = (
+    ("ot-doctor", "Examine the installation here, or the running one."),
+    ("ot-doctor --dir /srv/ot -q", "That folder, and only its problems."),
+    ("ot-doctor --logs worker.log", "A log that somebody sent you."),
+    ("ot-doctor explain model-access", "What a check, a cause or a log line means."),
+    ("ot-doctor collect", "One file for support, without secrets."),
+)
+_EXAMPLES_OF_RUN = (
+    ("ot-doctor --offline --no-docker", "Look at the files alone."),
+    ("ot-doctor --select cache -v", "One family, with all that was seen."),
+    ("ot-doctor --format markdown", "To paste into a ticket."),
+    ("ot-doctor -q --output report.html", "A file beside the short report."),
+    ("ot-doctor --wait 5m --require access", "In CI, after 'docker compose up -d'."),
+)
 _BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
 _NO_ROOM = b"ot-doctor: There is too little memory, or too few files may be open. Raise the limits (ulimit -v, ulimit -n).\n"
 
@@ -83,7 +97,10 @@ class RunByDefault(Group):
         return list({item.value: item for item in found}.values())
 
 
-@click.group(cls=RunByDefault, context_settings=SETTINGS)
+@click.group(
+    cls=RunByDefault, context_settings=SETTINGS, examples=_EXAMPLES,
+    epilog="'ot-doctor run --help' shows all options, 'ot-doctor list' all checks.",
+)  # fmt: skip
 @click.version_option(__version__, prog_name="ot-doctor", allow_from_autoenv=False)
 def cli() -> None:
     """Find out why OpenTranscribe's speaker diarization does not work.
@@ -93,7 +110,11 @@ def cli() -> None:
     """
 
 
-@cli.command(cls=ConfiguredCommand, context_settings=SETTINGS)
+@cli.command(
+    cls=ConfiguredCommand, context_settings=SETTINGS, examples=_EXAMPLES_OF_RUN,
+    short_help="Examine the installation (default).",
+    epilog="'ot-doctor explain NAME' explains a check, a cause or a log line.",
+)  # fmt: skip
 @look_options
 @check_options
 @report_options
@@ -143,44 +164,54 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
     return report
 
 
-@cli.command("list", cls=Command, context_settings=SETTINGS)
+@cli.command("list", cls=Command, context_settings=SETTINGS, short_help="List checks, causes or log signatures.")
+@click.option("--causes", is_flag=True, help="List the causes, in the order in which they must be fixed.")
+@click.option(  # the variable names files, for the other commands
+    "--signatures", is_flag=True, allow_from_autoenv=False, help="List the log signatures, each with its cause."
+)
 @checks_dir
 @ascii_only
-def list_(checks_dir: tuple[Path, ...], ascii: bool) -> None:
-    """Show every check: name, family, title, where it comes from."""
-    from tabulate import tabulate
-
+def list_(causes: bool, signatures: bool, checks_dir: tuple[Path, ...], ascii: bool) -> None:
+    """List every check with its family and the state that it wants; or the causes, or the log signatures."""
+    from ot_doctor.run import listing
     from ot_doctor.run.plan import WrongUsage
-    from ot_doctor.run.session import catalogue_of
+    from ot_doctor.run.session import catalogue_of, signatures_of
 
+    if causes and signatures:
+        raise click.UsageError("--causes and --signatures are two lists: give one of them.")
+    if causes:
+        _show(listing.of_causes(_width()), ascii)
+        return
+    if signatures:
+        _show(listing.of_signatures(signatures_of(()).values(), _width()), ascii)
+        return
     try:
         catalogue = catalogue_of(checks_dir)
     except WrongUsage as error:
         raise click.UsageError(str(error)) from None
-    rows = [(f.check.name, f.check.family.value, f.check.title, f.owner) for f in catalogue.checks.values()]
-    _show(tabulate(rows, headers=("check", "family", "what should be so", "from"), tablefmt="simple"), ascii)
+    _show(listing.of_checks(catalogue, _width()), ascii)
     for broken in catalogue.broken:
         complain(f"the plug-in {broken.owner} could not be loaded: {broken.reason}")
 
 
-@cli.command(cls=Command, context_settings=SETTINGS)
+@cli.command(cls=Command, context_settings=SETTINGS, short_help="Explain a check, a cause or a log signature.")
 @click.argument("name", shell_complete=explainable)
 @checks_dir
 @signatures
 @ascii_only
 def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...], ascii: bool) -> None:
-    """Tell what a check, a cause, a log signature or a rule means, why it matters, how it is found out, and how to fix it."""
+    """Explain a check, a cause, a log signature or a rule: what it means, why it matters, how it is found, and how to fix it."""
     from ot_doctor.run.explain import explanation_of
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import catalogue_of, signatures_of
 
     try:
-        _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures))), ascii)
+        _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures)), _width()), ascii)
     except WrongUsage as error:
         raise click.UsageError(str(error)) from None
 
 
-@cli.command(cls=Command, context_settings=SETTINGS)
+@cli.command(cls=Command, context_settings=SETTINGS, short_help="Print the shell completion.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print what makes a shell complete commands, options and names.
@@ -195,6 +226,13 @@ def completion(shell: str) -> None:
 
 for command in (collect, diagnose, diff):
     cli.add_command(command)
+
+
+def _width() -> int:
+    """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
+    from shutil import get_terminal_size
+
+    return max(40, min(get_terminal_size((80, 24)).columns, 100))
 
 
 def _show(text: str, ascii: bool) -> None:

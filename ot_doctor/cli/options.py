@@ -26,6 +26,8 @@ _FAIL_ON, _FAIL_ON_WEIGHT = "ot_doctor.fail_on", "ot_doctor.fail_on.weight"
 _WEIGHTS: dict[ParameterSource | None, int] = {
     ParameterSource.COMMANDLINE: 3, ParameterSource.ENVIRONMENT: 2, ParameterSource.DEFAULT_MAP: 1,
 }  # fmt: skip
+
+
 class _Paths(click.Path):
     """A path; several of them in a variable are separated as in ``PATH``, and blanks are a part of each."""
 
@@ -122,7 +124,7 @@ config_file = click.option(
 )  # fmt: skip
 wait = click.option(
     "--wait", type=Duration(), default="0", metavar="DURATION",
-    help="Run again until it passes or this time is over: 5m, 90s, 1h.",
+    help="Try again until it passes or this time is over: 5m, 90s, 1h.",
 )  # fmt: skip
 redact_level = click.option(
     "--redact", type=click.Choice(["default", "strict"]), default="default", show_default=True,
@@ -137,12 +139,12 @@ _LOOK = (
         help="A log instead of Docker's; '-' is standard input. Repeatable.",
     ),
     click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
-    click.option("--offline", is_flag=True, help="Ask nothing of the Hugging Face Hub."),
-    click.option("--no-docker", is_flag=True, help="Ask nothing of Docker."),
+    click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub."),
+    click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
     click.option(
         "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
-        help="For all of it.",
+        help="Time limit for the whole run.",
     ),
     signatures,
 )  # fmt: skip
@@ -166,7 +168,8 @@ _REPORT = (
     redact_level,
     click.option("-v", "--verbose", count=True, help="Show evidence for passes too; -vv also what went wrong in the doctor."),
     click.option("-q", "--quiet", is_flag=True, help="Show only what is not a pass."),
-    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+                 help="Whether to use colours; auto: on a terminal."),
     ascii_only,
 )  # fmt: skip
 

@@ -220,9 +220,22 @@ class Progress:
         while not self._over.wait(0.4):
             labels = self._store.waiting_for()
             if labels:
-                sys.stderr.write(f"\r\x1b[KWaiting for {' and '.join(labels[:2])} …")
-                sys.stderr.flush()
+                request = self._store.request
+                gone = f"{request.timeout - request.remaining():.0f} s of {request.timeout:.0f} s"
+                self._show(f"Waiting for {' and '.join(labels[:2])}: {gone} (Ctrl-C stops)")
                 shown = True
         if shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+    @staticmethod
+    def _show(text: str) -> None:
+        """In one line of the terminal: of a longer one only a part could be taken away again."""
+        from ot_doctor.report.plain import shortened
+
+        try:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            columns = 80
+        sys.stderr.write(f"\r\x1b[K{shortened(text, columns - 1)}")
+        sys.stderr.flush()

@@ -55,14 +55,15 @@ def checks_and_families(ctx: click.Context, param: click.Parameter, incomplete: 
 
 
 def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For ``explain``: checks, causes, log signatures, rules for errors in a log."""
-    from ot_doctor.check import Cause
+    """For ``explain``: checks, families, causes, log signatures, rules for errors in a log."""
+    from ot_doctor.check import Cause, Family
     from ot_doctor.diagnosis.causes import title
     from ot_doctor.logs.faults import named
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import signatures_of
 
-    names = {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}
+    names = {family.value: "a family of checks" for family in Family}
+    names |= {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}
     names |= {rule.name: rule.title for rule in named().values() if rule.name not in names}
     with contextlib.suppress(WrongUsage):
         names |= {name: "a log signature" for name in signatures_of(ctx.params.get("signatures") or ()) if name not in names}

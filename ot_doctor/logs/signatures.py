@@ -40,7 +40,8 @@ adds a user's own, which come first, and replace a built-in one of the same name
 ``remedy``       what to do about it, where that is more special than what helps against the cause; one sentence.
 ``source``       where it is known from: a public thread, a library's version.
 ``lines``        the release lines and library versions that it belongs to; empty: all.
-``matches``      texts that it must find, ``not_matches`` texts close by that it must not: both are run, a user's when it is read.
+``matches``      texts that it must find; all are tried, a user's when the file is read.
+``not_matches``  texts close by that it must not find; they are tried, too.
 ``also``         signatures that its samples may match beside it.
 ``marks``        what it says of an attempt: ``start``, ``success``, ``failure``, ``disabled``, ``restart`` (of the worker),
                  ``retry``, ``stood-down`` (it is put off), ``fallback`` (PyAnnote stands in for the native engine),

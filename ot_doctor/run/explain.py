@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Check
+from ot_doctor.check import Cause, Check, Family, Step
 from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
+from ot_doctor.diagnosis.fix_steps import STEPS
 from ot_doctor.evidence import Request
 from ot_doctor.logs.faults import named as named_rules
 from ot_doctor.logs.faults.rule import Rule
@@ -32,11 +34,12 @@ _MARKS = {
     "restart": "the worker was started",
     "retry": "something is tried again",
 }
-_WIDTH = 100
+HOW_TO_FIX = "How to fix it, in the OpenTranscribe folder (a report prints these steps with your own paths and names):"
+_LISTS = "'ot-doctor list' shows the checks; list --causes and list --signatures show the others."
 
 # These judge the run and not the installation, and are in a report where they have something to say.
 OF_THE_RUN = tuple(
-    FoundCheck(replace(check, explanation=textwrap.fill(check.explanation, _WIDTH)), f"ot-doctor {__version__}")
+    FoundCheck(check, f"ot-doctor {__version__}")
     for check in (requirements.CHECK, suppressions.CHECK)
 )
 
@@ -71,16 +74,25 @@ class Topic:
     explanation: str
     facts: tuple[Fact, ...]
     samples: tuple[Samples, ...] = ()
+    steps: tuple[Step, ...] = ()  # how a cause is fixed
 
 
-def explanation_of(name: str, catalogue: CheckCatalogue, signatures: Mapping[str, Signature] | None = None) -> str:
-    """The text for a check, cause, log signature or rule, or all that share the name. Raises ``WrongUsage`` for others."""
+def explanation_of(
+    name: str, catalogue: CheckCatalogue, signatures: Mapping[str, Signature] | None = None, width: int = 80
+) -> str:
+    """The text for a check, family, cause, log signature or rule, or all that share the name, in lines of ``width`` columns.
+
+    Raises ``WrongUsage`` for any other name.
+    """
     causes = {cause.value: cause for cause in Cause}
+    families = {family.value: family for family in Family}
     signatures = signatures or {}
     checks = {found.check.name: found for found in OF_THE_RUN} | catalogue.checks
     topics = []
     if name in checks:
         topics.append(about_check(checks[name]))
+    if name in families:
+        topics.append(about_family(families[name], catalogue))
     if name in causes:
         topics.append(about_cause(causes[name], catalogue, signatures.values()))
     if name in signatures:
@@ -88,8 +100,16 @@ def explanation_of(name: str, catalogue: CheckCatalogue, signatures: Mapping[str
     if name in named_rules():
         topics.append(about_rule(named_rules()[name]))
     if not topics:
-        raise WrongUsage(no_such(name, [*checks, *causes, *signatures, *named_rules()], "check, cause, signature or rule"))
-    return "\n\n\n".join(map(_text, topics))
+        known = [*families, *checks, *causes, *signatures, *named_rules()]
+        raise WrongUsage(no_such(name, known, "check, family, cause, signature or rule", lists=_LISTS))
+    return "\n\n\n".join(_text(topic, width) for topic in topics)
+
+
+def about_family(family: Family, catalogue: CheckCatalogue) -> Topic:
+    """The checks that ``--select`` takes with the family's name."""
+    names = tuple(found.check.name for found in catalogue.checks.values() if found.check.family is family)
+    explanation = f"'ot-doctor --select {family.value}' runs these checks, '--ignore {family.value}' leaves them out."
+    return Topic(family.value, "a family of checks", "", explanation, (Fact("Checks", names, "none that is installed"),))
 
 
 def about_check(found: FoundCheck) -> Topic:
@@ -111,11 +131,11 @@ def about_cause(cause: Cause, catalogue: CheckCatalogue, signatures: Iterable[Si
     origins = () if cause is Cause.UNRECOGNISED else [other for other in Cause if cause in EXPLAINS.get(other, ())]
     facts = (
         Fact("Reported by", checks, "" if checks else "no check that is installed"),
-        Fact("It brings about", _values(other for other in Cause if other in effects)),
+        Fact("It causes", _values(other for other in Cause if other in effects)),
         Fact("It may come from", _values(origins)),
         Fact("Log signatures", tuple(signature.name for signature in signatures if signature.cause == cause.value)),
     )
-    return Topic(cause.value, "a cause", title(cause), explanation(cause), facts)
+    return Topic(cause.value, "a cause", title(cause), explanation(cause), facts, steps=STEPS[cause])
 
 
 def about_signature(signature: Signature) -> Topic:
@@ -132,7 +152,7 @@ def about_signature(signature: Signature) -> Topic:
         Fact("It comes from", text=signature.origin or "ot-doctor"),
     )
     samples = (Samples("It matches, for instance", signature.matches), Samples("It does not match", signature.not_matches))
-    return Topic(signature.name, "a log signature", "", textwrap.fill(signature.explain, _WIDTH), facts, samples)
+    return Topic(signature.name, "a log signature", "", signature.explain, facts, samples)
 
 
 def about_rule(rule: Rule) -> Topic:
@@ -142,25 +162,41 @@ def about_rule(rule: Rule) -> Topic:
         Fact("Cause", text=f"{rule.cause}, {'possible: other reasons are about as good' if rule.possible else 'likely'}"),
         Fact("It comes from", text="ot-doctor"),
     )
-    return Topic(rule.name, "a rule for errors in a log", rule.title, textwrap.fill(rule.why, _WIDTH), facts)
+    return Topic(rule.name, "a rule for errors in a log", rule.title, rule.why, facts)
 
 
-def _text(topic: Topic) -> str:
+def _text(topic: Topic, width: int) -> str:
     head = f"{topic.name} ({topic.what})" + (f": {topic.title}" if topic.title else "")
-    facts = "\n".join(_line(fact) for fact in topic.facts if fact)
-    return "\n\n".join([head, topic.explanation, facts, *(_shown(samples) for samples in topic.samples if samples.texts)])
+    told = (f"{fact.label}: {', '.join(fact.names) or fact.text}" for fact in topic.facts if fact)
+    facts = "\n".join(_wrapped(line, width, "  ") for line in told)
+    samples = (_shown(samples, width) for samples in topic.samples if samples.texts)
+    parts = [_wrapped(head, width), *_paragraphs(topic.explanation, width), _fix(topic.steps, width), facts, *samples]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _line(fact: Fact) -> str:
-    if not fact.names:
-        return f"{fact.label}: {fact.text}"
-    return textwrap.fill(
-        f"{fact.label}: {', '.join(fact.names)}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
-    )
+def _paragraphs(text: str, width: int) -> Iterator[str]:
+    """Prose in new lines; what is indented (a list, an example) stays as its author wrote it."""
+    for paragraph in re.split(r"\n[ \t]*\n", text.strip("\n")):
+        indented = any(line.startswith((" ", "\t", "- ", "* ")) for line in paragraph.splitlines())
+        yield paragraph if indented else _wrapped(" ".join(paragraph.split()), width)
 
 
-def _shown(samples: Samples) -> str:
-    return f"{samples.label}:\n" + "\n    --\n".join(textwrap.indent(text.strip("\n"), "    ") for text in samples.texts)
+def _fix(steps: tuple[Step, ...], width: int) -> str:
+    """The steps, with their commands and links on lines of their own, which are not broken."""
+    lines = []
+    for number, step in enumerate(steps, 1):
+        lines.append(_wrapped(f"  {number}. {step.text}", width, "     "))
+        lines += [f"     {more}" for more in (step.command, step.url) if more]
+    return "\n".join([_wrapped(HOW_TO_FIX, width), *lines]) if lines else ""
+
+
+def _shown(samples: Samples, width: int) -> str:
+    texts = ("\n".join(_wrapped(f"    {line}", width, "        ") for line in t.strip("\n").splitlines()) for t in samples.texts)
+    return f"{samples.label}:\n" + "\n    --\n".join(texts)
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def _values(causes: Iterable[Cause]) -> tuple[str, ...]:

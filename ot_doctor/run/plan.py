@@ -46,10 +46,10 @@ def whose(environ: Mapping[str, str]) -> tuple[str, str]:
     return environ.get("HOME") or home, user or environ.get("USER", "")
 
 
-def no_such(name: str, known: Iterable[str], what: str) -> str:
-    """The sentence for a name that nothing has, with what may have been meant."""
-    close = get_close_matches(name, list(known), n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "'ot-doctor list' shows what there is."
+def no_such(name: str, known: Iterable[str], what: str, lists: str = "'ot-doctor list' shows what there is.") -> str:
+    """The sentence for a name that nothing has, with what may have been meant, or where the names are listed."""
+    close = get_close_matches(name, list(dict.fromkeys(known)), n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else lists
     return f"There is no {what} '{name}'. {hint}"
 
 
@@ -72,7 +72,7 @@ def wrong_name(plan: Plan, checks: Collection[str]) -> str | None:
     """A sentence about the first name in the file of options that is no check (or family); ``None`` when all are known."""
     both = [*checks, *(family.value for family in Family)]
     named = [(where, name, both) for where, name in plan.named]
-    named += [(s.where, s.check, list(checks)) for s in plan.suppressions]
+    named += [(s.where, s.check, list(checks)) for s in plan.suppressions if s.check]
     for where, name, known in named:
         if name not in known:
             what = "check or family" if known is both else "check"

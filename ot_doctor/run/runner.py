@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 
 from ot_doctor.check import Check, Finding, Result, Status, Step, skipped, unknown
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import NoResources, TookTooLong, within
-from ot_doctor.core.debug_log import note, said
+from ot_doctor.core.debug_log import note, said, where_to_report
 from ot_doctor.core.limits import limit_reached
+from ot_doctor.core.printable import printable
 from ot_doctor.evidence import Request, Unavailable, WorkerLog
 from ot_doctor.run.bounds import bounded
 from ot_doctor.run.containment import unharmed
@@ -108,7 +111,21 @@ def _run_one(check: Check, store: Store, over: float) -> list[Finding]:
         note(f"the check {check.name}", error)
         if limit := limit_reached(error):
             return [unknown(limit)]
-        return [unknown(f"the check {check.name} itself failed: {said(error)}", remedy=[Step("Tell the author of the check.")])]
+        return [_broken(check, error)]
+
+
+def _broken(check: Check, error: Exception) -> Finding:
+    """Whoever wrote the check is told the line of its file that failed; a built-in one is a bug to report."""
+    more = "Run it with -vv to see the traceback."
+    if not _is_foreign(check):
+        more = f"This is a bug of ot-doctor. Report it {where_to_report()}, with the traceback that -vv shows."
+    return unknown(f"the check {check.name} itself failed: {said(error)}{_place(check, error)}", remedy=[Step(more)])
+
+
+def _place(check: Check, error: Exception) -> str:
+    file = getattr(getattr(inspect.unwrap(check.function), "__code__", None), "co_filename", None)
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f" at {printable(str(file))}:{lines[-1]}" if lines else ""
 
 
 def _findings(check: Check, store: Store, over: float) -> list[Finding]:

@@ -135,7 +135,10 @@ def test_faults_are_shown_with_vv_alone_and_without_secrets(installed: Doctor, t
     for flag in ("-v", "-vv"):
         process = installed.start("--checks-dir", str(tmp_path), flag, stdout=-1)
         out, error = (stream.decode() for stream in process.communicate(timeout=60))
-        assert process.returncode == 3 and "the check my-crash itself failed: ValueError: red hf_…" in " ".join(out.split())
+        text = " ".join(out.split())
+        assert process.returncode == 3 and "the check my-crash itself failed: ValueError: red hf_…" in text
+        assert f" at {tmp_path}/crash.py:7" in text and "Run it with -vv to see the traceback." in text
+        assert "author" not in text
         assert TOKEN not in out + error and "\x1b" not in out + error
         assert ("Traceback (most recent call last)" in error) == (flag == "-vv")
         assert "Traceback" not in out

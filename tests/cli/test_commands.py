@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -9,8 +10,10 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +24,8 @@ import jsonschema
 import pytest
 
 from ot_doctor import __version__
+from ot_doctor.check import Cause
+from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
 from tests.scenarios import logs
 
@@ -138,11 +143,53 @@ def test_version(doctor: Doctor) -> None:
     assert (done.returncode, done.stdout) == (0, f"ot-doctor, version {__version__}\n")
 
 
-def test_list_shows_every_check_and_where_it_comes_from(doctor: Doctor) -> None:
-    done = doctor("list")
+def test_list_shows_every_check(doctor: Doctor) -> None:
+    done = doctor("list", COLUMNS="100")
     assert done.returncode == 0 and done.stderr == ""
     for name, found in discover().checks.items():
-        assert re.search(rf"^{name} +{found.check.family.value} +{re.escape(found.check.title)} +ot-doctor ", done.stdout, re.M)
+        assert re.search(rf"^{name} +{found.check.family.value} +{re.escape(found.check.title)}$", done.stdout, re.M)
+
+
+def test_list_of_causes_and_signatures(doctor: Doctor) -> None:
+    causes = doctor("list", "--causes").stdout
+    assert re.findall(r"^([a-z][a-z-]+)  ", causes, re.M)[1:] == [cause.value for cause in Cause]
+    signatures = doctor("list", "--signatures").stdout
+    assert all(re.search(rf"^{s.name} +(none \(|{s.cause})", signatures, re.M) for s in log_signatures().signatures)
+    assert "two lists" in refused(doctor("list", "--signatures", "--causes"))
+    assert doctor("list", "--causes", OT_DOCTOR_SIGNATURES="site.toml").stdout == causes  # files, for the other commands
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "command",
+    ["list", "list --causes", "list --signatures", "explain cache-permissions", "explain cache", "explain v4-falls-back",
+     "--help", "run --help", "collect --help", "diagnose --help"],
+)  # fmt: skip
+def test_what_is_shown_fits_the_terminal(command: str, columns: int, doctor: Doctor) -> None:
+    shown = doctor(*command.split(), COLUMNS=str(columns)).stdout
+    assert shown and [line for line in shown.splitlines() if len(line) > columns or line.endswith(" ot-")] == []
+
+
+def test_explain_a_cause_says_how_to_fix_it(doctor: Doctor) -> None:
+    text = doctor("explain", "token-missing").stdout
+    assert text.index("How to fix it") < text.index("HUGGINGFACE_TOKEN=<token>") < text.index("Reported by: ")
+    assert "\n     docker compose up -d --force-recreate celery-worker\n" in text, "a command is not broken"
+    for line in text.splitlines():
+        assert len(line) <= 80 or line.startswith("     docker "), line
+
+
+def test_explain_a_family_names_its_checks(doctor: Doctor) -> None:
+    text = doctor("explain", "cache").stdout
+    assert all(name in text for name, found in discover().checks.items() if found.check.family.value == "cache")
+
+
+def test_help_is_in_sections_and_ends_with_examples(doctor: Doctor) -> None:
+    text = doctor("run", "--help").stdout
+    sections = re.findall(r"^(\S.*):$", text, re.M)
+    assert sections == ["Where to look", "What to leave out", "Output", "CI", "Help", "Examples"]
+    assert "Time limit for the whole run." in text and re.search(r"--color \S+ +Whether", text)
+    top = doctor("--help").stdout
+    assert "..." not in top.partition("Commands:")[2] and "ot-doctor --dir " in top and "'ot-doctor run --help'" in top
 
 
 def test_list_with_a_folder_of_more_checks(doctor: Doctor, tmp_path: Path) -> None:
@@ -170,8 +217,12 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["explain", "token-fromat"], "There is no check, cause, signature or rule 'token-fromat'. Did you mean token-format"),
-        (["explain", "xyzzy"], "'ot-doctor list' shows what there is."),
+        (["explain", "token-fromat"], "There is no check, family, cause, signature or rule 'token-fromat'."),
+        (["explain", "token-fromat"], "Did you mean token-format"),
+        (["explain", "xyzzy"], "list --causes and list --signatures show the others."),
+        (["explain", "gatd-not-accepted"], "Did you mean gated-not-accepted"),
+        (["explain", "v4-fals-back"], "Did you mean v4-falls-back"),
+        (["explain", "speaker"], "Did you mean speakers"),
         (["explain"], "Missing argument 'NAME'"),
         (["--select", "tokn-format"], "There is no check or family 'tokn-format'. Did you mean token-format"),
         (["--ignore", "nothing-like-it"], "There is no check or family 'nothing-like-it'."),
@@ -360,9 +411,10 @@ def test_colour(installed: Doctor) -> None:
     assert ESCAPE not in installed(OT_DOCTOR_COLOR="auto").stdout
 
 
-def on_a_terminal(doctor: Doctor, *arguments: str, **environ: str) -> str:
-    """Everything that a run shows on a terminal."""
+def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: str) -> str:
+    """Everything that a run shows on a terminal; one of 0 columns does not tell its width."""
     outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, "TERM": "xterm", **environ},
         stdin=subprocess.DEVNULL, stdout=inner, stderr=inner,
@@ -437,7 +489,14 @@ def test_an_engine_that_hangs_ends_with_the_timeout_and_is_named(engine_that_han
 def test_progress_names_what_is_waited_for_on_a_terminal_alone(engine_that_hangs: Doctor) -> None:
     shown = on_a_terminal(engine_that_hangs, "--timeout", "2")
     assert shown.index("Waiting for the Docker engine") < shown.rindex("\r\x1b[K") < shown.index("ot-doctor 0")
+    assert re.search(r"Waiting for the Docker engine[\w ]*: [12] s of 2 s \(Ctrl-C stops\)", shown)
     assert engine_that_hangs("--timeout", "1").stderr == ""
+
+
+def test_progress_is_cut_at_the_width_of_the_terminal(engine_that_hangs: Doctor) -> None:
+    shown = on_a_terminal(engine_that_hangs, "--timeout", "2", columns=30)
+    lines = [line for line in re.findall(r"\r\x1b\[K([^\r\x1b]*)", shown.partition("ot-doctor 0")[0]) if line]
+    assert lines and all(len(line) == 29 and line.endswith("…") for line in lines)
 
 
 def test_python_m(doctor: Doctor) -> None:

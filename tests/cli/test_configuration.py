@@ -267,7 +267,8 @@ def test_suppressions_are_read_with_their_place(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ('reason = "x"', "check is missing"),
+        ('reason = "x"', "check or cause is missing"),
+        ('cause = "disc-full"\nreason = "x"', "There is no cause 'disc-full'. Did you mean disk-full?"),
         ('check = "token-role"', "reason is missing"),
         ('check = "token-role"\nreason = ""', "reason must be a text that is not empty."),
         ('check = "token-role"\nreason = " "', "reason must be a text that is not empty."),

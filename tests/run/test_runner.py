@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -86,6 +87,14 @@ def test_whatever_a_check_does_wrong_is_unknown_with_its_name(function: Callable
     assert shown.startswith("the check made itself failed: ") and said in shown
     assert "\x1b" not in finding.message and "AbCdEf" not in shown
     assert finding.remedy
+
+
+def test_a_check_that_fails_in_another_file_is_told_the_line_of_its_own() -> None:
+    def call() -> list[Finding]:
+        return [passed(json.loads("{"))]
+
+    place = f" at {__file__}:{call.__code__.co_firstlineno + 1}"
+    assert result_of(call).message.endswith(place)
 
 
 def test_a_wrong_annotation_is_unknown_with_its_name() -> None:

@@ -18,8 +18,8 @@ MISSING = failed(Cause.TOKEN_MISSING, "the worker has no token", subject="HUGGIN
 NO_ANSWER = unknown("the Hub did not answer", cause=Cause.NETWORK_TIMEOUT)
 
 
-def result(name: str, *findings: Finding) -> Result:
-    return Result(Check(name, "It is so", Family.TOKEN, lambda: (), "Because."), findings, 0.1)
+def result(name: str, *findings: Finding, causes: tuple[Cause, ...] = ()) -> Result:
+    return Result(Check(name, "It is so", Family.TOKEN, lambda: (), "Because.", causes), findings, 0.1)
 
 
 def suppression(check: str = "token-exposure", **more: Any) -> Suppression:
@@ -126,3 +126,42 @@ def test_each_suppression_is_judged() -> None:
 def test_a_reason_is_one_printable_line() -> None:
     (one,) = read([{"check": "a", "reason": "red \x1b[31malert\n\nagain"}], "x.toml")
     assert one.reason == "red alert again"
+
+
+BY_CAUSE = Suppression("", "known here", where="x.toml, suppress 1", cause=Cause.TOKEN_EXPOSED)
+
+
+def test_a_cause_is_suppressed_whichever_check_sees_it() -> None:
+    results = apply([result("token-exposure", OPEN, MISSING), result("last-attempt", OPEN)], [BY_CAUSE], TODAY)
+    assert [[f.status for f in r.findings] for r in results[:2]] == [[Status.SKIP, Status.FAIL], [Status.SKIP]]
+    assert judged(results) == [(Status.PASS, "the suppression of token-exposed took 2 findings out of the count: known here")]
+
+
+def test_a_check_and_a_cause_narrow_each_other() -> None:
+    both = Suppression("token-exposure", "known here", where="x.toml, suppress 1", cause=Cause.TOKEN_EXPOSED)
+    results = apply([result("token-exposure", OPEN, MISSING), result("last-attempt", OPEN)], [both], TODAY)
+    assert [[f.status for f in r.findings] for r in results[:2]] == [[Status.SKIP, Status.FAIL], [Status.WARN]]
+
+
+@pytest.mark.parametrize(
+    ("reports", "finding", "status"),
+    [
+        ((Cause.TOKEN_EXPOSED,), passed("fine"), Status.WARN),
+        ((Cause.TOKEN_EXPOSED,), unknown("no answer"), Status.SKIP),
+        ((Cause.DISK_FULL,), passed("fine"), Status.SKIP),
+    ],
+)
+def test_a_cause_that_nothing_names_is_a_warning_where_all_its_checks_looked(
+    reports: tuple[Cause, ...], finding: Finding, status: Status
+) -> None:
+    results = apply([result("token-exposure", finding, causes=reports)], [BY_CAUSE], TODAY)
+    assert [kind for kind, _ in judged(results)] == [status]
+
+
+def test_a_cause_must_be_one_that_there_is() -> None:
+    (one,) = read([{"cause": "disk-full", "reason": "small"}], "x.toml")
+    assert (one.check, one.cause) == ("", Cause.DISK_FULL)
+    with pytest.raises(ValueError, match=r"x\.toml, suppress 1: There is no cause 'disk-fill'. Did you mean disk-full\?"):
+        read([{"cause": "disk-fill", "reason": "small"}], "x.toml")
+    with pytest.raises(ValueError, match="check or cause is missing"):
+        read([{"reason": "small"}], "x.toml")

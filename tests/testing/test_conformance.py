@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ from ot_doctor.testing import (
     problems_of_findings,
     risk_of_command,
 )
-from tests.checks.evidence import TOKEN, workers
+from tests.checks.evidence import TOKEN, worker, workers
 
 CATALOGUE = discover()
 SEEN = (Seen("container", "worker Config.Env", "TZ=UTC"),)
@@ -249,3 +250,12 @@ def test_the_old_name_still_works_and_warns() -> None:
         old = importlib.import_module("ot_doctor.conformance")
     assert {name: getattr(old, name) for name in old.__all__} == {name: getattr(testing, name) for name in old.__all__}
     assert {"assert_conforms", "assert_findings_conform", "problems_of", "problems_of_findings"} <= set(old.__all__)
+def test_the_first_example_of_the_manual_is_a_good_check() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "examples" / "checks"
+    (found,) = [f for f in discover([folder]).checks.values() if f.owner.startswith(str(folder))]
+    assert_conforms(found.check)
+    for limit, status in ((0, Status.WARN), (2**30, Status.PASS)):
+        findings = found.check(workers(worker(memory_limit=limit)))
+        assert_findings_conform(found.check, findings)
+        assert [finding.status for finding in findings] == [status]
+    assert [finding.status for finding in found.check(replace(workers(), containers=()))] == [Status.SKIP]

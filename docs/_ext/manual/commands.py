@@ -86,6 +86,9 @@ def _page(name: str, context: click.Context) -> str:
         parts.append(f"It takes {' and '.join(listed)}.")
     if options:
         parts += ["## Options", *(option(one, context) for one in options)]
+    examples = getattr(command, "examples", ())
+    if examples:
+        parts += ["## Examples", table(("command", "what it does"), [(code(call), inline(does, {})) for call, does in examples])]
     return page(*parts)
 
 

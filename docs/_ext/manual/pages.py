@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manual import commands, examples, release_lines, signatures, topics
+from manual import commands, evidence, examples, release_lines, signatures, topics
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import CheckCatalogue, discover
 
@@ -18,6 +18,7 @@ def write(folder: Path) -> None:
         **signatures.pages(known, topics.links(built_in)),
         **commands.pages(),
         **release_lines.pages(),
+        **evidence.pages(),
         **examples.files(),
     }
     for name, text in pages.items():

@@ -33,7 +33,7 @@ def _index(by_cause: Mapping[str, list[Signature]]) -> str:
         f"The worker's log is read with {sum(map(len, by_cause.values()))} signatures. Each knows one shape of log line, and "
         "says what it means and what it does not mean. Your own are added with `--signatures FILE`: see "
         "[](/extend.md#more-log-signatures).",
-        table(("cause", "it means", "signatures"), rows),
+        table(("cause", "meaning", "signatures"), rows),
         toctree(by_cause),
     )
 
@@ -43,7 +43,7 @@ def _title(name: str) -> str:
 
 
 def _page(name: str, signatures: list[Signature], where: Mapping[str, str]) -> str:
-    cause = "" if name == _NONE else f" The cause is told of under {link(name, f'/reference/causes/{name}.md')}."
+    cause = "" if name == _NONE else f" The cause is explained under {link(name, f'/reference/causes/{name}.md')}."
     intro = f"{inline(_title(name), {})}.{cause}"
     head = "# Log lines without a cause" if name == _NONE else f"# Log lines: {name}"
     return page(head, intro, *(part for signature in signatures for part in _signature(signature, where)))

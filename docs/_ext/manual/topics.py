@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from manual.markdown import block, bullets, code, inline, link, page, prose, table, toctree
-from ot_doctor.check import Cause, Check, Family
+from ot_doctor.check import Cause, Check, Family, Step
 from ot_doctor.diagnosis.causes import LINKS
 from ot_doctor.diagnosis.causes import title as cause_title
 from ot_doctor.evidence import Request
@@ -67,7 +68,7 @@ def _check(found: FoundCheck, where: Mapping[str, str]) -> str:
         f"**{inline(topic.title, {})}**: a check of the family {family}.",
         prose(topic.explanation, where, own=check.name),
         "## What it may report",
-        table(("cause", "it means"), causes) if causes else "It names no cause: it warns, or tells what was seen.",
+        table(("cause", "meaning"), causes) if causes else "It names no cause: it warns, or tells what was seen.",
         "## What it looks at" if evidence else "",
         bullets(evidence),
         _order(check, where),
@@ -106,9 +107,9 @@ def _causes() -> str:
     rows = [(link(cause.value, f"{cause.value}.md"), inline(cause_title(cause), {})) for cause in Cause]
     return page(
         "# Causes",
-        f"Every finding that fails names one of these {len(Cause)} causes. They stand in the order in which they are to be "
-        "fixed: what another one causes comes after it, and is not listed beside it in a diagnosis.",
-        table(("cause", "it means"), rows),
+        f"Every finding that fails names one of these {len(Cause)} causes. They are in the order in which they must be "
+        "fixed, not by name: what another one causes comes after it, and is not listed beside it in a diagnosis.",
+        table(("cause", "meaning"), rows),
         toctree(cause.value for cause in Cause),
     )
 
@@ -124,14 +125,25 @@ def _cause(cause: Cause, catalogue: CheckCatalogue, signatures: tuple[Signature,
         f"# {cause.value}",
         f"**{inline(topic.title, {})}.**",
         prose(topic.explanation, where, own=cause.value),
+        "## How to fix it",
+        "Run the commands in the OpenTranscribe folder, with your own values for what is in `<…>`. A report prints these "
+        "steps with your paths and names.",
+        *_steps(topic.steps),
         "## Which checks report it",
         bullets(reporters),
-        *_section("What it brings about", _effects(cause, facts["It brings about"])),
-        *_section("What brings it about", _origins(cause, facts["It may come from"])),
+        *_section("What it causes", _effects(cause, facts["It causes"])),
+        *_section("What causes it", _origins(cause, facts["It may come from"])),
         *_section("Log lines that mean it", [", ".join(found)] if found else []),
-        "## Try it",
-        block(f"ot-doctor explain {cause.value}", "sh"),
     )
+
+
+def _steps(steps: Iterable[Step]) -> Iterable[str]:
+    for number, step in enumerate(steps, 1):
+        yield f"{number}. {inline(step.text, {})}"
+        if step.command:
+            yield textwrap.indent(block(step.command, "sh"), "   ")
+        if step.url:
+            yield f"   {code(step.url) if '<' in step.url else f'<{step.url}>'}"
 
 
 def _section(title: str, items: list[str]) -> tuple[str, ...]:
