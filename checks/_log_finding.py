@@ -9,8 +9,9 @@ from datetime import datetime
 from ot_doctor.check import Cause, Confidence, Finding, Risk, Seen, Status, Step, failed, unknown, warned
 from ot_doctor.evidence import Attempt, Location, Record, WorkerLog
 
+from ._cache_verdict import LogVerdict
 from ._log_remedies import WORDS, cut_off_remedy, remedy, unknown_remedy
-from ._log_verdict import ACCESS, NETWORK, LogVerdict, judge, judge_unnamed
+from ._log_verdict import ACCESS, NETWORK, judge, judge_unnamed
 from ._present import Present
 from ._remedies import recreate, run_again
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from shlex import quote
 
 from ot_doctor.check import Cause, Risk, Step
-from ot_doctor.evidence import Deployment, Hub, ReleaseLine, Unavailable, Worker, WorkerToken, models
+from ot_doctor.evidence import Deployment, Hub, ReleaseLine, Unavailable, WorkerToken, models
 
-from ._cache_remedies import back_on_the_mount, copy_from_elsewhere, folder_of, remove_model, unmounted
-from ._cache_state import cache_worker, what_is_missing
+from ._log_cache_remedies import cache_remedy
 from ._log_verdict import NETWORK, TOKEN
 from ._present import Present
-from ._remedies import TOKEN_SETTINGS, accept, new_token, own_cache, recreate, replace_token, run_again
+from ._remedies import TOKEN_SETTINGS, accept, new_token, recreate, replace_token, run_again
 from ._service_remedies import SERVICES, own_scratch, start_service
 
 WORDS: Mapping[Cause, str] = {
@@ -152,44 +151,7 @@ def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
         return [Step("Find the full file system and free space.", command=f"df -h {quote(subject or '/')}")]
     if cause is Cause.UNRECOGNISED:
         return [Step("Search for the lines that are shown, or report them there without your token.", url=_REPORTS)]
-    return _cache(cause, subject, now) or [Step(f"Find out why {WORDS.get(cause, cause.value)}.")]
-
-
-def _cache(cause: Cause, subject: str | None, now: Present) -> list[Step]:
-    if isinstance(now.cache, Unavailable) or isinstance(now.deployment, Unavailable):
-        return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
-    worker: Worker | None = cache_worker(now.cache, now.workers)
-    folder = folder_of(now.cache)
-    if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY) and unmounted(now.cache):
-        return back_on_the_mount(now.cache, now.deployment, now.workers, now.env)
-    if cause is Cause.CACHE_PERMISSION and folder:
-        return [own_cache(now.deployment, worker, now.cache.access, folder)]
-    meant = [m for m in now.cache.models if m.required and subject in (None, m.repo)]
-    if cause is Cause.MODEL_CORRUPT and meant:
-        return [remove_model(now.deployment, worker, now.cache, model) for model in meant if model.present]
-    if cause is Cause.OFFLINE_CACHE_MISSING and meant:
-        return copy_from_elsewhere(now.cache, meant)
-    if meant and cause in (Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING):
-        return [Step(f"{m.repo}: {what_is_missing(m)}. See the check cache-complete.") for m in meant if not m.complete]
-    return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
-
-
-def _without_a_look(cause: Cause) -> str:
-    if cause is Cause.CACHE_PERMISSION:
-        return (
-            "Give the folder that the log names to user id 1000, the worker's; your own user id does not help unless it "
-            "is the same."
-        )
-    if cause is Cause.CACHE_READONLY:
-        return (
-            "Either remove ':ro' from the volume of the model cache in the Compose file, or mount its file system writable again."
-        )
-    if cause is Cause.MODEL_CORRUPT:
-        return "Remove the models--… folder of this model from the cache, and nothing else."
-    return (
-        "Either copy the whole models--… folders with their links into the cache (tar, or rsync -a), or let the worker "
-        "download them."
-    )
+    return cache_remedy(cause, subject, now) or [Step(f"Find out why {WORDS.get(cause, cause.value)}.")]
 
 
 def _published_image(now: Present) -> list[Step]:

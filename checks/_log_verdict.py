@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ot_doctor.check import Cause
-from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, CachedModel, Host, Hub, ModelCache, Purpose, Unavailable, WorkerToken
+from ot_doctor.evidence import TOKEN_NAME, Answer, Attempt, Host, Hub, ModelCache, Purpose, Unavailable, WorkerToken
 
-from ._cache_state import download_needed, failing_cause, has_room
+from ._cache_state import download_needed
+from ._cache_verdict import LogVerdict, content, disk, permission
 from ._present import Present
 from ._tokens import fault_of
 
@@ -35,15 +36,6 @@ _ANSWERS: Mapping[Answer, Cause] = {
 }
 
 
-@dataclass(frozen=True)
-class LogVerdict:
-    cause: Cause
-    subject: str | None
-    fixed: str = ""  # why it does not count any more
-    confirmed: bool = False  # present evidence says the same
-    inferred: bool = False  # present evidence names it, where the log's own text could mean many things
-
-
 def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> LogVerdict:
     """What the log's cause amounts to now."""
     verdict = LogVerdict(cause, subject)
@@ -55,11 +47,11 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
     if cause in SERVER and now.hub_reachable:
         return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:
-        return _disk(verdict, now)
+        return disk(verdict, now)
     if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY):
-        return _permission(verdict, now)
+        return permission(verdict, now)
     if cause in _CONTENT or cause is Cause.MODEL_CORRUPT:
-        return _content(verdict, now)
+        return content(verdict, now)
     return verdict
 
 
@@ -96,17 +88,17 @@ def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> 
     if closed := _closed_cache(now):
         return closed
     if isinstance(now.cache, ModelCache) and isinstance(now.host, Host) and download_needed(now.cache):
-        disk = _disk(LogVerdict(Cause.DISK_FULL, None), now)
-        if not disk.fixed and any(space.purpose is Purpose.MODEL_CACHE for space in now.host.spaces):
-            return replace(disk, inferred=True)
+        full = disk(LogVerdict(Cause.DISK_FULL, None), now)
+        if not full.fixed and any(space.purpose is Purpose.MODEL_CACHE for space in now.host.spaces):
+            return replace(full, inferred=True)
     repos = [hit.subject for hit in attempt.hits if hit.generic and hit.subject]
     named = next((repo for repo in reversed(repos) if any(a.repo == repo for a in now.answers(repo))), None)
     access = _access(LogVerdict(Cause.GATED_NOT_ACCEPTED, named), False, now)
     if access.confirmed:
         return replace(access, confirmed=False, inferred=True)
-    content = _content(LogVerdict(Cause.OFFLINE_CACHE_MISSING, named), now)
-    if content.confirmed:
-        return replace(content, confirmed=False, inferred=True)
+    models = content(LogVerdict(Cause.OFFLINE_CACHE_MISSING, named), now)
+    if models.confirmed:
+        return replace(models, confirmed=False, inferred=True)
     only_access = any(_ONLY_ACCESS.search(hit.record.text) for hit in attempt.hits if hit.generic)
     if access.fixed and only_access and not attempt.says_why:
         return replace(verdict, fixed="Access is fine now.")
@@ -127,7 +119,7 @@ def _changed_since(attempt: Attempt, now: Present) -> str:
 
 def _closed_cache(now: Present) -> LogVerdict | None:
     """A cache that the worker cannot use now: it hides the stored log-in too, so a refusal can come from it."""
-    found = replace(_permission(LogVerdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
+    found = replace(permission(LogVerdict(Cause.CACHE_PERMISSION, None), now), inferred=True)
     return replace(found, confirmed=False) if found.confirmed else None
 
 
@@ -140,7 +132,7 @@ def _access(verdict: LogVerdict, certain: bool, now: Present) -> LogVerdict:
     answers = now.answers(verdict.subject)
     if not bad and isinstance(now.cache, ModelCache) and now.cache.access.readable is False:
         # What cannot be read hides the token's file and the models: the client then asks without a token.
-        return _permission(LogVerdict(Cause.CACHE_PERMISSION, None), now)
+        return permission(LogVerdict(Cause.CACHE_PERMISSION, None), now)
     if answers and all(answer.answer is Answer.OK for answer in answers):
         return replace(verdict, subject=subject, fixed="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
@@ -167,58 +159,3 @@ def _bad_token(now: Present) -> Cause | None:
     if isinstance(now.hub, Hub) and now.hub.identity.answer in (Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN):
         return Cause.TOKEN_INVALID
     return None
-
-
-def _disk(verdict: LogVerdict, now: Present) -> LogVerdict:
-    if isinstance(now.host, Unavailable):
-        return verdict
-    if has_room(now.host):
-        return replace(verdict, fixed="There is room for the models now.")
-    place = next((space.path for space in now.host.spaces if space.purpose is Purpose.MODEL_CACHE), verdict.subject)
-    return replace(verdict, subject=place)
-
-
-def _permission(verdict: LogVerdict, now: Present) -> LogVerdict:
-    if isinstance(now.cache, Unavailable) or _outside(verdict.subject, now.cache):
-        return verdict
-    access, root = now.cache.access, now.cache.root
-    place = root.path or root.container_path
-    needed = download_needed(now.cache)
-    if access.readable is False or (needed and (access.writable is False or root.read_only)):
-        readonly = root.read_only and access.readable is not False
-        return LogVerdict(Cause.CACHE_READONLY if readonly else Cause.CACHE_PERMISSION, place, confirmed=True)
-    if access.readable and (access.writable or not needed):
-        return replace(verdict, subject=place, fixed="The worker can read and write what it needs in the model cache now.")
-    return replace(verdict, subject=place)
-
-
-def _outside(path: str | None, cache: ModelCache) -> bool:
-    """Whether the log speaks of a folder that is no part of this cache."""
-    if path is None or not path.startswith("/"):
-        return False
-    within = cache.root.mount.destination if cache.root.mount else cache.root.container_path
-    return not path.startswith(within)
-
-
-def _content(verdict: LogVerdict, now: Present) -> LogVerdict:
-    if isinstance(now.cache, Unavailable):
-        return verdict
-    required = [model for model in now.cache.models if model.required]
-    meant = [model for model in required if model.repo == verdict.subject] or required
-    worst = next(((cause, model) for model in meant if (cause := failing_cause(now.cache, model))), None)
-    if verdict.cause is Cause.MODEL_CORRUPT:
-        return _corrupt(verdict, meant, worst)
-    if now.cache.access.readable is False:
-        return LogVerdict(Cause.CACHE_PERMISSION, now.cache.root.path or now.cache.root.container_path, confirmed=True)
-    if worst:
-        return LogVerdict(worst[0], worst[1].repo, confirmed=True)
-    return verdict
-
-
-def _corrupt(verdict: LogVerdict, meant: list[CachedModel], worst: tuple[Cause, CachedModel] | None) -> LogVerdict:
-    """A file may be damaged in its middle, where nothing looks: only its absence disproves that."""
-    if worst and worst[0] is Cause.MODEL_CORRUPT:
-        return LogVerdict(Cause.MODEL_CORRUPT, worst[1].repo, confirmed=True)
-    if meant and not all(model.present for model in meant):
-        return replace(verdict, fixed="The damaged files are gone; the next job downloads them again.")
-    return verdict

@@ -66,8 +66,9 @@ def cache_complete(
     for model in required:
         yield from _one(cache, deployment, worker, model, _outlook(cache, model, hub, host))
     if cache.old_layout and deployment.line is not ReleaseLine.V0_3:
+        folders = ", ".join(dict.fromkeys(str(PurePosixPath(path).parent) for path in cache.old_layout))
         yield passed(
-            f"Old v0.3 files are in {_parents(cache.old_layout)}. This release does not use them and downloads its own.",
+            f"Old v0.3 files are in {folders}. This release does not use them and downloads its own.",
             evidence=[Seen("cache", path, "not used by this release") for path in cache.old_layout],
         )
 
@@ -195,7 +196,3 @@ def _line_unknown(cache: ModelCache) -> Iterator[Finding]:
 
 def _get_again(cache: ModelCache, model: CachedModel) -> list[Step]:
     return [*copy_from_elsewhere(cache, [model]), run_again()] if cache.offline else [run_again()]
-
-
-def _parents(paths: tuple[str, ...]) -> str:
-    return ", ".join(dict.fromkeys(str(PurePosixPath(path).parent) for path in paths))

@@ -45,7 +45,7 @@ def scratch_volume(
         yield passed("The worker's user may use the volume for audio.", subject=native.scratch[0].path)
         return
     first = denied[0]
-    message = f"The worker's user may not use {first.path}, the volume for audio: it belongs to {first.owner} ({first.mode})."
+    message = f"The worker cannot use {first.path}, the volume for audio: it belongs to {first.owner} ({first.mode})."
     seen = [Seen("container", folder.worker, f"{folder.path}: owner {folder.owner}, {folder.mode}") for folder in denied]
     steps = [own_scratch(deployment, workers), run_again()]
     newest = None if isinstance(log, Unavailable) else log.newest_ended
