@@ -186,7 +186,7 @@ def failure(error: BaseException, *, proxy: str | None) -> tuple[Answer, str]:
 def _failure(error: BaseException, chain: tuple[BaseException, ...]) -> Answer:
     names = {type(e).__name__ for e in chain}
     text = " ".join(str(e) for e in chain)
-    if "ProxyError" in names:
+    if "ProxyError" in names or "in location header" in text:  # the client itself refuses an odd redirect
         return Answer.PROXY
     if any(isinstance(e, ssl.SSLError | FileNotFoundError) for e in chain) or "SSLError" in names or _TLS_WORDS.search(text):
         return Answer.TLS  # a CA file that is not there counts as well
