@@ -33,6 +33,7 @@ _PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _DOTTED = re.compile(rb"""(?<![\w"'-])(?:%s){%d}""" % (_PART, _MOST_PARTS))
 _DEADLINE = 5.0  # seconds to look for the file: a parent may lie on a network that is gone
 _LOADS_CODE = "checks-dir"
+_WRITES = "output"
 _NOT_OF_A_FILE = ("config", "help", "version", _LOADS_CODE)
 
 
@@ -218,6 +219,11 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
             continue
         if key == _LOADS_CODE:
             raise ValueError(f"{path}: {key} loads code, and is taken from the command line or OT_DOCTOR_CHECKS_DIR only.")
+        if key == _WRITES and found_by_itself and _is_somebody_elses(path):
+            raise ValueError(
+                f"{path}: {key} is not taken from a file that was not named and belongs to another user, who could lead what is "
+                f"written elsewhere. Either name the file, --config {path}, or give --{key}."
+            )
         if key not in parameters or key in _NOT_OF_A_FILE:
             known = [name for name in (*parameters, "suppress") if name not in _NOT_OF_A_FILE]
             raise ValueError(f"{path}: there is no option '{key}'. {meant(key, known, 'ot-doctor run --help shows them.')}")
@@ -228,6 +234,11 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
             value = _paths(value, path, key, found_by_itself)
         defaults[str(param.name)] = value
     return Config(path, defaults, read(table.get("suppress", []), str(path)))
+
+
+def _is_somebody_elses(path: Path) -> bool:
+    """Whether another user than the present one and root can change the file, or what its folder holds."""
+    return any(os.stat(one).st_uid not in (0, os.geteuid()) for one in (path, path.parent))
 
 
 def _key(param: click.Option) -> str:

@@ -368,3 +368,12 @@ def test_a_folder_that_does_not_answer_ends_the_search(folder: Path, monkeypatch
     assert time.monotonic() - began < 3
     assert options("--config", "/dev/null")["timeout"] == 30
     assert Config().overlooked(folder) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_a_file_of_another_user_that_was_not_named_writes_nothing(folder: Path) -> None:
+    path = write(folder, "output = ['report.md']\n")
+    assert options()["output"] == (folder / "report.md",)
+    os.chown(folder, 65534, 65534)
+    assert "output is not taken from a file that was not named" in refused()
+    assert options("--config", str(path))["output"] == (folder / "report.md",), "whoever names it means it"
