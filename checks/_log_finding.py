@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ot_doctor.check import Cause, Confidence, Finding, Risk, Seen, Status, Step, failed, unknown, warned
-from ot_doctor.evidence import Attempt, Location, Record, WorkerLog
+from ot_doctor.evidence import Attempt, Location, LogSource, Record, WorkerLog
 
 from ._cache_verdict import LogVerdict
 from ._log_remedies import WORDS, cut_off_remedy, remedy, unknown_remedy
@@ -120,10 +120,21 @@ def not_a_worker_log(log: WorkerLog) -> Finding | None:
     """What to say of files in which nothing is a worker's; ``None`` where something is."""
     if not log.sources or any(source.of_a_worker for source in log.sources):
         return None
-    names = " and ".join(source.name for source in log.sources)
-    lines = "no line" if any(source.lines_read for source in log.sources) else "no lines at all, so no line"
+    return of_no_worker(log.sources)
+
+
+def of_no_worker(sources: Sequence[LogSource]) -> Finding:
+    """What to say of these files, in which nothing is a worker's."""
+    names = " and ".join(source.name for source in sources)
+    lines = sum(source.lines_read for source in sources)
+    if lines:
+        text = f"None of the {lines:,} lines of {names} was written by an OpenTranscribe worker."
+        if lines == 1:
+            text = f"The only line of {names} was not written by an OpenTranscribe worker."
+    else:
+        text = f"There are no lines in {names}, so none was written by an OpenTranscribe worker."
     return unknown(
-        f"{names} has {lines} of an OpenTranscribe worker.",
+        text,
         remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG, risk=Risk.CHANGES_FILES)],
     )
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Status, Step, check, passed, skipped, unknown
+from ot_doctor.check import Cause, Family, Finding, Status, check, passed, skipped
 from ot_doctor.evidence import (
     Deployment,
     EnvFile,
     Hit,
     Host,
     Hub,
-    LogSource,
     ModelCache,
     Outcome,
     Unavailable,
@@ -20,7 +19,7 @@ from ot_doctor.evidence import (
     WorkerToken,
 )
 
-from ._log_finding import finding, moment, not_a_worker_log
+from ._log_finding import finding, moment, not_a_worker_log, of_no_worker
 from ._log_remedies import WORDS
 from ._present import Present
 
@@ -71,7 +70,7 @@ def worker_start(
     elif not read:
         yield skipped("The worker has written no log yet.")
     elif not any(source.of_a_worker for source in read):
-        yield _of_no_worker(read[0])
+        yield of_no_worker(read)
     else:
         yield passed(_looked_at(log))
 
@@ -87,18 +86,6 @@ def _explained(findings: list[Finding], log: WorkerLog) -> bool:
     """Whether something else is wrong, from which an error may come that nothing explains."""
     newest = log.newest_ended
     return any(one.status is Status.FAIL for one in findings) or (newest is not None and newest.outcome is Outcome.FAILED)
-
-
-def _of_no_worker(source: LogSource) -> Finding:
-    return unknown(
-        f"None of the {source.lines_read:,} lines of {source.name} is such as a worker writes.",
-        remedy=[
-            Step(
-                "Give ot-doctor the log of the worker that diarizes: what 'docker compose logs --no-color celery-worker' "
-                "prints in OpenTranscribe's folder, written to a file."
-            )
-        ],
-    )
 
 
 def _looked_at(log: WorkerLog) -> str:

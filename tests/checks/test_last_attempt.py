@@ -504,10 +504,13 @@ def test_a_comment_that_became_the_token_is_told_as_that() -> None:
     assert verdict(failure(Cause.TOKEN_PLACEHOLDER), token=comment).cause is Cause.TOKEN_MALFORMED
 
 
-@pytest.mark.parametrize("lines", [0, 1, 200])
-def test_a_file_without_a_line_of_a_worker_is_no_passing_log(lines: int) -> None:
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(0, "There are no lines in /tmp/x.log"), (1, "The only line of /tmp/x.log"), (200, "None of the 200 lines of /tmp/x.log")],
+)
+def test_a_file_without_a_line_of_a_worker_is_no_passing_log(lines: int, said: str) -> None:
     finding = verdict(worker_log(source={"name": "/tmp/x.log", "lines_read": lines, "of_a_worker": False, "since": None}))
-    assert finding.status is Status.UNKNOWN
+    assert finding.status is Status.UNKNOWN and finding.message.startswith(said)
     assert finding.remedy[0].command == "docker logs opentranscribe-celery-worker > worker.log 2>&1"
 
 

@@ -92,6 +92,7 @@ def test_an_odd_entry_in_place_of_each_file_of_the_folder(tmp_path: Path, kind: 
         else:
             path.write_text("A=1\n")
             path.chmod(0)
+    (tmp_path / "docker-compose.prod.yml").write_text("services:\n  celery-worker:\n    image: x\n")
     request = Request(timeout=20, environ={}, no_exec=True, directory=tmp_path)
     found = folder_search.gather(request)
     where = deployment_source.gather(request, found, _labelled(tmp_path))

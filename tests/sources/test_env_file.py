@@ -245,7 +245,7 @@ def test_the_folder_that_was_asked_for_and_the_one_that_runs(tmp_path: Path) -> 
     assert asked(running, running) == (None, ())
 
 
-def test_a_printed_command_deletes_a_quoted_value_with_all_of_its_lines(tmp_path: Path) -> None:
+def test_a_printed_command_comments_out_a_quoted_value_with_all_of_its_lines(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     file = written(tmp_path, f"A=1\n{T}='{TOKEN}'\nB='x\ny'\n{T}=\"\n\n\"  # none\nC=3\n")
     assert [list(entry.lines) for entry in file.entries] == [[1], [2], [3, 4], [5, 6, 7], [8]]
@@ -253,5 +253,6 @@ def test_a_printed_command_deletes_a_quoted_value_with_all_of_its_lines(tmp_path
     findings = list(env_shadowed(file, nothing, nothing, nothing))
     command = next(step.command for finding in findings for step in finding.remedy if step.command)
     subprocess.run(["sh", "-c", command], check=True, cwd="/")
-    assert path.read_text() == f"A=1\n{T}='{TOKEN}'\nB='x\ny'\nC=3\n"
-    assert written(tmp_path, path.read_text()).problem is None
+    assert path.read_text() == f"A=1\n{T}='{TOKEN}'\nB='x\ny'\n# {T}=\"\n\n# \"  # none\nC=3\n"
+    again = written(tmp_path, path.read_text())
+    assert again.problem is None and [entry.key for entry in again.entries] == ["A", T, "B", "C"]

@@ -91,9 +91,9 @@ def test_the_table_says_what_python_dotenv_reads(row: Row, tmp_path: Path, monke
         assert dotenv_values(path).get(row.key) == row.python_dotenv
 
 
-def told(data: bytes) -> list[tuple[int, str, str, str]]:
+def told(data: bytes) -> list[tuple[int, str, Reader, str]]:
     effective = {a.key: a for a in parse(data, SHELL.get)}
-    return [(d.line, d.key, d.reader.value, d.what) for d in differences(data, effective, {"HOME": "/home/somebody", **SHELL})]
+    return [(d.line, d.key, d.reader, d.what) for d in differences(data, effective, {"HOME": "/home/somebody", **SHELL})]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -139,7 +139,7 @@ T = "HUGGINGFACE_TOKEN"
         ("HUGGINGFACE_TOKEN=\"hf_abc\"\nexport GPU_ID='0' # x\n", []),
     ],
 )
-def test_a_difference_is_told_in_words(text: str, expected: list[tuple[int, str, str, str]]) -> None:
+def test_a_difference_is_told_in_words(text: str, expected: list[tuple[int, str, Reader, str]]) -> None:
     assert told(text.encode()) == expected
 
 

@@ -26,7 +26,7 @@ from ot_doctor.sources import token_origin as source
 ENGINE = Engine("unix:///var/run/docker.sock", "the default socket")
 GOOD = Secret("hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567")
 OLD = Secret("hf_OldOldOldOldOldOldOldOldOldOld0123")
-NO_DOCKER = Unavailable("Docker was left out (--no-docker).", switched_off=True)
+NO_DOCKER = Unavailable("Docker checks are off (--no-docker).", switched_off=True)
 NO_FILE = Unavailable("no deployment")
 
 
@@ -91,5 +91,5 @@ def test_neither_to_be_had_gives_the_workers_reason() -> None:
     with pytest.raises(Unavailable) as caught:
         token(workers(), NO_FILE)
     assert caught.value == NO_FILE
-    with pytest.raises(Unavailable, match=r"no worker to ask, and /srv/ot/\.env tells no token: a folder"):
+    with pytest.raises(Unavailable, match=r"no worker container, and the token cannot be read from /srv/ot/\.env: a folder\."):
         token(workers(), EnvFile(Path("/srv/ot/.env"), EnvProblem.FOLDER))

@@ -194,7 +194,7 @@ def _only_root_writes(path: Path) -> bool:
 def ask(request: Request, deployment: Deployment) -> tuple[list[yaml.Node], str]:
     """Compose's reading of the files in use, and the program that gave it. Raises ``Unusable``."""
     if request.no_docker:
-        raise Unusable("Docker was left out (--no-docker)")
+        raise Unusable("Docker checks are off (--no-docker)")
     found = program(request, deployment)
     if found is None:
         folders = ", ".join(dict.fromkeys(os.path.dirname(name) for name in PROGRAMS))

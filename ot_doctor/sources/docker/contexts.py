@@ -47,7 +47,7 @@ class Endpoint:
 def find(request: Request) -> Endpoint:
     """Where the Docker CLI would look; without its default socket also the places of rootless engines."""
     if request.no_docker:
-        raise Unavailable("Docker was left out (--no-docker).", switched_off=True)
+        raise Unavailable("Docker checks are off (--no-docker).", switched_off=True)
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
     environ = request.environ
@@ -61,7 +61,7 @@ def find(request: Request) -> Endpoint:
         endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
     if _over_ssh(endpoint.url):
         raise Unavailable(
-            f"The Docker engine at {endpoint} is reached over SSH, which may ask for a password; ot-doctor asks nothing.",
+            f"The Docker engine at {endpoint} uses SSH, which ot-doctor does not support because it never prompts.",
             hint="Run ot-doctor on that machine.",
         )
     return endpoint
