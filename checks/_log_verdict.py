@@ -78,11 +78,12 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
 
 
 def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> LogVerdict:
-    if now.suffices and not attempt.says_why:
-        if isinstance(now.cache, ModelCache) and now.cache.native:
-            return replace(verdict, fixed=_no_hub(now))
-        since = _changed_since(attempt, now)  # such a cache explains nothing where it was there before the failure
-        return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.") if since else verdict
+    if now.suffices:
+        if since := _changed_since(attempt, now):  # such a cache explains nothing where it was there before the failure
+            return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.")
+        if not attempt.says_why:
+            native = isinstance(now.cache, ModelCache) and now.cache.native
+            return replace(verdict, fixed=_no_hub(now)) if native else verdict
     if bad := _bad_token(now):
         return LogVerdict(bad, TOKEN_NAME, inferred=True)
     if closed := _closed_cache(now):

@@ -51,7 +51,7 @@ def env_current(
         names = _listed(d.worker.name for d in group)
         verb = "runs" if len({d.worker.name for d in group}) == 1 else "run"
         changed = f"{group[0].where} was changed after the container was created{_when(group, env)}"
-        message = f"{names} still {verb} with an old value of {key}: {changed}."
+        message = f"{names} still {verb} with an old value of {key}. {changed}."
         remedy = [recreate(deployment, workers, _services(group))]
         doubt = _doubt(group, compose)
         if doubt:

@@ -123,9 +123,10 @@ def _failure(attempt: Attempt, results: Sequence[Result]) -> Failure:
     others = _LOOKS_LIKE.get(cause, frozenset()) - {cause}
     if attempt.certain and cause in _ACCESS - _TOKEN:  # the Hub knew the token, so there was one
         others -= _NO_TOKEN_WAS_SENT
-    meant = (
-        f for r in results for f in r.findings if f.status is Status.FAIL and f.cause in others and _agree(f, named)
-    )
+    failures = [f for r in results for f in r.findings if f.status is Status.FAIL]
+    if cause in _ACCESS and not any(f.cause in _ACCESS for f in failures):
+        others |= {Cause.CACHE_PERMISSION}  # an unreadable cache hides the stored log-in: the client then asks without a token
+    meant = (f for f in failures if f.cause in others and _agree(f, named))
     return Failure((named, *meant), _able(attempt))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +33,8 @@ PARTIAL = Scenario(cache="absent", log=[])
 def test_hub_that_does_not_answer_properly(bring_up, fault, cause):
     world = bring_up(Scenario(cache="absent", log=[]))
     world.hub.fault = fault
-    began = time.monotonic()
     report = world.report("--timeout", "12")
-    assert time.monotonic() - began < 12 + 3
+    assert report.document["duration_ms"] < (12 + 3) * 1000
     assert report.causes == [] and report.exit_code == 3, report.summary()
     assert cause in report.text_of("hub-reachable"), report.summary()
     assert report.status("model-access") == "unknown"
