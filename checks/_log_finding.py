@@ -120,9 +120,10 @@ def not_a_worker_log(log: WorkerLog) -> Finding | None:
     if not log.sources or any(source.of_a_worker for source in log.sources):
         return None
     names = " and ".join(source.name for source in log.sources)
+    problem = next((source.problem for source in log.sources if source.problem and not source.lines_read), "")
     lines = "no line" if any(source.lines_read for source in log.sources) else "no lines at all, so no line"
     return unknown(
-        f"{names} has {lines} of an OpenTranscribe worker.",
+        f"{names} has {lines} of an OpenTranscribe worker" + (f": {problem}." if problem else "."),
         remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG, risk=Risk.CHANGES_FILES)],
     )
 
