@@ -132,7 +132,8 @@ def of_no_worker(sources: Sequence[LogSource]) -> Finding:
         if lines == 1:
             text = f"The only line of {names} was not written by an OpenTranscribe worker."
     else:
-        text = f"There are no lines in {names}, so none was written by an OpenTranscribe worker."
+        problem = next((f": {source.problem}" for source in sources if source.problem), "")
+        text = f"There are no lines in {names}, so none was written by an OpenTranscribe worker{problem}."
     return unknown(
         text,
         remedy=[Step("Give ot-doctor the log of the worker's container.", command=_GET_THE_LOG, risk=Risk.CHANGES_FILES)],

@@ -215,6 +215,6 @@ def test_the_trap_shuts(trap: Trap) -> None:
 
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "ot_doctor"], [str(Path(sys.executable).with_name("ot-doctor"))]])
 def test_no_module_of_the_working_folder_is_loaded(trap: Trap, command: list[str]) -> None:
-    done = trap.run(*command, "--offline", "--no-docker")
+    done = trap.run(*command, "--offline", "--no-docker", "-v")
     assert not trap.mark.exists()
     assert "celery-worker" in done.stdout or "HUGGINGFACE_TOKEN" in done.stdout, done.stderr

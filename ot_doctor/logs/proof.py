@@ -21,7 +21,8 @@ _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's 
 )
 _QUOTES_PEOPLE = re.compile(
     r"""\b(?:transcript|transcription\ text|subtitles?|captions?|segment|utterance|quote[sd]?|LLM|summary|prompt|completion|chat
-          |answer|response|reply|comment|title|topic|file\ ?name|upload(?:ed)?|said|says|asked|text|words?|speaker[ _]?\d+)\b""",
+          |answer|response|reply|comment|title|topic|file\ ?name|upload(?:ed)?|said|says|asked|text|words?|speaker[ _]?\d+)\b
+      | \b(?:could\ not|cannot|failed\ to)\ parse:?\ (?=['"])  # what follows is what was read""",
     re.VERBOSE | re.IGNORECASE,
 )
 _SAID = re.compile(  # said by people or by a language model, also inside an exception's own message

@@ -164,7 +164,7 @@ def test_a_full_disk_leaves_the_old_file(installed: Doctor) -> None:  # noqa: F8
     )  # fmt: skip
     assert done.returncode == 2 and done.stdout == "" and "could not be written: " in done.stderr
     assert (installed.cwd / "a.zip").read_bytes() == b"old"
-    assert sorted(path.name for path in installed.cwd.iterdir()) == [".env", "a.zip", "docker-compose.yml"]
+    assert sorted(path.name for path in installed.cwd.iterdir()) == [".env", "a.zip", "docker-compose.yml", "models"]
 
 
 def test_a_bundle_that_holds_nothing_of_the_deployment_is_refused(installed: Doctor) -> None:  # noqa: F811

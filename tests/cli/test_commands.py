@@ -27,6 +27,7 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
+from tests.parts.models import v04_cache
 from tests.scenarios import logs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,10 +77,11 @@ def doctor(tmp_path: Path) -> Doctor:
 
 @pytest.fixture
 def installed(doctor: Doctor) -> Doctor:
-    """Stands in an OpenTranscribe folder; nothing is asked over the network."""
+    """Stands in an OpenTranscribe folder with all its models; nothing is asked over the network."""
     (doctor.cwd / "docker-compose.yml").write_text(COMPOSE)
     (doctor.cwd / ".env").write_text(f"HUGGINGFACE_TOKEN={TOKEN}\nMIN_SPEAKERS=1\nMAX_SPEAKERS=20\n")
     (doctor.cwd / ".env").chmod(0o600)
+    v04_cache(doctor.cwd / "models")
     doctor.environ |= {"OT_DOCTOR_OFFLINE": "1", "OT_DOCTOR_NO_DOCKER": "1"}
     return doctor
 
@@ -252,7 +254,7 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(arguments: list[str], said:
 
 def test_without_an_installation_the_three_ways_are_named(doctor: Doctor) -> None:
     said = refused(doctor())
-    assert all(way in said for way in ("--dir", "inside the OpenTranscribe folder", "start it"))
+    assert all(way in said for way in ("--dir", "inside the OpenTranscribe folder", "start the stack"))
 
 
 @pytest.mark.parametrize(
@@ -364,7 +366,8 @@ def test_a_wrong_value_in_the_environment_is_wrong_usage(installed: Doctor) -> N
 
 def test_select_and_ignore(installed: Doctor) -> None:
     read = document(installed("--format", "json", "--select", "token", "--ignore", "token-role"))
-    assert {check["name"] for check in read["checks"]} == {"token-present", "token-format", "token-accepted", "token-exposure"}
+    expected = {"token-present", "token-format", "token-accepted", "token-exposure", "token-names"}
+    assert {check["name"] for check in read["checks"]} == expected
 
 
 @pytest.mark.slow
@@ -438,7 +441,7 @@ def test_on_a_terminal_there_is_colour_unless_no_color_is_set(installed: Doctor)
 
 def test_ascii(installed: Doctor) -> None:
     done = installed("--ascii", "-v")
-    assert done.stdout.isascii() and "ok token-format: the token is well-formed (hf_...(37))" in _settled(done.stdout)
+    assert done.stdout.isascii() and "ok token-format: The token is well-formed (hf_...(37))" in _settled(done.stdout)
     assert installed("-v", PYTHONIOENCODING="ascii").stdout.isascii()
     assert installed("-v", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0").returncode == 0
     assert "\\u" not in installed(PYTHONIOENCODING="latin-1").stdout

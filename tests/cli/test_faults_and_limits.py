@@ -224,11 +224,11 @@ def test_a_bug_in_every_format(name: str, installed: Doctor) -> None:  # noqa: F
 def test_a_report_that_would_leak_is_a_document_about_that(installed: Doctor) -> None:  # noqa: F811
     code = f'''
 import sys
-from ot_doctor.cli import main as cli
+from ot_doctor.cli import main as cli, show
 from ot_doctor.redaction.secret import Secret
 secret = Secret({TOKEN!r}, "HUGGINGFACE_TOKEN")
-render = cli.render
-cli.render = lambda *arguments: render(*arguments) + {TOKEN!r}
+render = show.render
+show.render = lambda *arguments: render(*arguments) + {TOKEN!r}
 sys.argv = ["ot-doctor", "--format", "json", "--output", "x.json"]
 cli.main()
 '''
