@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.parts.hub import COMMUNITY_1
+from tests.parts.hub import COMMUNITY_1, Fault
 from tests.scenarios import logs, v05
 from tests.scenarios.scenario import Report, Scenario, World
 
@@ -178,7 +178,9 @@ def test_the_time_limit_of_loading(bring_up: BringUp) -> None:
         "HuggingFace Hub network call — set HF_HUB_OFFLINE=1 if the cache is already warm)"
     )
     log = v05.job(*v05.failed(late), end="'error'")
-    report = bring_up(v05.stack(env="ENGINE_DIARIZER_BACKEND=pyannote\n", cache="absent", log=log)).report()
+    world = bring_up(v05.stack(env="ENGINE_DIARIZER_BACKEND=pyannote\n", cache="absent", log=log))
+    world.hub.fault = Fault("blackhole")
+    report = world.report("--timeout", "5")
     assert report.causes == ["network-timeout"], report.summary()
     assert report.diagnosis[0]["confidence"] == "likely"
     assert not TOKEN_CAUSES & set(report.causes)
