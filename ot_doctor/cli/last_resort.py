@@ -127,10 +127,10 @@ def _report(sentence: str, options: dict[str, Any]) -> Report:
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.model import Report
     from ot_doctor.report.redacted import redacted
-    from ot_doctor.run.plan import whose
+    from ot_doctor.run.plan import current_user
 
     report = Report(
         started_at=datetime.now(timezone.utc), duration=0.0, results=(), diagnosis=(), notices=(sentence,),
         fail_on=options.get("fail_on", "fail"),
     )  # fmt: skip
-    return redacted(report, Redactor(options.get("redact", "default"), *whose(os.environ)))
+    return redacted(report, Redactor(options.get("redact", "default"), *current_user(os.environ)))

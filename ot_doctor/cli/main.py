@@ -127,9 +127,9 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 nothing failed; 1 something failed; 2 wrong usage, or no installation found; 3 nothing failed, but
     something could not be checked; 4 ot-doctor itself failed.
     """
-    from ot_doctor.report.model import why_not
+    from ot_doctor.report.model import failure_summary
     from ot_doctor.run.plan import WrongUsage
-    from ot_doctor.run.retry import until_passed
+    from ot_doctor.run.retry import retry_until_success
 
     if options["wait"] and "-" in options["logs"]:
         raise click.UsageError("--wait cannot read standard input again and again: give --logs a file.", ctx)
@@ -137,7 +137,7 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     plan = plan_of(options, ctx)
     try:
         interim = partial(keep, options=options, style=style_of(options))
-        report = until_passed(partial(_examine, plan, interim), why_not, options["wait"], tell_of_waiting)
+        report = retry_until_success(partial(_examine, plan, interim), failure_summary, options["wait"], tell_of_waiting)
     except WrongUsage as error:
         raise click.UsageError(str(error), ctx) from None
     said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)

@@ -193,7 +193,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
     from ot_doctor.check import Family
     from ot_doctor.cli import configuration
     from ot_doctor.evidence import Request
-    from ot_doctor.run.plan import Plan, whose
+    from ot_doctor.run.plan import Plan, current_user
 
     def one(path: Path | None) -> Path | None:
         return Path(os.path.abspath(path)) if path else None
@@ -211,7 +211,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         timeout=options.get("timeout", 30.0),
         environ=environ,
     )
-    home, user = whose(environ)
+    home, user = current_user(environ)
     config = configuration.of(ctx)
     plan = Plan(
         request,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ot_doctor.core.debug_log import note
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
-from ot_doctor.logs.open_attempt import LOUD, MAX_KEPT, OpenAttempt, same_child
+from ot_doctor.logs.open_attempt import ERROR_LEVELS, MAX_KEPT, OpenAttempt, same_child
 from ot_doctor.logs.proof import (
     diarizes,
     evidence,
@@ -169,7 +169,7 @@ class AttemptBuilder:
             draft = self._new(record, began=False)
         if draft is None or (draft.verdict is Outcome.SUCCEEDED and hits and not about_it):
             self._stray.extend(hit for hit in hits if hit.cause)
-        elif hits or record.level in LOUD:
+        elif hits or record.level in ERROR_LEVELS:
             draft.take(record, hits)
             if mark is not None and mark.marks == "retry":
                 draft.stage = min(draft.stage, 1)

@@ -13,7 +13,7 @@ from ot_doctor.logs.proof import has_traceback, said, shown, states_an_error
 
 UNRECOGNISED = "unrecognised"
 MAX_KEPT = 50  # hits of one attempt: what a log repeats without end is not all kept
-LOUD = ("ERROR", "CRITICAL")
+ERROR_LEVELS = ("ERROR", "CRITICAL")
 _RETRIED = re.compile(r"thrown while requesting |Retrying in [\d.]+s |Rate limited\. Waiting ")
 _RETRY_SECONDS, _RETRY_LINES = 60, 100  # how long before the error a request that was tried again still belongs to it
 _TIME_LIMIT = re.compile(r"\bTimeLimitExceeded\(|^Hard time limit \(", re.MULTILINE)
@@ -36,7 +36,7 @@ class OpenAttempt:
     task_named: bool = False  # by a line of its own; else it was the only one that waited
     process: str = ""
     hits: list[Hit] = field(default_factory=list)
-    loud: deque[Record] = field(default_factory=lambda: deque(maxlen=5))
+    error_records: deque[Record] = field(default_factory=lambda: deque(maxlen=5))
     verdict: Outcome | None = None  # what the newest success or failure line says
     done_stage: int = 0  # of that success
     done_at: tuple[int, int] | None = None  # where the newest success stands: what goes wrong after it is another matter
@@ -61,8 +61,8 @@ class OpenAttempt:
         self.hits.extend(hits)
         if len(self.hits) > MAX_KEPT:  # the cause is among the first, the end among the last
             del self.hits[MAX_KEPT // 2 : -MAX_KEPT // 2 + 1]
-        if record.level in LOUD or has_traceback(record):
-            self.loud.append(record)
+        if record.level in ERROR_LEVELS or has_traceback(record):
+            self.error_records.append(record)
 
     def waits(self, at: datetime | None) -> bool:
         """Whether its task is not running then: Celery runs it again later."""
@@ -77,9 +77,9 @@ class OpenAttempt:
     def pass_errors_to(self, other: OpenAttempt) -> None:
         """Give the other attempt the errors that name no task: this one succeeded, and never said that it met one."""
         other.hits = [*(hit for hit in self.hits if hit.cause and not hit.record.task), *other.hits]
-        other.loud.extend(record for record in self.loud if not record.task)
+        other.error_records.extend(record for record in self.error_records if not record.task)
         self.hits = [hit for hit in self.hits if not hit.cause or hit.record.task]
-        self.loud = deque((record for record in self.loud if record.task), maxlen=self.loud.maxlen)
+        self.error_records = deque((record for record in self.error_records if record.task), maxlen=self.error_records.maxlen)
 
     def outcome(self) -> Outcome:
         if self.cut_off:
@@ -90,7 +90,7 @@ class OpenAttempt:
             return Outcome.DISABLED
         if self.verdict is Outcome.SUCCEEDED:
             return Outcome.RECOVERED if self._met_an_error() else Outcome.SUCCEEDED
-        if self.verdict is Outcome.FAILED or self.loud:
+        if self.verdict is Outcome.FAILED or self.error_records:
             return Outcome.FAILED
         plain = any(hit.cause and not hit.record.level and not _retried(hit) for hit in self.hits)
         return Outcome.FAILED if plain else Outcome.UNFINISHED
@@ -110,8 +110,8 @@ class OpenAttempt:
             self.cut_off = True
         outcome = self.outcome()
         wrong = outcome in (Outcome.FAILED, Outcome.RECOVERED)
-        killed = self.stopped or any(_TIME_LIMIT.search(record.text) for record in self.loud)
-        decided = deciding(self._own_hits(), self.loud, killed_on_purpose=killed) if wrong else None
+        killed = self.stopped or any(_TIME_LIMIT.search(record.text) for record in self.error_records)
+        decided = pick_cause(self._own_hits(), self.error_records, killed_on_purpose=killed) if wrong else None
         if outcome is Outcome.RECOVERED:
             decided = decided or self._met_an_error()
         cause = decided.cause if decided else UNRECOGNISED if outcome is Outcome.FAILED else None
@@ -139,7 +139,7 @@ class OpenAttempt:
         )
 
 
-def deciding(hits: Sequence[Hit], loud: Iterable[Record] = (), *, killed_on_purpose: bool = False) -> Hit | None:
+def pick_cause(hits: Sequence[Hit], error_records: Iterable[Record] = (), *, killed_on_purpose: bool = False) -> Hit | None:
     """The hit that names the cause, or ``None``: generic texts never decide.
 
     An error counts before a warning, and the first before what follows from it: a chain prints its first exception first. A
@@ -147,7 +147,7 @@ def deciding(hits: Sequence[Hit], loud: Iterable[Record] = (), *, killed_on_purp
     system beats what the Hub's client made of it. A child that is killed while the worker is told to stop, or at its time limit,
     did not run out of memory.
     """
-    able = [hit for hit in hits if hit.cause is not None and not hit.generic and _counts(hit, hits, loud)]
+    able = [hit for hit in hits if hit.cause is not None and not hit.generic and _counts(hit, hits, error_records)]
     if killed_on_purpose:
         able = [hit for hit in able if hit.cause != "out-of-memory"]
     if not able:
@@ -180,11 +180,11 @@ def _retried(hit: Hit) -> bool:
     return not has_traceback(hit.record) and _RETRIED.search(said(hit.record)) is not None
 
 
-def _counts(hit: Hit, hits: Iterable[Hit], loud: Iterable[Record]) -> bool:
+def _counts(hit: Hit, hits: Iterable[Hit], error_records: Iterable[Record]) -> bool:
     """Whether a request that was tried again was so shortly before the error that follows it."""
     if not _retried(hit):
         return True
-    errors = [*loud, *(other.record for other in hits if other.generic and not _retried(other))]
+    errors = [*error_records, *(other.record for other in hits if other.generic and not _retried(other))]
     after = min((record for record in errors if record.lines > hit.record.lines), key=lambda record: record.lines, default=None)
     if after is None:
         return True
@@ -202,7 +202,7 @@ def same_child(process: str, record_process: str) -> bool:
 def _decisive(draft: OpenAttempt, decided: Hit | None) -> tuple[Record, ...]:
     """At most five records to show: the one that decided, else what was logged as an error and generic texts."""
     generic = [hit.record for hit in draft.hits if hit.generic]
-    chosen = [decided.record] if decided else generic[:2] + list(draft.loud)
+    chosen = [decided.record] if decided else generic[:2] + list(draft.error_records)
     if not chosen:
         chosen = [draft.last]
     unique = {record.lines: record for record in sorted(chosen, key=lambda record: record.lines)}

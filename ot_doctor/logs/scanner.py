@@ -57,7 +57,7 @@ class RecordScan:
     """Takes a log in blocks of whole lines, and passes on the records that hold one of the words.
 
     ``marks`` are looked for everywhere, ``words`` only in lines that are not at INFO or DEBUG. Records that only hold one of
-    ``loud`` are passed on too. Of very many in a row without a mark only the first and the last are passed on. All else is
+    ``error_words`` are passed on too. Of very many in a row without a mark only the first and the last are passed on. All else is
     counted and never parsed.
     ``on_record`` is called in the order of the log. Memory stays flat.
     """
@@ -68,7 +68,7 @@ class RecordScan:
         words: Sequence[bytes],
         on_record: Callable[[Record], object],
         *,
-        loud: Sequence[bytes] = (),
+        error_words: Sequence[bytes] = (),
         begins: Callable[[str], bool] = lambda text: False,
         timed: bool = False,
     ) -> None:
@@ -76,7 +76,7 @@ class RecordScan:
         self._coarse = fewest([*marks, *_COARSE])
         self._marking = ManyWords(marks)
         self._words = ManyWords([form for word in (*marks, *words) for form in _forms(word)])
-        self._loud = tuple(loud)
+        self._error_words = tuple(error_words)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._timed = timed  # whether a record without a time gets that of the one before it
@@ -145,10 +145,10 @@ class RecordScan:
     def _scan(self, text: bytes) -> None:
         done = 0
         number, counted = self._carry_from, 0
-        loud = _Loud.of(text)
-        for begin, end in loud.last(text):
+        error_text = _ErrorText.of(text)
+        for begin, end in error_text.last(text):
             self.last_lines.add(self._carry_from + text.count(b"\n", 0, begin), text[begin:end])
-        telling, others = self._places(text, loud)
+        telling, others = self._places(text, error_text)
         for position in sorted(others.union(telling)):
             if position < done:
                 continue
@@ -159,18 +159,18 @@ class RecordScan:
             self._take(text[begin:end], number, time_before(text, begin) if self._timed else None, tells=tells)
             done = end
 
-    def _places(self, text: bytes, loud: _Loud) -> tuple[list[int], set[int]]:
+    def _places(self, text: bytes, error_text: _ErrorText) -> tuple[list[int], set[int]]:
         """Where something telling is, and where else to look closer."""
-        if loud.is_all:
+        if error_text.is_all:
             found = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
         else:
             found = {place for place in places(text, self._coarse) if self._marked(text, place)}
-            found |= {loud.origin(place) for place in self._words.places(loud.text)}
+            found |= {error_text.origin(place) for place in self._words.places(error_text.text)}
         telling = sorted(found)
         others: set[int] = set()
-        words = [word for word in self._loud if word in loud.text]
+        words = [word for word in self._error_words if word in error_text.text]
         for begin, end in itertools.pairwise([0, *telling, len(text)]):
-            others |= loud.ends_of(words, begin, end)
+            others |= error_text.ends_of(words, begin, end)
         return telling, others
 
     def _marked(self, text: bytes, place: int) -> bool:
@@ -222,7 +222,7 @@ class RecordScan:
                 self._on_record(draft.record())
 
     def _tells(self, text: bytes) -> bool:
-        return next(self._words.places(text), None) is not None or any(word in text for word in self._loud)
+        return next(self._words.places(text), None) is not None or any(word in text for word in self._error_words)
 
 
 def _forms(word: bytes) -> tuple[bytes, ...]:
@@ -240,7 +240,7 @@ def _is_quiet(text: bytes, place: int) -> bool:
 
 
 @dataclass(frozen=True)
-class _Loud:
+class _ErrorText:
     """The lines of a text that are not at INFO or DEBUG, and where each begins in it; all lines where that is cheaper."""
 
     text: bytes
@@ -249,7 +249,7 @@ class _Loud:
     is_all: bool = False
 
     @classmethod
-    def of(cls, text: bytes) -> _Loud:
+    def of(cls, text: bytes) -> _ErrorText:
         signs = {sign: text.count(sign, 0, _SAMPLE) for sign in _BY_FORMAT}
         most = max(signs, key=lambda sign: signs[sign])
         if 2 * signs[most] < text.count(b"\n", 0, _SAMPLE):

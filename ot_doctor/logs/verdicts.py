@@ -13,7 +13,7 @@ from ot_doctor.core.printable import printable
 from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.logs.faults import Fault, FaultVerdict, decide, faults_in, is_error
 from ot_doctor.logs.lines import MAX_LINE, head_of, unwrap
-from ot_doctor.logs.open_attempt import FILE_SYSTEM, HUBS_WORDING, LOUD, UNRECOGNISED
+from ot_doctor.logs.open_attempt import ERROR_LEVELS, FILE_SYSTEM, HUBS_WORDING, UNRECOGNISED
 from ot_doctor.logs.proof import evidence, goes_on_quoting, of_another_task, quotes, repeats_speech, spoken, without_media
 
 _GOOD = (Outcome.SUCCEEDED, Outcome.RECOVERED)
@@ -50,7 +50,7 @@ class ErrorReader:
             if head is not None:
                 first = head.text.split("\n")[0]
                 others, quoting, speech = of_another_task(head.text), quotes(first), repeats_speech(first)
-                self.other_errors = self.other_errors or (others and head.level in LOUD)
+                self.other_errors = self.other_errors or (others and head.level in ERROR_LEVELS)
             else:
                 quoting = goes_on_quoting(line.text, quoting, speech=speech)
             at = line.stamp or (head.at if head else None) or at

@@ -85,7 +85,7 @@ def exit_code(report: Report) -> int:
     return 3 if counts[Status.UNKNOWN] or missing or nothing or report.notices else 0
 
 
-def why_not(report: Report) -> str:
+def failure_summary(report: Report) -> str:
     """Which check did not pass, in a few words; empty for a report with exit code 0, and where waiting does not help.
 
     Only what can change by itself is waited for: a worker that starts, a network that comes back, what could not be checked.

@@ -171,7 +171,7 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC" if at else ""
 
 
-def sureness(root: RootCause) -> str:
+def confidence_text(root: RootCause) -> str:
     """``likely`` or ``possible``; empty where the cause is certain."""
     return "" if root.confidence is Confidence.CERTAIN else root.confidence.value
 
@@ -202,7 +202,7 @@ def shared(report: Report, status: Status) -> list[Shared]:
     groups: list[tuple[Finding, list[str]]] = []
     found = [(f, r.check.name) for r in report.results for f in r.findings if f.status is status]
     for finding, name in sorted(found, key=lambda item: len(item[0].message)):
-        names = next((names for reason, names in groups if gives(finding.message, reason.message)), None)
+        names = next((names for reason, names in groups if same_reason(finding.message, reason.message)), None)
         if names is None:
             groups.append((finding, names := []))
         if name not in names:
@@ -221,19 +221,19 @@ def not_known(report: Report) -> list[Shared]:
     return sorted(groups.values(), key=lambda one: -len(one.checks))
 
 
-def was_made(result: Result) -> bool:
+def was_run(result: Result) -> bool:
     """Whether there is more to say of the check than why it could not be made or was skipped."""
     statuses = {finding.status for finding in result.findings}
     return statuses not in ({Status.SKIP}, {Status.UNKNOWN}) or any(finding.evidence for finding in result.findings)
 
 
-def not_made(report: Report) -> list[Shared]:
+def not_run(report: Report) -> list[Shared]:
     """Why checks could not be made (``UNKNOWN``), then why others were skipped (``SKIP``)."""
-    others = replace(report, results=tuple(result for result in report.results if not was_made(result)))
+    others = replace(report, results=tuple(result for result in report.results if not was_run(result)))
     return [*shared(others, Status.UNKNOWN), *shared(others, Status.SKIP)]
 
 
-def gives(message: str, reason: str) -> bool:
+def same_reason(message: str, reason: str) -> bool:
     """Whether a message gives that reason, alone or behind words of its own."""
     return message == reason or (len(reason) > _WORDS_OF_ITS_OWN and reason.rstrip(".") in message)
 

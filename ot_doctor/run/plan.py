@@ -36,7 +36,7 @@ class Plan:
     user: str = ""  # the name that is shown as "user"
 
 
-def whose(environ: Mapping[str, str]) -> tuple[str, str]:
+def current_user(environ: Mapping[str, str]) -> tuple[str, str]:
     """The home folder and the name of whoever runs the doctor; empty where there is none."""
     try:
         entry = pwd.getpwuid(os.getuid())

@@ -34,7 +34,7 @@ def unmet(results: Iterable[Result], required: Iterable[Family]) -> dict[Family,
     return found
 
 
-def judged(results: Iterable[Result], required: Iterable[Family]) -> tuple[Result, ...]:
+def evaluate(results: Iterable[Result], required: Iterable[Family]) -> tuple[Result, ...]:
     """The results, and where families are required one more that says which could be checked."""
     results, required = tuple(results), tuple(dict.fromkeys(required))
     if not required:

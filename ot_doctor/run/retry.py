@@ -11,12 +11,14 @@ _FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0  # seconds
 _SHORTEST_TRY = 5.0  # seconds; with less, a report would only say that nothing answered in time
 
 
-def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: float, tell: Callable[[str], None]) -> T:
+def retry_until_success(
+    run: Callable[[float], T], failure_summary: Callable[[T], str], wait: float, tell: Callable[[str], None]
+) -> T:
     """The first run that passes, or the last one that there was time for.
 
-    ``run`` gets the longest time that it may take, in seconds; ``why_not`` is empty for one that passed, and tells else why it
-    did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the wait. The last
-    run begins when the time is over, so that the whole of it is waited.
+    ``run`` gets the longest time that it may take, in seconds; ``failure_summary`` is empty for one that passed, and says why
+    another did not, for ``tell``. ``wait`` is in seconds; 0 is one run that takes its time. What ``run`` raises ends the
+    wait. The last run begins when the time is over, so that the whole of it is waited.
     """
     if not wait:
         return run(float("inf"))
@@ -24,7 +26,7 @@ def until_passed(run: Callable[[float], T], why_not: Callable[[T], str], wait: f
     pause = _FIRST_PAUSE
     while True:
         result = run(max(over - time.monotonic(), _SHORTEST_TRY))
-        reason = why_not(result)
+        reason = failure_summary(result)
         left = over - time.monotonic()
         if not reason or left <= 0:
             return result

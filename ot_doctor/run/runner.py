@@ -34,7 +34,7 @@ def needs(checks: Iterable[Check]) -> set[type]:
     return kinds - {Request}
 
 
-def in_order(checks: Mapping[str, Check]) -> list[Check]:
+def topological_order(checks: Mapping[str, Check]) -> list[Check]:
     """The checks, each after those that it names in ``after``; a circle is broken at its first member."""
     ordered: dict[str, Check] = {}
     entered: set[str] = set()
@@ -65,7 +65,7 @@ def run(
     results: dict[str, Result] = {}
     over = time.monotonic() + store.request.remaining() + _LATE
     # Foreign checks come last: one that takes all the time takes it from none of the built-in ones.
-    for check in sorted(in_order(checks), key=_is_foreign):
+    for check in sorted(topological_order(checks), key=_is_foreign):
         if before_foreign is not None and _is_foreign(check):
             before_foreign([results.get(name) or _given_up(checks[name]) for name in checks])
             before_foreign = None
@@ -135,7 +135,7 @@ def _findings(check: Check, store: Store, over: float) -> list[Finding]:
             supervisor.doing(f"the check {check.name} waited for {SOURCES[kind].label}", _advice_on_evidence(store.request))
         value = store.request if kind is Request else store.get(kind)
         if isinstance(value, Unavailable) and not takes_unavailable:
-            return [not_had(value)]
+            return [unavailable_finding(value)]
         arguments[name] = value
     seconds = max(store.request.remaining(), min(_LATE_EACH, over - time.monotonic()))
     if seconds <= 0:
@@ -144,7 +144,7 @@ def _findings(check: Check, store: Store, over: float) -> list[Finding]:
     try:
         findings = within(seconds, lambda: bounded(check.function(**arguments) or (), check.name))
     except Unavailable as reason:  # a check that takes it passes it on where nothing else is left to look at
-        return [not_had(reason)]
+        return [unavailable_finding(reason)]
     if not findings:
         raise ValueError("it returned no finding")
     return findings
@@ -156,7 +156,7 @@ def _advice_on_evidence(request: Request) -> str:
     return ""
 
 
-def not_had(reason: Unavailable) -> Finding:
+def unavailable_finding(reason: Unavailable) -> Finding:
     """The finding for evidence that is not available."""
     if reason.switched_off:
         return skipped(reason.reason)

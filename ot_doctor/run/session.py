@@ -126,7 +126,7 @@ def examine(
     def found(results: Iterable[Result]) -> Examined:
         cleaned = tuple(_clean(result) for result in results)
         cleaned = suppressions.apply(cleaned, plan.suppressions, date.today())
-        cleaned = requirements.judged(cleaned, plan.required)
+        cleaned = requirements.evaluate(cleaned, plan.required)
         told = (*notices, _BOUNDED) if registry.current().bounded else notices
         return _examined(plan, store, told, cleaned, started, time.monotonic() - began)
 

@@ -93,7 +93,7 @@ def _scan(known: SignatureCatalogue, on_record: Callable[[Record], object], *, t
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
-        marks, known.words(), lambda record: on_record(_bounded(record)), loud=ERROR_WORDS,
+        marks, known.words(), lambda record: on_record(_bounded(record)), error_words=ERROR_WORDS,
         begins=lambda text: any(mark.search(text) for mark in marking), timed=timed,
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ WRAPS = {
 
 def scan(text: str, *, block: int = 1 << 20) -> list[Record]:
     found: list[Record] = []
-    scanning = RecordScan((b"a mark",), (b"telling", b'" is "'), found.append, loud=(b"ERROR:",))
+    scanning = RecordScan((b"a mark",), (b"telling", b'" is "'), found.append, error_words=(b"ERROR:",))
     lines = text.encode().splitlines(keepends=True)
     for at in range(0, len(lines), max(1, block // 100)):
         scanning.feed(b"".join(lines[at : at + max(1, block // 100)]))

@@ -100,7 +100,7 @@ def test_of_very_many_errors_in_a_row_the_first_and_the_last_are_kept(kind: str,
     ordinary = HEAD.replace("ERROR", kind) + "ordinary\n"
     error = HEAD + "broken {}\n"
     found: list[Record] = []
-    scanning = RecordScan((b"a mark",), (b"telling",), found.append, loud=(b": ERROR/",))
+    scanning = RecordScan((b"a mark",), (b"telling",), found.append, error_words=(b": ERROR/",))
     lines = [ordinary * 3 + error.format(number) for number in range(200)]
     lines[100] = HEAD + "telling\n"
     raw = "".join(lines).encode().splitlines(keepends=True)

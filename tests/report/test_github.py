@@ -13,7 +13,7 @@ from ot_doctor.report import summary
 from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import github
 from ot_doctor.report.model import Report, UsageError, exit_code
-from ot_doctor.run.requirements import judged
+from ot_doctor.run.requirements import evaluate
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 
@@ -142,7 +142,7 @@ def test_a_reason_is_given_once_however_many_checks_it_stops() -> None:
 
 def test_what_is_required_and_could_not_be_checked_is_an_error() -> None:
     made = report({"token-present": (unknown("the engine does not answer"),)}, required=(Family.TOKEN,))
-    made = replace(made, results=judged(made.results, made.required))
+    made = replace(made, results=evaluate(made.results, made.required))
     assert exit_code(made) == 1
     found = annotated(made)
     assert [(command.name, command.properties["title"]) for command in found] == [

@@ -12,7 +12,7 @@ from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
 from ot_doctor.report.formats import render
 from ot_doctor.report.model import exit_code
-from ot_doctor.run.requirements import judged
+from ot_doctor.run.requirements import evaluate
 from tests.checks.evidence import attempt, worker_log
 from tests.report.reports import REPORTS, STARTED, report
 
@@ -49,7 +49,7 @@ def test_of_a_check_that_was_not_made_there_is_nothing_to_say_but_why() -> None:
     made = report({
         "model-access": half, "token-accepted": (seen,), "worker-gpu": (skipped("left out"),), "last-attempt": (unknown("gone"),),
     })  # fmt: skip
-    assert [(alike.finding.status, alike.checks) for alike in summary.not_made(made)] == [
+    assert [(alike.finding.status, alike.checks) for alike in summary.not_run(made)] == [
         (Status.UNKNOWN, ("last-attempt",)), (Status.SKIP, ("worker-gpu",)),
     ]  # fmt: skip
 
@@ -128,7 +128,7 @@ def test_warnings_that_fail_the_run_are_a_verdict() -> None:
 
 def test_a_requirement_that_is_not_met_counts_as_a_failure() -> None:
     made = report({"token-present": (unknown("no answer"),)}, required=(Family.TOKEN,))
-    made = replace(made, results=judged(made.results, made.required))
+    made = replace(made, results=evaluate(made.results, made.required))
     assert (made.summary[Status.FAIL], made.summary[Status.UNKNOWN], exit_code(made)) == (1, 1, 1)
     document = json.loads(render(made, "json"))
     assert document["summary"]["fail"] == 1 and document["checks"][-1]["status"] == "fail"

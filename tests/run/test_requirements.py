@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ot_doctor.check import Cause, Check, Family, Finding, Result, Status, Step, failed, passed, skipped, unknown, warned
-from ot_doctor.run.requirements import CHECK, judged, unmet
+from ot_doctor.run.requirements import CHECK, evaluate, unmet
 
 NO_ANSWER = unknown("the Hub did not answer")
 LEFT_OUT = skipped("the Hub was left out (--offline)")
@@ -45,11 +45,11 @@ def test_a_family_where_nothing_was_looked_at_is_not_met(results: tuple[Result, 
 
 def test_without_requirements_the_results_are_what_they_were() -> None:
     results = access(NO_ANSWER)
-    assert judged(results, []) == results
+    assert evaluate(results, []) == results
 
 
 def test_the_verdict_is_a_result_that_every_format_shows() -> None:
-    *_, last = judged(access(NO_ANSWER), [Family.ACCESS, Family.ENV, Family.CACHE, Family.ACCESS])
+    *_, last = evaluate(access(NO_ANSWER), [Family.ACCESS, Family.ENV, Family.CACHE, Family.ACCESS])
     assert last.check is CHECK and last.status is Status.UNKNOWN
     assert [(f.status, f.subject, f.message) for f in last.findings] == [
         (Status.UNKNOWN, "access",
@@ -62,5 +62,5 @@ def test_the_verdict_is_a_result_that_every_format_shows() -> None:
 
 def test_the_verdict_does_not_judge_itself() -> None:
     results = (result("docker-engine", Family.HOST, passed("fine")), *access(NO_ANSWER))
-    results = judged(results, [Family.ACCESS, Family.HOST])
+    results = evaluate(results, [Family.ACCESS, Family.HOST])
     assert unmet(results, [Family.HOST]) == {}

@@ -13,9 +13,9 @@ import pytest
 
 from ot_doctor.check import Cause
 from ot_doctor.cli.durations import Duration, seconds_of
-from ot_doctor.report.model import why_not
+from ot_doctor.report.model import failure_summary
 from ot_doctor.run import retry
-from ot_doctor.run.retry import until_passed
+from ot_doctor.run.retry import retry_until_success
 from tests.parts.engine import Engine
 from tests.report import reports
 from tests.scenarios.scenario import DOCTOR, Scenario, hub_for
@@ -54,8 +54,8 @@ class Runs:
         self.clock.now += min(self.takes, limit)
         return len(self.limits)
 
-    def until_passed(self, wait: float) -> int:
-        return until_passed(self.run, lambda n: f"run {n} failed" if n <= self.failures else "", wait, self.told.append)
+    def retry_until_success(self, wait: float) -> int:
+        return retry_until_success(self.run, lambda n: f"run {n} failed" if n <= self.failures else "", wait, self.told.append)
 
 
 @pytest.mark.parametrize(
@@ -84,19 +84,19 @@ def test_a_duration_as_an_option() -> None:
 
 def test_without_a_wait_there_is_one_run_that_takes_its_time(clock: Clock) -> None:
     runs = Runs(clock, failures=9)
-    assert runs.until_passed(0) == 1
+    assert runs.retry_until_success(0) == 1
     assert runs.limits == [float("inf")] and runs.told == []
 
 
 def test_the_first_run_that_passes_ends_it(clock: Clock) -> None:
     runs = Runs(clock, failures=0)
-    assert runs.until_passed(300) == 1
+    assert runs.retry_until_success(300) == 1
     assert runs.limits == [300] and runs.told == []
 
 
 def test_pauses_grow_and_each_is_told(clock: Clock) -> None:
     runs = Runs(clock, failures=6)
-    assert runs.until_passed(300) == 7
+    assert runs.retry_until_success(300) == 7
     assert runs.told == [
         f"Waiting: run {number} failed. Next try in {pause} s." for number, pause in enumerate([1, 2, 4, 8, 10, 10], 1)
     ]
@@ -104,7 +104,7 @@ def test_pauses_grow_and_each_is_told(clock: Clock) -> None:
 
 def test_no_run_takes_longer_than_what_is_left(clock: Clock) -> None:
     runs = Runs(clock, failures=99, takes=60)
-    last = runs.until_passed(100)
+    last = runs.retry_until_success(100)
     assert runs.limits == [100, 39]
     assert last == 2 and clock.now == 1000 + 100
 
@@ -112,7 +112,7 @@ def test_no_run_takes_longer_than_what_is_left(clock: Clock) -> None:
 @pytest.mark.parametrize("wait", [10, 20, 30, 40, 60])
 def test_the_whole_time_is_waited_and_the_last_run_begins_at_its_end(clock: Clock, wait: float) -> None:
     runs = Runs(clock, failures=99)
-    runs.until_passed(wait)
+    runs.retry_until_success(wait)
     assert min(runs.limits) >= 5, "too short to find anything out"
     assert 1000 + wait <= clock.now <= 1000 + wait + 2
     assert len(runs.told) == len(runs.limits) - 1, "one line a try"
@@ -120,7 +120,7 @@ def test_the_whole_time_is_waited_and_the_last_run_begins_at_its_end(clock: Cloc
 
 def test_a_very_short_wait_is_one_run_all_the_same(clock: Clock) -> None:
     runs = Runs(clock, failures=99)
-    assert runs.until_passed(1) == 1
+    assert runs.retry_until_success(1) == 1
     assert runs.limits == [5]
 
 
@@ -129,20 +129,21 @@ def test_what_a_run_raises_ends_the_wait(clock: Clock) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        until_passed(run, str, 300, print)
+        retry_until_success(run, str, 300, print)
 
 
 def test_what_is_waited_for_is_named() -> None:
-    assert why_not(reports.healthy()) == ""
-    assert why_not(reports.warnings()) == ""
-    assert why_not(replace(reports.warnings(), fail_on="warn")) == "", "no warning goes away by waiting"
-    assert why_not(reports.one_root_cause()) == "", "nor does a line of the .env"
+    assert failure_summary(reports.healthy()) == ""
+    assert failure_summary(reports.warnings()) == ""
+    assert failure_summary(replace(reports.warnings(), fail_on="warn")) == "", "no warning goes away by waiting"
+    assert failure_summary(reports.one_root_cause()) == "", "nor does a line of the .env"
     down = reports.one_root_cause()
     (root,) = down.diagnosis
     starting = replace(down, diagnosis=(replace(root, cause=Cause.WORKER_DOWN),))
-    assert why_not(starting) == "env-shadowed failed and 1 more did not pass"
-    assert why_not(replace(reports.healthy(), results=())) == "not everything could be checked"
-    assert why_not(replace(reports.healthy(), notices=("a plug-in could not be loaded",))) == "not everything could be checked"
+    assert failure_summary(starting) == "env-shadowed failed and 1 more did not pass"
+    assert failure_summary(replace(reports.healthy(), results=())) == "not everything could be checked"
+    broken = replace(reports.healthy(), notices=("a plug-in could not be loaded",))
+    assert failure_summary(broken) == "not everything could be checked"
 
 
 @pytest.mark.engine

@@ -12,7 +12,7 @@ import pytest
 from ot_doctor.check import Cause, Check, Family, Finding, Result, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import Host, Hub, Request, Unavailable, Workers
 from ot_doctor.redaction.masking import redact
-from ot_doctor.run.runner import in_order, needs, run
+from ot_doctor.run.runner import needs, run, topological_order
 from ot_doctor.sources.store import Source, Store
 
 NO_ENGINE = Unavailable("no Docker engine answers", hint="Start Docker.", command="systemctl start docker")
@@ -197,7 +197,7 @@ def test_a_dependant_that_is_listed_first_is_run_last() -> None:
 
 def test_a_circle_ends() -> None:
     circle = [giving(passed("x"), name, after=(before,)) for name, before in ("ac", "ba", "cb")]
-    assert [check.name for check in in_order({check.name: check for check in circle})] == ["b", "c", "a"]
+    assert [check.name for check in topological_order({check.name: check for check in circle})] == ["b", "c", "a"]
     assert {result.status for result in results_of(*circle).values()} == {Status.PASS}
     assert results_of(giving(passed("x"), "self", after=("self",)))["self"].status is Status.PASS
 

@@ -104,7 +104,7 @@ def _root(root: RootCause, number: int, of: int, relations: Relations, report: R
     heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
     said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     names = [element("code", root.cause.value)]
-    names += [element("span", summary.sureness(root))] if summary.sureness(root) else []
+    names += [element("span", summary.confidence_text(root))] if summary.confidence_text(root) else []
     names += [element("code", root.subject)] if root.subject else []
     return element(
         "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
@@ -159,11 +159,11 @@ def _attempt_row(attempt: Attempt) -> Element:
 
 def _checks(report: Report) -> Element | None:
     parts: list[Element] = []
-    made = filter(summary.was_made, report.results)
+    made = filter(summary.was_run, report.results)
     for family, results in groupby(made, key=lambda result: result.check.family):
         parts += _group(_FAMILIES[family], [_check(result, report) for result in results])
     titles = {result.check.name: result.check.title for result in report.results}
-    others = [_not_made(reason, titles) for reason in summary.not_made(report)]
+    others = [_not_made(reason, titles) for reason in summary.not_run(report)]
     parts += _group("Not checked", others) if others else []
     return _section("Checks", *parts, name="checks") if parts else None
 

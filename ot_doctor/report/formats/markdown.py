@@ -87,8 +87,8 @@ def _diagnosis(report: Report) -> list[str]:
 
 def _root(root: RootCause, relations: Relations, report: Report, *, text: int, evidence: int) -> str:
     subject = f" · {code(clip(root.subject, 300))}" if root.subject else ""
-    sureness = f", {summary.sureness(root)}" if summary.sureness(root) else ""
-    parts = [f"{code(root.cause.value)}{sureness}{subject}", inline(clip(root.message, text))]
+    confidence_text = f", {summary.confidence_text(root)}" if summary.confidence_text(root) else ""
+    parts = [f"{code(root.cause.value)}{confidence_text}{subject}", inline(clip(root.message, text))]
     said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     parts += [said] if said else []
     seen = [_seen(item, text // 3) for item in root.evidence[:evidence]]
@@ -138,9 +138,9 @@ def _table(report: Report) -> list[str]:
     heading = f"### Checks: {summary.counts(report)}"
     rows: dict[tuple[Status, str], list[str]] = {}  # checks of which the same is said share a row
     for result in sorted(report.results, key=lambda result: -result.status.rank):
-        if result.status is not Status.PASS and summary.was_made(result):
+        if result.status is not Status.PASS and summary.was_run(result):
             rows.setdefault((counts_as(result), _said(result, report)), []).append(result.check.name)
-    for reason in summary.not_made(report):
+    for reason in summary.not_run(report):
         status = reason.finding.status
         said = summary.SEE_ABOVE if status is Status.UNKNOWN else inline(clip(reason.finding.message, 250))
         rows.setdefault((status, said), []).extend(reason.checks)
@@ -171,9 +171,9 @@ def _said(result: Result, report: Report) -> str:
 
 def _checks(report: Report, room: int) -> list[str]:
     """All checks with all that was seen, the worst first where there is not room for all; of those not made why."""
-    not_made = _fit(summary.not_made(report), _not_made, _NOT_MADE, "reason", separator=1)
-    room -= sum(len(block) + 1 for block in not_made)
-    made = [result for result in report.results if summary.was_made(result)]
+    not_run = _fit(summary.not_run(report), _not_made, _NOT_MADE, "reason", separator=1)
+    room -= sum(len(block) + 1 for block in not_run)
+    made = [result for result in report.results if summary.was_run(result)]
     blocks = {id(result): _check(result, report) for result in made}
     kept: set[int] = set()
     for result in sorted(made, key=lambda result: -result.status.rank):
@@ -187,7 +187,7 @@ def _checks(report: Report, room: int) -> list[str]:
         shown += [f"**{family.value}**", "\n".join(listed)] if listed else []
     missing = len(made) - len(kept)
     shown += [f"*{summary.counted(missing, 'check')} {_LEFT_OUT}*"] if missing else []
-    return [*shown, "**not checked**", "\n".join(not_made)] if not_made else shown
+    return [*shown, "**not checked**", "\n".join(not_run)] if not_run else shown
 
 
 def _not_made(reason: summary.Shared) -> str:

@@ -42,7 +42,7 @@ class Style:
     verbose: bool = False
     quiet: bool = False  # only what is a problem
     height: int = 24  # where the report is longer, its verdict is its last line too
-    receipt: bool = False  # what was hidden is told without verbose, too
+    redaction_summary: bool = False  # what was hidden is told without verbose, too
 
     def paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
@@ -51,7 +51,7 @@ class Style:
         return (_ASCII_MARKS if self.ascii else _MARKS)[status]
 
 
-def render(report: Report, style: Style = Style(receipt=True)) -> str:
+def render(report: Report, style: Style = Style(redaction_summary=True)) -> str:
     """The whole report, ending with a line end."""
     blocks = [block for block in map(list, _blocks(report, style)) if block]
     lines = [line for block in blocks for line in (*block, "")][:-1]
@@ -137,7 +137,7 @@ def _titled(mark: str, text: str, names: str, style: Style, code: str) -> list[s
 
 
 def _names(root: RootCause) -> str:
-    return ", ".join(filter(None, (root.cause.value, summary.sureness(root))))
+    return ", ".join(filter(None, (root.cause.value, summary.confidence_text(root))))
 
 
 def _cause(root: RootCause, number: int, report: Report, style: Style) -> Iterator[str]:
@@ -268,9 +268,9 @@ def _counts(report: Report, style: Style) -> list[str]:
 
 
 def _foot(report: Report, style: Style) -> Iterator[str]:
-    if report.hidden and (style.verbose or style.receipt):
+    if report.hidden and (style.verbose or style.redaction_summary):
         yield from _wrap(summary.hidden_names(report), style, hanging=2, head="Redacted:", code="2")
-    if account := summary.names_account(report) if style.verbose or style.receipt else "":
+    if account := summary.names_account(report) if style.verbose or style.redaction_summary else "":
         yield from _wrap(account, style)
     more = [] if style.verbose or report.recorded_at else ["ot-doctor -v"]
     bad = [r.check.name for s in (Status.UNKNOWN, Status.WARN) for r in report.results if r.status is s]
@@ -302,7 +302,7 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
         if finding.status is Status.UNKNOWN:
             yield name, finding.status, summary.SEE_ABOVE, ()
         elif finding.status is Status.SKIP:
-            alike = (o for reason, o in told.items() if o != name and summary.gives(finding.message, reason))
+            alike = (o for reason, o in told.items() if o != name and summary.same_reason(finding.message, reason))
             like = next(alike, None)
             told.setdefault(finding.message, name)
             yield name, finding.status, f"for the same reason as {like}" if like else finding.message, ()

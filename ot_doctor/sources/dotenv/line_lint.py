@@ -126,11 +126,11 @@ def _characters(written: _Written) -> Iterator[tuple[str, bool]]:
     everywhere = written.is_token or written.matters
     shown = set()
     for position, char in enumerate(value):
-        at_an_end = position in (0, len(value) - 1)
+        at_edge = position in (0, len(value) - 1)
         if char in _CURLY:
-            odd = written.is_token or (at_an_end if everywhere else value[0] in _CURLY and value[-1] in _CURLY)
+            odd = written.is_token or (at_edge if everywhere else value[0] in _CURLY and value[-1] in _CURLY)
         elif char == "`":
-            odd = written.is_token or (everywhere and at_an_end)
+            odd = written.is_token or (everywhere and at_edge)
         elif char in " \t\r\n":
             odd = False
         else:

@@ -21,7 +21,7 @@ from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, as_evide
 from ot_doctor.sources.model_cache.host_view import find_models, look_from_host
 from ot_doctor.sources.model_cache.location import (
     LONGEST_PATH,
-    Surroundings,
+    WorkerEnvironment,
     configured_models_dir,
     former_place,
     models_dir,
@@ -48,10 +48,10 @@ def gather(
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
     if worker is not None:
-        around = Surroundings.of(worker)
+        around = WorkerEnvironment.of(worker)
     else:
         folder = configured or os.path.normpath(deployment.home / _DEFAULT_MODELS_DIR)
-        around = Surroundings.supposed(folder, file)
+        around = WorkerEnvironment.supposed(folder, file)
     found = _Gathering(request, deployment.line, around, worker).result(configured)
     return replace(found, native=isinstance(native, NativeEngine) and native.serves)
 
@@ -86,7 +86,7 @@ class _Seen:
 class _Gathering:
     """One worker's cache. Both sides are inspected; the host's is the one reported unless it cannot be seen from here."""
 
-    def __init__(self, request: Request, line: ReleaseLine, around: Surroundings, worker: Worker | None) -> None:
+    def __init__(self, request: Request, line: ReleaseLine, around: WorkerEnvironment, worker: Worker | None) -> None:
         self._line = line
         self._around = around
         self._worker = worker

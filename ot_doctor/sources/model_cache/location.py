@@ -31,7 +31,7 @@ class CachePlace:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WorkerEnvironment:
     """What decides where a worker's models are: of a container, or as ``.env`` and the Compose files make them."""
 
     env: Mapping[str, str]
@@ -40,13 +40,13 @@ class Surroundings:
     mounts: tuple[Mount, ...]
 
     @classmethod
-    def of(cls, worker: Worker) -> Surroundings:
+    def of(cls, worker: Worker) -> WorkerEnvironment:
         env = {name: value for name, value in worker.env.items() if isinstance(value, str)}
         image_env = {name: value for name, value in worker.image_env.items() if isinstance(value, str)}
         return cls(env, image_env, env.get("HOME") or worker.home, worker.mounts)
 
     @classmethod
-    def supposed(cls, models_dir: str, env_file: EnvFile | None) -> Surroundings:
+    def supposed(cls, models_dir: str, env_file: EnvFile | None) -> WorkerEnvironment:
         """Without a container: the mounts of every release's Compose file, and the variables of ``.env``."""
         entries = env_file.entries if env_file else ()
         env = {entry.key: entry.value for entry in entries if isinstance(entry.value, str)}
@@ -73,7 +73,7 @@ def former_place(line: ReleaseLine, env: Mapping[str, str], home: str) -> CacheP
     return next(place(env, home) for kind, place in _PLACES.items() if kind != release.cache)
 
 
-def moved_by(place: CachePlace, line: ReleaseLine, around: Surroundings) -> str:
+def moved_by(place: CachePlace, line: ReleaseLine, around: WorkerEnvironment) -> str:
     """The variable that moved the place away from where the image has it; empty when it is there."""
     usual = places(line, around.image_env, around.home)[0]
     if place.path == usual.path or around.env.get(place.variable) == around.image_env.get(place.variable):
@@ -133,7 +133,7 @@ def on_host(mounts: Sequence[Mount], path: str) -> str | None:
     return f"{mount.source.rstrip('/')}/{below}".rstrip("/") or "/"
 
 
-def root_of(place: CachePlace, line: ReleaseLine, around: Surroundings, *, here: bool) -> CacheRoot:
+def root_of(place: CachePlace, line: ReleaseLine, around: WorkerEnvironment, *, here: bool) -> CacheRoot:
     """The place as evidence, with nothing inspected yet; ``here``: the engine's paths are this machine's."""
     mount = mount_of(around.mounts, place.path)
     path = on_host(around.mounts, place.path) if here else None
