@@ -79,7 +79,8 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
 
 def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> LogVerdict:
     if now.suffices:
-        if since := _changed_since(attempt, now):  # such a cache explains nothing where it was there before the failure
+        # Such a cache explains nothing where it was there before the failure.
+        if since := _changed_since(attempt, now, restarts=not attempt.says_why):
             return replace(verdict, fixed=f"{since}, and the model cache is complete and readable now.")
         if not attempt.says_why:
             native = isinstance(now.cache, ModelCache) and now.cache.native
@@ -106,14 +107,17 @@ def _unnamed_of_the_hub(verdict: LogVerdict, attempt: Attempt, now: Present) -> 
     return verdict
 
 
-def _changed_since(attempt: Attempt, now: Present) -> str:
-    """What is newer than the failure and can have ended it; empty where nothing is known to be."""
+def _changed_since(attempt: Attempt, now: Present, *, restarts: bool) -> str:
+    """What is newer than the failure and can have ended it; empty where nothing is known to be.
+
+    A new start of the worker counts where ``restarts`` says so: it ends no failure whose reason is stated and not understood.
+    """
     failed_at = attempt.ended_at or attempt.started_at
     if failed_at is None:
         return ""
     if isinstance(now.cache, ModelCache) and now.cache.changed_at and now.cache.changed_at > failed_at:
         return f"The cached models were changed after that ({now.cache.changed_at:%Y-%m-%d %H:%M:%S} UTC)"
-    running = () if isinstance(now.workers, Unavailable) else now.workers.diarizers
+    running = now.workers.diarizers if restarts and not isinstance(now.workers, Unavailable) else ()
     started = next((w.started_at for w in running if w.running and w.started_at and w.started_at > failed_at), None)
     return f"The worker was started after that ({started:%Y-%m-%d %H:%M:%S} UTC)" if started else ""
 

@@ -68,6 +68,7 @@ _EXAMPLES_OF_RUN = (
     ("ot-doctor --wait 5m --require access", "In CI, after 'docker compose up -d'."),
 )
 _BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
+_DESCRIPTORS = 12  # that a run needs at least
 _NO_ROOM = b"ot-doctor: There is too little memory, or too few files may be open. Raise the limits (ulimit -v, ulimit -n).\n"
 
 
@@ -265,6 +266,7 @@ def _run_cli() -> int:
     ballast = bytearray(_BALLAST)
     try:
         keep_stdout_for_the_report()
+        _need_descriptors()
         if problem := _cannot_run_here() or of_the_shell(os.environ):
             raise click.UsageError(problem)
         supervisor.begin(last_word, get_ready, _shown)
@@ -282,6 +284,17 @@ def _shown(text: str) -> str:
     from ot_doctor.redaction.masking import shown
 
     return shown(text)
+
+
+def _need_descriptors() -> None:
+    """Raises ``OSError`` where too few files can be opened for a run, which would be told as something that is not there."""
+    held: list[int] = []
+    try:
+        while len(held) < _DESCRIPTORS:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _cannot_run_here() -> str:

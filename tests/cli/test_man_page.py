@@ -71,7 +71,9 @@ def test_the_codes_are_those_of_the_program(shown: str) -> None:
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="there is no mandoc here")
 def test_mandoc_has_nothing_to_say() -> None:
     done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(PAGE)], capture_output=True, text=True)
-    said = [line for line in done.stdout.splitlines() if "missing date" not in line]  # a date would change without the page
+    # A date would change without the page, and Docutils puts an empty paragraph behind each heading.
+    known = ("missing date", "cannot parse date", "skipping paragraph macro: sp after S")
+    said = [line for line in done.stdout.splitlines() if not any(words in line for words in known)]
     assert said == []
 
 
