@@ -145,7 +145,7 @@ def test_a_pipe_that_is_written_for_ever_has_a_deadline(tmp_path: Path) -> None:
     try:
         begun = time.monotonic()
         log = gather(Request(logs=(str(path),), timeout=1.0), Unavailable("no engine"))
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 1 + 2  # the writer takes a whole processor
     finally:
         writer.kill()
         writer.wait()
