@@ -233,7 +233,7 @@ def _width() -> int:
     """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
     from shutil import get_terminal_size
 
-    return max(40, min(get_terminal_size((80, 24)).columns, 100))
+    return max(40, min(get_terminal_size((80, 24)).columns or 80, 100))
 
 
 def _show(text: str, ascii: bool) -> None:

@@ -75,6 +75,7 @@ def style_of(options: dict[str, Any]) -> Style:
     terminal = sys.stdout.isatty()
     colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
     columns, lines = get_terminal_size((80, 24)) if terminal else (80, 24)
+    columns, lines = columns or 80, lines or 24  # a terminal that does not tell its size
     ascii = options["ascii"] or not _can_show("✓✗…")
     return Style(colour, ascii, min(columns, 100), options["verbose"] > 0, options["quiet"], height=lines)
 

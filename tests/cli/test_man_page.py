@@ -28,6 +28,7 @@ def shown() -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # and each Python has a Docutils of its own, whose pages differ
 def test_the_page_is_the_one_that_the_commands_make(tmp_path: Path) -> None:
     """On any day, and whoever's clock and language it is."""
     environ = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "0"}
