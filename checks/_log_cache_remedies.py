@@ -14,7 +14,7 @@ from ._remedies import own_cache
 def cache_remedy(cause: Cause, subject: str | None, now: Present) -> list[Step]:
     """What helps against a cause in the model cache, as far as the cache could be inspected."""
     if isinstance(now.cache, Unavailable) or isinstance(now.deployment, Unavailable):
-        return [Step(without_a_look(cause), risk=Risk.CHANGES_FILES)]
+        return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
     worker: Worker | None = cache_worker(now.cache, now.workers)
     folder = folder_of(now.cache)
     if cause in (Cause.CACHE_PERMISSION, Cause.CACHE_READONLY) and unmounted(now.cache):
@@ -28,10 +28,10 @@ def cache_remedy(cause: Cause, subject: str | None, now: Present) -> list[Step]:
         return copy_from_elsewhere(now.cache, meant)
     if meant and cause in (Cause.CACHE_INCOMPLETE, Cause.CACHE_MISSING):
         return [Step(f"{m.repo}: {what_is_missing(m)}. See the check cache-complete.") for m in meant if not m.complete]
-    return [Step(without_a_look(cause), risk=Risk.CHANGES_FILES)]
+    return [Step(_without_a_look(cause), risk=Risk.CHANGES_FILES)]
 
 
-def without_a_look(cause: Cause) -> str:
+def _without_a_look(cause: Cause) -> str:
     if cause is Cause.CACHE_PERMISSION:
         return (
             "Give the folder that the log names to user id 1000, the worker's; your own user id does not help unless it "
