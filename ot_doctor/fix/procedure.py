@@ -82,4 +82,4 @@ class Procedure(Protocol):
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
-        """Take it back, also where ``apply`` was cut off anywhere; false: it is so already. Raises ``NotPossible``, ``NotDone``."""
+        """Take it back, also where ``apply`` was cut off anywhere; false: it is so already. Raises both."""
