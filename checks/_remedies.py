@@ -6,9 +6,10 @@ former file beside the new one, and does nothing when it is pasted a second time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from shlex import quote
 
+from ot_doctor.actions import AcceptTerms, Action, EditEnv, LineChange, LineEdit, PutToken, RecreateServices
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import TOKEN_NAME, CacheAccess, Deployment, EnvFile, Unavailable, Worker, Workers, WorkerToken
 
@@ -25,7 +26,7 @@ def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailabl
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)
     command = deployment.compose(f"up -d --force-recreate {ALONE} " + " ".join(quote(name) for name in services))
-    return Step(text, command=command, risk=Risk.RESTARTS)
+    return Step(text, command=command, risk=Risk.RESTARTS, action=RecreateServices(services))
 
 
 def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
@@ -36,7 +37,9 @@ def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
     return tuple(names) or ("celery-worker",)
 
 
-def edited(file: EnvFile | str, text: str, scripts: Iterable[str], *, extended: bool = False) -> Step:
+def edited(
+    file: EnvFile | str, text: str, scripts: Iterable[str], *, extended: bool = False, action: Action | None = None
+) -> Step:
     """Edit a file with sed. The former one stays beside it as ``….bak``; a script must leave its own result alone.
 
     ``extended``: extended regular expressions, byte by byte, whatever characters are in the file.
@@ -45,21 +48,29 @@ def edited(file: EnvFile | str, text: str, scripts: Iterable[str], *, extended: 
     program = "LC_ALL=C sed -E" if extended else "sed"
     if not isinstance(file, str) and not file.editable:
         program = f"sudo {'env ' if extended else ''}{program}"
-    return Step(text, command=f"{program} -i.bak '{';'.join(scripts)}' {quote(itself)}", risk=Risk.CHANGES_FILES)
+    return Step(text, command=f"{program} -i.bak '{';'.join(scripts)}' {quote(itself)}", risk=Risk.CHANGES_FILES, action=action)
 
 
 def comment_out(file: EnvFile | str, lines: Iterable[int], text: str) -> Step:
     """Put a # in front of lines. Deleting them would move the others, and a second paste would delete those."""
-    return edited(file, text, (COMMENT_OUT.format(line) for line in sorted(set(lines))))
+    lines = sorted(set(lines))
+    action = None if isinstance(file, str) else EditEnv(str(file.path), tuple(commenting_out(file, lines)))
+    return edited(file, text, (COMMENT_OUT.format(line) for line in lines), action=action)
 
 
-def without_characters(file: EnvFile, text: str, characters: str) -> Step:
+def commenting_out(file: EnvFile, lines: Iterable[int]) -> Iterator[LineEdit]:
+    """The same as data: each line with the name that stands on it, if one does."""
+    names = {entry.line: entry.key for entry in file.entries}
+    return (LineEdit(line, LineChange.COMMENT_OUT, names.get(line)) for line in lines)
+
+
+def without_characters(file: EnvFile, text: str, characters: str, action: Action | None = None) -> Step:
     """Delete characters that no sed can name, by their escapes for tr; through a copy, so that a link stays a link."""
     itself, copy = quote(str(file.itself)), quote(f"{file.itself}.bak")
     command = f"cp -p {itself} {copy} && tr -d '{characters}' < {copy} > {itself}"
     if not file.editable:
         command = f"sudo sh -c {quote(command)}"
-    return Step(text, command=command, risk=Risk.CHANGES_FILES)
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=action)
 
 
 COMMENT_OUT = "{}s/^[^#]/# &/"
@@ -94,6 +105,7 @@ def accept(repo: str, account: str) -> Step:
         f'Log in at huggingface.co {who}, open the page of {repo} and click "Agree and access repository". '
         "You need no new token and no restart.",
         url=f"https://huggingface.co/{repo}",
+        action=AcceptTerms(repo),
     )
 
 
@@ -105,7 +117,7 @@ def put_token(line: int | None, env_path: str) -> Step:
     """Write the token to its line of the ``.env``."""
     where = f"on line {line} of {env_path}" if line else f"to {env_path}"
     text = f"Write it {where} as HUGGINGFACE_TOKEN=hf_… with no spaces, quotes or comment after it."
-    return Step(text, risk=Risk.CHANGES_FILES)
+    return Step(text, risk=Risk.CHANGES_FILES, action=PutToken(env_path) if env_path.startswith("/") else None)
 
 
 def replace_token(

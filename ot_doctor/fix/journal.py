@@ -32,8 +32,10 @@ class Busy(Exception):
 
 
 def state_folder(environ: Mapping[str, str], home: str) -> Path:
-    """Where this user's programs keep their state."""
+    """Where this user's programs keep their state; for root not in the home folder that sudo left in the environment."""
     base = environ.get("XDG_STATE_HOME", "")
+    if os.geteuid() == 0 and os.path.isdir(home) and os.stat(home).st_uid != 0:
+        home = "/root"
     return Path(base if base.startswith("/") else os.path.join(home or "/", ".local", "state")) / "ot-doctor"
 
 
@@ -63,7 +65,8 @@ class Run:
 
     @property
     def cut_off(self) -> bool:
-        return not self.ended and not self.left and any(not e.undone for e in self.entries)
+        """Whether it ended in the middle of an action, and nobody looked after that."""
+        return not self.left and any(not e.outcome and not e.undone for e in self.entries)
 
     @property
     def to_undo(self) -> list[Entry]:

@@ -59,7 +59,7 @@ class EnvChange(ABC):
         return True
 
     def preview(self) -> Preview:
-        return Preview(self.words(), "Change the file?", diff(self.file.data, self.candidate), _rests_on(self.file))
+        return Preview(self.words(), "Change the file?", diff(self.file.data, self.candidate), rests_on(self.file))
 
     def save(self, files: Path) -> Saved:
         self._files = files
@@ -107,7 +107,7 @@ class EnvEdit(EnvChange):
         return f"{_verbs(self.action.edits)} of {self.file.path}."
 
     def changed(self) -> bytes:
-        lines = _lines(self.file.data)
+        lines = lines_of(self.file.data)
         before = self._parsed(self.file.data)
         for edit in self.action.edits:
             if not 1 <= edit.line <= len(lines):
@@ -185,7 +185,7 @@ class EnvReencode(EnvChange):
         lines: tuple[str, ...] = ()
         if self.action.wrong is Encoding.UTF16:
             lines = (f"{len(self.candidate.splitlines())} lines, {len(self.file.data)} bytes become {len(self.candidate)}",)
-        return Preview(self.words(), "Change the file?", lines, _rests_on(self.file))
+        return Preview(self.words(), "Change the file?", lines, rests_on(self.file))
 
 
 def examined(path: str, site: Site) -> Path:
@@ -196,11 +196,11 @@ def examined(path: str, site: Site) -> Path:
     return env.path
 
 
-def _rests_on(file: WholeFile) -> Mapping[str, str]:
+def rests_on(file: WholeFile) -> Mapping[str, str]:
     return {f"file {file.path}": file.digest}
 
 
-def _lines(data: bytes) -> list[bytes]:
+def lines_of(data: bytes) -> list[bytes]:
     """Lines as their numbers count them: only a line feed ends one."""
     parts = data.split(b"\n")
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
@@ -265,7 +265,7 @@ def _as_meant(edit: LineEdit, old: Assignment | None, new: Assignment | None) ->
 
 
 def _blanked(data: bytes, numbers: set[int]) -> bytes:
-    return b"".join(b"\n" if number in numbers else line for number, line in enumerate(_lines(data), 1))
+    return b"".join(b"\n" if number in numbers else line for number, line in enumerate(lines_of(data), 1))
 
 
 def _values(assignments: tuple[Assignment, ...]) -> list[tuple[str, str | None]]:
@@ -297,7 +297,7 @@ def diff(before: bytes, after: bytes) -> tuple[str, ...]:
     """The lines that change, with their numbers, the values of secrets masked."""
     for data in (before, after):
         register_text(data.decode("utf-8", "replace"))
-    old, new = _lines(before), _lines(after)
+    old, new = lines_of(before), lines_of(after)
     shown: list[str] = []
     for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
