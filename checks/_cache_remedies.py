@@ -12,7 +12,7 @@ from shlex import quote
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import CachedModel, Deployment, EnvFile, ModelCache, Unavailable, Worker, Workers
 
-from ._remedies import as_models, comment_out, recreate
+from ._remedies import as_root, comment_out, lines_of, recreate
 
 _CONNECTED = "/tmp/pyannote-models"
 
@@ -24,7 +24,7 @@ def remove_model(deployment: Deployment, worker: Worker | None, cache: ModelCach
     if cache.root.path is None and worker is not None:
         command = deployment.docker(f"exec --user 0:0 {quote(worker.name)} rm -rf {quote(model.container_path)}")
     elif worker is not None:
-        command = _as_root(deployment, worker, str(PurePosixPath(model.path).parent), "rm", f"-rf {quote(f'/models/{folder}')}")
+        command = as_root(deployment, worker, str(PurePosixPath(model.path).parent), "rm", f"-rf {quote(f'/models/{folder}')}")
     else:
         command = f"sudo rm -rf {quote(model.path)}"
     return Step(text, command=command, risk=Risk.CHANGES_FILES)
@@ -41,10 +41,10 @@ def move_models(deployment: Deployment, worker: Worker | None, cache: ModelCache
     for model, path in moves:  # a second paste finds nothing left to move, and removes nothing
         here, there = (quote(_below(place, base, inside)) for place in (path, model.path))
         commands.append(f"if [ -d {here} ]; then rm -rf {there} && mv {here} {quote(to)}; fi")
-    commands += [f"chown -R {owner}:{owner} {quote(to)}"]
+    commands += [f"chown -hR {owner}:{owner} {quote(to)}"]
     script = " && ".join(commands)
     arguments = f"-c {quote(script)}"
-    command = f"sudo sh {arguments}" if worker is None else _as_root(deployment, worker, base, "sh", arguments)
+    command = f"sudo sh {arguments}" if worker is None else as_root(deployment, worker, base, "sh", arguments)
     return Step(f"Move the models to {target}, where this release looks.", command=command, risk=Risk.CHANGES_FILES)
 
 
@@ -81,7 +81,7 @@ def readable_for_owner(deployment: Deployment, worker: Worker | None, path: str)
     text = f"Let the owner of {path} read the files and enter the folders again."
     if worker is None:
         return Step(text, command=f"sudo chmod -R u+rwX {quote(path)}", risk=Risk.CHANGES_FILES)
-    return Step(text, command=_as_root(deployment, worker, path, "chmod", "-R u+rwX /models"), risk=Risk.CHANGES_FILES)
+    return Step(text, command=as_root(deployment, worker, path, "chmod", "-R u+rwX /models"), risk=Risk.CHANGES_FILES)
 
 
 def folder_of(cache: ModelCache) -> str | None:
@@ -110,7 +110,7 @@ def back_on_the_mount(
     variable = cache.root.set_by
     entry = env_file.entry(variable) if variable and isinstance(env_file, EnvFile) else None
     if entry and isinstance(env_file, EnvFile):
-        step = comment_out(env_file, entry.lines, f"Comment out {variable}, line {entry.line} of {env_file.path}.")
+        step = comment_out(env_file, lines_of([entry]), f"Comment out {variable}, line {entry.line} of {env_file.path}.")
     elif variable:
         text = f"Remove {variable} from the service's 'environment:' in {_files(deployment)}."
         step = Step(text, risk=Risk.CHANGES_FILES)
@@ -128,11 +128,6 @@ def mount_it(cache: ModelCache, deployment: Deployment) -> Step:
 
 def _files(deployment: Deployment) -> str:
     return " or ".join(str(path) for path in deployment.compose_files) or "the Compose file"
-
-
-def _as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
-    run = f"run --rm --network none --user 0:0 --entrypoint {program} {as_models(folder)} {quote(worker.image)}"
-    return deployment.docker(f"{run} {arguments}")
 
 
 def _common_folder(paths: list[str]) -> str:

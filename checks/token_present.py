@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
 from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
 
-from ._remedies import COMMENT_OUT, edited, recreate, replace_token
+from ._remedies import commented, edited, lines_of, recreate, replace_token
 from ._severity import fault
 from ._tokens import fixed_in_file, seen_token
 
@@ -76,6 +76,6 @@ def _rename(env: EnvFile | Unavailable, name: str) -> Step:
     entry = None if isinstance(env, Unavailable) else env.entry(name)
     if isinstance(env, Unavailable) or entry is None:
         return Step(f"Rename {name} to {TOKEN_NAME} where it is set.", risk=Risk.CHANGES_FILES)
-    empty = [line for other in env.all(TOKEN_NAME) if not _filled(other) for line in other.lines]
+    empty = lines_of(other for other in env.all(TOKEN_NAME) if not _filled(other))
     text = f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}."
-    return edited(env, text, [f"{entry.line}s/{name}/{TOKEN_NAME}/", *map(COMMENT_OUT.format, empty)])
+    return edited(env, text, [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(commented(*line) for line in empty.items())])
