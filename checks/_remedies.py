@@ -7,9 +7,10 @@ is pasted a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from shlex import quote
 
+from ot_doctor.actions import AcceptTerms, Action, EditEnv, LineChange, LineEdit, PutToken, RecreateServices
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import (
     TOKEN_NAME,
@@ -21,7 +22,7 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
     WorkerToken,
-)  # fmt: skip
+)
 
 TOKEN_SETTINGS = "https://huggingface.co/settings/tokens"
 ALONE = "--no-deps --pull never --no-build"  # of 'docker compose up': no other service, and no newer image
@@ -37,7 +38,7 @@ def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailabl
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)
     command = deployment.compose(f"up -d --force-recreate {ALONE} " + " ".join(quote(name) for name in services))
-    return Step(text, command=command, risk=Risk.RESTARTS)
+    return Step(text, command=command, risk=Risk.RESTARTS, action=RecreateServices(services))
 
 
 def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
@@ -48,12 +49,12 @@ def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
     return tuple(names) or ("celery-worker",)
 
 
-def edited(file: EnvFile | str, text: str, scripts: Iterable[str]) -> Step:
+def edited(file: EnvFile | str, text: str, scripts: Iterable[str], *, action: Action | None = None) -> Step:
     """Edit a file with sed: extended regular expressions, byte by byte. A script must leave its own result alone."""
-    return rewritten(file, text, f"LC_ALL=C sed -E '{';'.join(scripts)}'")
+    return rewritten(file, text, f"LC_ALL=C sed -E '{';'.join(scripts)}'", action=action)
 
 
-def rewritten(file: EnvFile | str, text: str, program: str, *, unless: str = "") -> Step:
+def rewritten(file: EnvFile | str, text: str, program: str, *, unless: str = "", action: Action | None = None) -> Step:
     """Write what ``program`` makes of the file, whose path comes last, into it; not where the command ``unless`` succeeds.
 
     The new text is first collected in a private temporary file: only a whole one is written, and it stays where writing fails.
@@ -64,7 +65,7 @@ def rewritten(file: EnvFile | str, text: str, program: str, *, unless: str = "")
         command = f"{unless} || {{ {command}; }}"
     if not isinstance(file, str) and not file.editable:
         command = f"sudo sh -c {quote(command)}"
-    return Step(text, command=command, risk=Risk.CHANGES_FILES)
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=action)
 
 
 def comment_out(file: EnvFile | str, lines: Mapping[int, str], text: str) -> Step:
@@ -72,7 +73,14 @@ def comment_out(file: EnvFile | str, lines: Mapping[int, str], text: str) -> Ste
 
     Deleting them would move the others, and a second paste would delete those.
     """
-    return edited(file, text, (commented(line, word) for line, word in sorted(lines.items())))
+    lines = dict(sorted(lines.items()))
+    action = None if isinstance(file, str) else EditEnv(str(file.path), tuple(commenting_out(lines)))
+    return edited(file, text, (commented(*line) for line in lines.items()), action=action)
+
+
+def commenting_out(lines: Mapping[int, str]) -> Iterator[LineEdit]:
+    """The same as data."""
+    return (LineEdit(line, LineChange.COMMENT_OUT, word or None) for line, word in lines.items())
 
 
 def commented(line: int, word: str = "") -> str:
@@ -85,9 +93,9 @@ def lines_of(entries: Iterable[EnvEntry]) -> dict[int, str]:
     return {line: entry.key if line == entry.line else "" for entry in entries for line in entry.lines}
 
 
-def without_characters(file: EnvFile, text: str, characters: str) -> Step:
+def without_characters(file: EnvFile, text: str, characters: str, action: Action | None = None) -> Step:
     """Delete characters that no sed can name, by their escapes for tr."""
-    return rewritten(file, text, f"tr -d '{characters}' <")
+    return rewritten(file, text, f"tr -d '{characters}' <", action=action)
 
 
 def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess, path: str) -> Step:
@@ -126,6 +134,7 @@ def accept(repo: str, account: str) -> Step:
         f'Log in at huggingface.co {who}, open the page of {repo} and click "Agree and access repository". '
         "You need no new token and no restart.",
         url=f"https://huggingface.co/{repo}",
+        action=AcceptTerms(repo),
     )
 
 
@@ -137,7 +146,7 @@ def put_token(line: int | None, env_path: str) -> Step:
     """Write the token to its line of the ``.env``."""
     where = f"on line {line} of {env_path}" if line else f"to {env_path}"
     text = f"Write it {where} as HUGGINGFACE_TOKEN=hf_… with no spaces, quotes or comment after it."
-    return Step(text, risk=Risk.CHANGES_FILES)
+    return Step(text, risk=Risk.CHANGES_FILES, action=PutToken(env_path) if env_path.startswith("/") else None)
 
 
 def replace_token(

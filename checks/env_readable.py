@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from ot_doctor.actions import EditEnv, Encoding, LineChange, LineEdit, ReencodeEnv
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown
 from ot_doctor.evidence import AS_ROOT, ComposeConfig, Deployment, EnvFile, EnvProblem, Refusal, Unavailable, Workers
 
@@ -92,7 +93,8 @@ def _remedy(env: EnvFile) -> tuple[Step, ...]:
     if env.problem is EnvProblem.UTF16:
         itself = quote(str(env.itself))
         done = f"tr -d '\\000' < {itself} | cmp -s - {itself}"  # no NUL is left
-        return (rewritten(env, "Convert it to UTF-8.", f"iconv -f {env.encoding} -t UTF-8", unless=done),)
+        program, action = f"iconv -f {env.encoding} -t UTF-8", ReencodeEnv(str(env.path), Encoding.UTF16)
+        return (rewritten(env, "Convert it to UTF-8.", program, unless=done, action=action),)
     return (_fix_line(env),)
 
 
@@ -100,10 +102,11 @@ def _fix_line(env: EnvFile) -> Step:
     """What to do about the line that Compose does not accept."""
     place = f"line {env.problem_line} of {env.path}" if env.problem_line else str(env.path)
     if env.refusal is Refusal.NUL:
-        return without_characters(env, "Delete the NUL bytes.", "\\000")
+        return without_characters(env, "Delete the NUL bytes.", "\\000", ReencodeEnv(str(env.path), Encoding.NUL))
     if env.refusal is Refusal.QUOTE:
         return Step(f"Close the quote on {place}, or delete it; values need no quotes.", risk=Risk.CHANGES_FILES)
     if env.refusal is Refusal.SPACE and env.problem_line:
         text = f"Write {place} as KEY=value. A name cannot contain a space, so remove a leading 'set'."
-        return edited(env, text, [f"{env.problem_line}s/^ *set +//"])
+        action = EditEnv(str(env.path), (LineEdit(env.problem_line, LineChange.DROP_SET),))
+        return edited(env, text, [f"{env.problem_line}s/^ *set +//"], action=action)
     return Step(f"Either write {place} as KEY=value, or put a # in front of it.", risk=Risk.CHANGES_FILES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from ot_doctor.actions import ProtectEnv, UntrackEnv
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
@@ -58,7 +59,8 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
             expected="a .env that git does not track",
             evidence=[Seen(".env", path, "tracked by git")],
             remedy=[
-                Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
+                Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES,
+                     action=UntrackEnv(path)),
                 Step("Add it to .gitignore and commit. If it was ever pushed, delete the token.", url=TOKEN_SETTINGS),
                 new_token(), put_token(entry.line if entry else None, path), recreate(deployment, workers),
             ],
@@ -78,6 +80,7 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
                 Step(
                     f"Take the rights of all other users on {path} away.", risk=Risk.CHANGES_FILES,
                     command=f"{'' if env.editable else 'sudo '}chmod o-rwx {quote(path)}",
+                    action=ProtectEnv(path),
                 )
             ],
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvFile, ModelCache, Shape, Unavailable, Workers, WorkerToken
 
@@ -111,4 +112,5 @@ def _repair(token: WorkerToken, env: EnvFile | Unavailable, shape: Shape) -> tup
         return ()
     script = f"{line}s/^.*{TOKEN_NAME}.*(hf_[A-Za-z0-9]{{{LENGTH - 3}}}).*$/{TOKEN_NAME}=\\1/"
     text = f"Keep only the token on line {line} of {env.path}."
-    return (edited(env, text, [script]),)
+    action = EditEnv(str(env.path), (LineEdit(line, LineChange.KEEP_TOKEN, TOKEN_NAME),))
+    return (edited(env, text, [script], action=action),)

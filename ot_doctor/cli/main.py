@@ -20,6 +20,7 @@ from ot_doctor.cli.bundles import collect, diagnose, diff
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.failure import BrokeOff, tell
+from ot_doctor.cli.fixing import fix
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
 from ot_doctor.cli.options import (
@@ -44,6 +45,7 @@ from ot_doctor.cli.output import (
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
+from ot_doctor.cli.undoing import undo
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
@@ -225,7 +227,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff):
+for command in (fix, undo, collect, diagnose, diff):
     cli.add_command(command)
 
 
