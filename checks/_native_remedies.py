@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
+from ot_doctor.actions import StartServices
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import COMMUNITY_1, Deployment, NativeEngine, NativeModels, Provisioning, Unavailable, Worker
 
@@ -39,7 +40,8 @@ def export_again(deployment: Deployment | Unavailable) -> Step:
 def start_sidecar(deployment: Deployment | Unavailable) -> Step:
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"Start the native engine. Its service is {SIDECAR}.", risk=Risk.RESTARTS)
-    return Step("Start the native engine.", command=deployment.compose(f"up -d {ALONE} {SIDECAR}"), risk=Risk.RESTARTS)
+    command = deployment.compose(f"up -d {ALONE} {SIDECAR}")
+    return Step("Start the native engine.", command=command, risk=Risk.RESTARTS, action=StartServices((SIDECAR,)))
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from shlex import quote
 
-from ot_doctor.actions import AcceptTerms, Action, EditEnv, LineChange, LineEdit, PutToken, RecreateServices
+from ot_doctor.actions import AcceptTerms, Action, EditEnv, LineChange, LineEdit, OwnCache, PutToken, RecreateServices
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import (
     TOKEN_NAME,
@@ -105,7 +105,7 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
     if worker is None:
         return Step(text, command=f"sudo chown -hR {owner}:{owner} {quote(path)}", risk=Risk.CHANGES_FILES)
     command = as_root(deployment, worker, path, "chown", f"-hR {owner}:{owner} /models")
-    return Step(text, command=command, risk=Risk.CHANGES_FILES)
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=OwnCache(path, worker.name, owner, owner))
 
 
 def as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
+from ot_doctor.actions import OwnScratch, StartServices
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Workers
 
@@ -31,7 +32,8 @@ def start_service(cause: Cause, deployment: Deployment | Unavailable) -> list[St
     service, text, more = SERVICES[cause]
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return [Step(f"{text} The Compose service is {service}.", risk=Risk.RESTARTS), Step(more)]
-    return [Step(text, command=deployment.compose(f"up -d {ALONE} {service}"), risk=Risk.RESTARTS), Step(more)]
+    command = deployment.compose(f"up -d {ALONE} {service}")
+    return [Step(text, command=command, risk=Risk.RESTARTS, action=StartServices((service,))), Step(more)]
 
 
 def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
@@ -48,5 +50,6 @@ def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavail
             command = as_root(deployment, worker, volume, "chown", "-hR 1000:999 /models")
         else:
             continue
-        return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES)
+        action = OwnScratch(volume, worker.name) if volume else None
+        return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES, action=action)
     return Step(f"{text}: run {deployment.home / 'scripts' / 'fix-shared-volume-perms.sh'}.", risk=Risk.CHANGES_FILES)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from ot_doctor.actions import StartServices
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
 from ot_doctor.evidence.releases import services
@@ -93,7 +94,7 @@ def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
         start = Step("Start OpenTranscribe in its folder, the way it was started before.", risk=Risk.RESTARTS)
     else:
         command = deployment.compose("up -d --no-recreate --pull missing --no-build celery-worker")
-        start = Step("Start the worker.", command=command, risk=Risk.RESTARTS)
+        start = Step("Start the worker.", command=command, risk=Risk.RESTARTS, action=StartServices(("celery-worker",)))
     return failed(
         Cause.WORKER_DOWN,
         "There is no diarization worker.",
