@@ -85,7 +85,8 @@ class Journal:
         """A new run's journal. Raises ``NoJournal``."""
         runs = _private(state / "runs")
         now = datetime.now(timezone.utc)
-        for number in range(1, 1000):
+        highest = max((_number(name) for name in os.listdir(runs) if name.startswith(f"{now:%Y%m%d-%H%M}-")), default=0)
+        for number in range(highest + 1, highest + 100):
             folder = runs / f"{now:%Y%m%d-%H%M}-{number}"
             with contextlib.suppress(FileExistsError):
                 try:
@@ -196,7 +197,7 @@ def _take(run: Run, said: Mapping[str, Any]) -> None:
     elif event == "left":
         run.left = True
     else:
-        entry = next(e for e in run.entries if e.number == said["number"])
+        entry = next((e for e in run.entries if e.number == said["number"]), None) or Entry(0, {}, "")
         entry.outcome, entry.undone = said.get("outcome", entry.outcome), entry.undone or event == "undone"
 
 

@@ -24,7 +24,7 @@ class NoPlan(Exception):
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedAction:
     """One action of a plan, and the cause that it is for."""
 
     cause: str
@@ -47,14 +47,14 @@ def render(installation: str, attended: Sequence[Attended]) -> str:
     return json.dumps({"schema": SCHEMA, "installation": installation, "steps": steps}, indent=2) + "\n"
 
 
-def read(path: Path, installation: str) -> tuple[Planned, ...]:
+def read(path: Path, installation: str) -> tuple[PlannedAction, ...]:
     """The steps of a plan for this installation. Raises ``NoPlan``."""
     try:
         data: Any = json.loads(read_small(path, _LARGEST)[0])
         if data["schema"] != SCHEMA:
             raise ValueError("another schema")
         steps = tuple(
-            Planned(str(s["cause"]), s["subject"], from_json(s["action"]), tuple(dict(s["rests_on"]).items()))
+            PlannedAction(str(s["cause"]), s["subject"], from_json(s["action"]), tuple(dict(s["rests_on"]).items()))
             for s in data["steps"]
         )
         made_for = data["installation"]
@@ -67,7 +67,7 @@ def read(path: Path, installation: str) -> tuple[Planned, ...]:
     return steps
 
 
-def must_be_fresh(planned: Sequence[Planned], site: Site) -> None:
+def must_be_fresh(planned: Sequence[PlannedAction], site: Site) -> None:
     """Raises ``NoPlan`` with the names of what is not as it was when the plan was made."""
     stale: list[str] = []
     for step in planned:

@@ -22,7 +22,7 @@ _RISKS = {
     Risk.REMOVES: "removes", Risk.INTERRUPTS: "interrupts a job that runs",
 }  # fmt: skip
 _WORDS = {
-    Became.APPLIED: "Done, and looked at again.", Became.ALREADY: "It is so already.", Became.DECLINED: "Left alone.",
+    Became.APPLIED: "Done, and verified.", Became.ALREADY: "It is so already.", Became.DECLINED: "Left alone.",
     Became.NOT_ALLOWED: "Not allowed by --allow.", Became.DID_NOT_HELP: "Done, but the problem is still there.",
     Became.PLANNED: "", Became.UNDONE: "Taken back.",
 }  # fmt: skip

@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Confidence, Finding, Result, Status
+from ot_doctor.diagnosis import fixable
 from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.fixable import Offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
@@ -304,6 +306,20 @@ def place(report: Report) -> list[str]:
         found = [source.name for source in (report.log.sources if report.log else ())]
     found += [f"recorded {moment(report.recorded_at)}"] if report.recorded_at else []
     return found + [worker.name for worker in (report.workers.diarizers if report.workers else ())]
+
+
+def offer(report: Report) -> Offer | None:
+    """What ``ot-doctor fix`` would do about the diagnosis; ``None`` where that is nothing."""
+    offered = fixable.offer(report.diagnosis)
+    return offered if offered.fixable else None
+
+
+def offered(report: Report) -> str:
+    """The same in a sentence; empty where it is nothing."""
+    found = offer(report)
+    if found is None:
+        return ""
+    return f"On the machine that was recorded, {found.sentence}" if report.recorded_at else found.sentence
 
 
 def how(report: Report) -> str:

@@ -21,7 +21,7 @@ from ot_doctor.sources.dotenv.compose_dialect import Assignment, DotenvRefused, 
 
 _BEFORE = "env"  # in the action's folder: the file as it was
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{34}(?![A-Za-z0-9])")
-_TOKEN_ANYWHERE = re.compile(rb"hf_[A-Za-z0-9]{34}")
+_TWICE = re.compile(rb"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{34})\1(?![A-Za-z0-9])")
 _SETTING = re.compile(
     r"(?P<before>\s*(?:#\s*)*(?:(?:export|set)\s+)?)(?P<name>[\w.-]+)(?P<sign>\s*[=:]\s*)(?P<value>.*)", re.DOTALL
 )
@@ -231,7 +231,7 @@ def _edited(edit: LineEdit, line: bytes, before: tuple[Assignment, ...] | None, 
         )
     if edit.change is LineChange.DROP_SET:
         return bom + re.sub(rb"^ *set +", b"", body) + end
-    tokens: set[bytes] = set(_TOKEN.findall(body)) or set(_TOKEN_ANYWHERE.findall(body)[:1])
+    tokens: set[bytes] = set(_TOKEN.findall(body)) or set(_TWICE.findall(body))
     if len(tokens) != 1:
         raise NotPossible(f"Line {edit.line} of {file.path} does not hold one whole token.")
     return bom + (edit.key or "").encode() + b"=" + tokens.pop() + end

@@ -13,6 +13,7 @@ from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt, Outcome
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
+from ot_doctor.report.summary import offer
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}
@@ -42,6 +43,7 @@ def render(report: Report) -> str:
             "summary": {status.value: count for status, count in report.summary.items()},
             "attempts": [_attempt(a) for a in report.attempts if a.outcome is not Outcome.DISABLED],
             "diagnosis": [_root_cause(root) for root in report.diagnosis],
+            "fix": {"fixable": offered.fixable, "would": offered.would} if (offered := offer(report)) else None,
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
             "recorded_at": _time(report.recorded_at),
@@ -66,6 +68,7 @@ def render_error(error: UsageError) -> str:
             "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
             "attempts": [],
             "diagnosis": [],
+            "fix": None,
             "checks": [],
             "notices": [],
             "recorded_at": None,
