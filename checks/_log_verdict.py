@@ -71,7 +71,7 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
     if attempt.about_the_hub:
         return _unnamed_of_the_hub(verdict, attempt, now)
     if attempt.cut_off and not attempt.stopped and not isinstance(now.workers, Unavailable):
-        killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed), None)
+        killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed and not w.running), None)
         if killed:
             return LogVerdict(Cause.OUT_OF_MEMORY, killed.name, inferred=True)
     return verdict

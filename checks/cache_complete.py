@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
 
+from ot_doctor.actions import RestartContainer
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import (
     AS_ROOT,
@@ -23,7 +24,7 @@ from ot_doctor.evidence import (
     Workers,
 )
 
-from ._cache_remedies import copy_from_elsewhere, remove_model
+from ._cache_remedies import copy_from_elsewhere, download, remove_model
 from ._cache_state import Condition, cache_worker, condition, gaps, seen_at, what_is_missing, what_ran_out
 from ._cache_unfetched import misplaced, offline
 from ._remedies import run_again
@@ -129,10 +130,9 @@ def _one(
                 evidence=[seen_at(model, "not readable from here")],
                 remedy=[Step("Run ot-doctor as root.", command=AS_ROOT)],
             )
-    elif not cache.offline and state is Condition.ABSENT:
-        yield _not_there_yet(model, outlook)
-    elif not cache.offline and state is Condition.PARTIAL:
-        yield _broken_off(model, outlook)
+    elif not cache.offline and state in (Condition.ABSENT, Condition.PARTIAL):
+        again = download(worker, model) if outlook.good else []
+        yield (_not_there_yet if state is Condition.ABSENT else _broken_off)(model, outlook, again)
 
 
 def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Finding:
@@ -148,22 +148,23 @@ def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Find
                 f"Restart {worker.name} (running jobs are interrupted).",
                 command=deployment.docker(f"restart {quote(worker.name)}"),
                 risk=Risk.RESTARTS,
+                action=RestartContainer(worker.name),
             )
         ],
     )
 
 
-def _not_there_yet(model: CachedModel, outlook: _Outlook) -> Finding:
+def _not_there_yet(model: CachedModel, outlook: _Outlook, again: list[Step]) -> Finding:
     return warned(
         f"{model.repo} is not cached yet. {outlook.text}",
         cause=Cause.CACHE_MISSING,
         subject=model.repo,
         evidence=[seen_at(model, "not there")],
-        remedy=[run_again()] if outlook.good else [],
+        remedy=again,
     )
 
 
-def _broken_off(model: CachedModel, outlook: _Outlook) -> Finding:
+def _broken_off(model: CachedModel, outlook: _Outlook, again: list[Step]) -> Finding:
     left = f" {len(model.incomplete)} interrupted downloads left files behind." if model.incomplete else ""
     return warned(
         f"{model.repo} is not complete ({what_is_missing(model)}). {outlook.text}{left}",
@@ -172,7 +173,7 @@ def _broken_off(model: CachedModel, outlook: _Outlook) -> Finding:
         expected="all files of the model",
         evidence=[*gaps(model), *(Seen("cache", path, "an interrupted download") for path in model.incomplete)],
         remedy=[
-            *([run_again()] if outlook.good else []),
+            *again,
             Step("A *.incomplete file that is still there after a successful job is not used any more: you can delete it."),
         ],
     )

@@ -9,7 +9,7 @@ from ot_doctor.actions import ProtectEnv, UntrackEnv
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
-from ._remedies import TOKEN_SETTINGS, comment_out, new_token, put_token, recreate
+from ._remedies import TOKEN_SETTINGS, comment_out, lines_of, new_token, put_token, recreate
 from ._tokens import usable
 
 BROWSER_PREFIXES = (
@@ -93,13 +93,13 @@ def _browser_side(
     deployment: Deployment | Unavailable,
 ) -> Iterator[Finding]:
     """One finding for each variable, wherever it is."""
-    lines: dict[str, list[int]] = {}
+    lines: dict[str, dict[int, str]] = {}
     seen: dict[str, list[Seen]] = {}
     services: dict[str, set[str]] = {}
     if not isinstance(env, Unavailable):
         for entry in env.entries:
             if _shown_to_browsers(entry.key, entry.value):
-                lines.setdefault(entry.key, []).extend(entry.lines)
+                lines.setdefault(entry.key, {}).update(lines_of([entry]))
                 seen.setdefault(entry.key, []).append(Seen(".env", env.where(entry.line), f"{entry.key} is {entry.value}"))
     if not isinstance(compose, Unavailable):
         for setting in compose.environment:

@@ -110,7 +110,7 @@ def _repair(token: WorkerToken, env: EnvFile | Unavailable, shape: Shape) -> tup
     runs = {after - before - 1 for before, after in pairwise(ends)}
     if LENGTH not in runs and not (shape.repeated and 2 * LENGTH in runs):
         return ()
-    script = f"{line}s/^.*(hf_[A-Za-z0-9]{{{LENGTH - 3}}}).*$/{TOKEN_NAME}=\\1/"
+    script = f"{line}s/^.*{TOKEN_NAME}.*(hf_[A-Za-z0-9]{{{LENGTH - 3}}}).*$/{TOKEN_NAME}=\\1/"
     text = f"Keep only the token on line {line} of {env.path}."
     action = EditEnv(str(env.path), (LineEdit(line, LineChange.KEEP_TOKEN, TOKEN_NAME),))
-    return (edited(env, text, [script], extended=True, action=action),)
+    return (edited(env, text, [script], action=action),)

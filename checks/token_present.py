@@ -8,7 +8,7 @@ from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
 from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
 
-from ._remedies import COMMENT_OUT, commenting_out, edited, recreate, replace_token
+from ._remedies import commented, commenting_out, edited, lines_of, recreate, replace_token
 from ._severity import fault
 from ._tokens import fixed_in_file, seen_token
 
@@ -77,8 +77,9 @@ def _rename(env: EnvFile | Unavailable, name: str) -> Step:
     entry = None if isinstance(env, Unavailable) else env.entry(name)
     if isinstance(env, Unavailable) or entry is None:
         return Step(f"Rename {name} to {TOKEN_NAME} where it is set.", risk=Risk.CHANGES_FILES)
-    empty = [line for other in env.all(TOKEN_NAME) if not _filled(other) for line in other.lines]
+    empty = lines_of(other for other in env.all(TOKEN_NAME) if not _filled(other))
     text = f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}."
     renaming = LineEdit(entry.line, LineChange.RENAME, name, TOKEN_NAME)
-    action = EditEnv(str(env.path), (renaming, *commenting_out(env, empty)))
-    return edited(env, text, [f"{entry.line}s/{name}/{TOKEN_NAME}/", *map(COMMENT_OUT.format, empty)], action=action)
+    action = EditEnv(str(env.path), (renaming, *commenting_out(empty)))
+    scripts = [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(commented(*line) for line in empty.items())]
+    return edited(env, text, scripts, action=action)

@@ -140,13 +140,15 @@ class QuarantineModels(Action):
 
 @dataclass(frozen=True)
 class MoveCache(Action):
-    """Move models to where the release looks."""
+    """Move models to where the release looks. What is in their place is put out of the way."""
 
     name: ClassVar[str] = "cache.move"
     risk: ClassVar[Risk] = Risk.CHANGES_FILES
-    source: str
-    target: str
+    models: tuple[str, ...]  # models--… folders
+    cache: str  # the folder that holds such folders, for this release
     container: str
+    uid: int = 1000
+    gid: int = 1000
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class FetchModels(Action):
     name: ClassVar[str] = "models.fetch"
     risk: ClassVar[Risk] = Risk.DOWNLOADS
     repos: tuple[str, ...]
-    container: str
+    container: str  # a running worker
 
 
 @dataclass(frozen=True)
@@ -205,12 +207,20 @@ class RestartContainer(Action):
     container: str
 
 
+class DockerWaste(enum.Enum):
+    """What Docker can make or fetch again. Volumes and containers are not."""
+
+    BUILD_CACHE = "build-cache"
+    UNTAGGED_IMAGES = "untagged-images"
+
+
 @dataclass(frozen=True)
 class FreeDisk(Action):
-    """Delete what Docker can make again: its build cache and untagged images. No volume."""
+    """Delete what Docker can make again, and nothing uses."""
 
     name: ClassVar[str] = "disk.free"
     risk: ClassVar[Risk] = Risk.REMOVES
+    what: DockerWaste
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Engine:
     data_root: str = ""  # DockerRootDir
     known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
     api_version: str = ""
+    podman: bool = False  # Podman, which speaks Docker's language
+    selinux: bool = False  # it labels containers: one sees only folders of the host that have a label for it
     platform: str = "linux"  # sys.platform of the machine that asked it
 
     @property

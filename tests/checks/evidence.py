@@ -88,6 +88,11 @@ def worker(
     return replace(healthy, **changes)
 
 
+def sed(script: str, path: str = "/srv/ot/.env") -> str:
+    """The command that edits a file with a script."""
+    return f"t=$(mktemp) && LC_ALL=C sed -E '{script}' {path} > \"$t\" && cat \"$t\" > {path} && rm \"$t\""
+
+
 def celery(name: str = "opentranscribe-celery-cpu-worker", *, service: str = "celery-cpu-worker", **changes: Any) -> Worker:
     """A celery container that does not diarize."""
     return worker(name, service=service, role=Role.CELERY, **changes)

@@ -1,6 +1,13 @@
-"""Remedies whose steps are commands: run exactly as printed, from another folder, and the next run is healthy."""
+"""Remedies whose steps are commands: run exactly as printed, from another folder, twice, and the next run is healthy.
+
+The second paste changes no file, and neither touches another container: not even one that has old values of ``.env`` as well
+and that the worker depends on, as Postgres.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +18,17 @@ from tests.scenarios.scenario import Scenario, World
 pytestmark = pytest.mark.engine
 
 FAILED_401 = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
+
+
+# The policy of OpenTranscribe's own file; nothing can be pulled here, so that a remedy that tries fails.
+EXTRA = "    pull_policy: always\n    depends_on: [postgres]\n"
+POSTGRES = """\
+  postgres:
+    image: busybox
+    env_file: .env
+    stop_grace_period: 0s
+    command: [sleep, "9999"]
+"""
 
 
 def _token(value: str) -> Scenario:
@@ -54,11 +72,30 @@ def _in_git(world: World) -> None:
         "HF_TOKEN", "the only environment entry", "an environment entry", "VITE_HF_TOKEN", "tracked by git", "UTF-16", "a folder",
     ],
 )  # fmt: skip
-def test_obeyed_as_printed(bring_up, scenario, cause):
-    world = bring_up(scenario)
+def test_obeyed_as_printed(bring_up: Callable[[Scenario], World], scenario: Scenario, cause: str) -> None:
+    world = bring_up(replace(scenario, extra=EXTRA, services=POSTGRES, up=("up", "-d", "--pull", "never")))
     report = world.report()
     assert report.causes == [cause], report.summary()
     (world.folder / "recorded.log").write_text("")
+    others = containers(world, "postgres")
     assert world.obey(report), "the remedy has no command"
+    assert containers(world, "postgres") == others
+    files = dict(contents(world))
+    world.obey(report)
+    assert dict(contents(world)) == files, "a second paste changes a file"
+    assert containers(world, "postgres") == others
     again = world.report()
     assert again.causes == [] and again.exit_code == 0, again.summary()
+
+
+def containers(world: World, service: str) -> str:
+    """Ids, and when they were started."""
+    ids = world.engine.docker("ps", "-aq", f"--filter=label=com.docker.compose.service={service}").split()
+    assert ids
+    return world.engine.docker("inspect", "--format={{.Id}} {{.State.StartedAt}}", *ids)
+
+
+def contents(world: World) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(world.folder.rglob("*")):
+        if path.is_file() and ".git" not in path.parts:
+            yield str(path), path.read_bytes()

@@ -136,6 +136,8 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         data_root=printable(str(info.get("DockerRootDir") or "")),
         known_to_cli=endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
+        podman="BuildahVersion" in info,
+        selinux="name=selinux" in options,
         platform=sys.platform,
     )
 
