@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ot_doctor.actions import RecreateServices
 from ot_doctor.core.debug_log import note, said
 from ot_doctor.fix.catalogue import procedure
 from ot_doctor.fix.journal import Entry, Journal, NoJournal, Run
@@ -25,8 +26,12 @@ class TakenBack:
 
 
 def undoable(run: Run) -> list[Entry]:
-    """What can be taken back, the newest first; an action that was cut off is among it."""
-    return [entry for entry in run.to_undo if entry.outcome not in _CHANGED_NOTHING]
+    """What can be taken back, the newest first; an action that was cut off is among it.
+
+    Containers that were recreated come last: they are made once more, from what was taken back before.
+    """
+    entries = [entry for entry in run.to_undo if entry.outcome not in _CHANGED_NOTHING]
+    return sorted(entries, key=lambda entry: entry.action.get("name") == RecreateServices.name)
 
 
 def take_back(run: Run, site: Site, agreed: Callable[[Entry], bool]) -> list[TakenBack]:
