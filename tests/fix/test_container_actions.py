@@ -20,11 +20,11 @@ pytestmark = pytest.mark.engine
 
 WORKER, SERVICE = "opentranscribe-celery-worker", "celery-worker"
 RECREATE = RecreateServices((SERVICE,))
-WITH_POSTGRES = {
-    "extra": "    pull_policy: always\n    depends_on: [postgres]\n",
-    "services": '  postgres:\n    image: busybox\n    env_file: .env\n    stop_grace_period: 0s\n    command: [sleep, "9999"]\n',
-    "up": ("up", "-d", "--pull", "never"),
-}
+WITH_POSTGRES = Scenario(
+    extra="    pull_policy: always\n    depends_on: [postgres]\n",
+    services='  postgres:\n    image: busybox\n    env_file: .env\n    stop_grace_period: 0s\n    command: [sleep, "9999"]\n',
+    up=("up", "-d", "--pull", "never"),
+)
 BringUp = Callable[[Scenario], World]
 
 
@@ -43,7 +43,7 @@ def written(world: World, text: str) -> None:
 
 
 def test_a_worker_is_recreated_and_nothing_else(bring_up: BringUp, tmp_path: Path) -> None:  # noqa: F811
-    world = bring_up(Scenario(**WITH_POSTGRES))
+    world = bring_up(WITH_POSTGRES)
     database, before = state(world, "opentranscribe-postgres-1"), state(world, WORKER)
     assert not procedure_of(RECREATE, site(world)).precondition(), "nothing differs"
     old = world.env_path.read_bytes()
@@ -62,7 +62,7 @@ def test_a_worker_is_recreated_and_nothing_else(bring_up: BringUp, tmp_path: Pat
 
 
 def test_what_is_paused_or_stopped_goes_on(bring_up: BringUp, tmp_path: Path) -> None:  # noqa: F811
-    world = bring_up(Scenario(**WITH_POSTGRES))
+    world = bring_up(WITH_POSTGRES)
     database, before = state(world, "opentranscribe-postgres-1"), state(world, WORKER)
     world.engine.docker("pause", WORKER)
     walk = Walk(world, UnpauseContainer(WORKER), tmp_path)
