@@ -125,7 +125,7 @@ class _Session:
         self.plan: Plan = plan_of(options, ctx)
         self.redactor: Redactor = redactor_of(self.plan)
         self.began = datetime.now(timezone.utc), time.monotonic()
-        self.person = AtTheTerminal(self.redactor.text, options["token_file"], shows=True)
+        self.person = AtTheTerminal(self._shown, options["token_file"], shows=True)
 
     def run(self) -> int:
         from ot_doctor.fix.journal import locked, state_folder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ot_doctor.actions import (
@@ -25,7 +27,7 @@ from ot_doctor.actions import (
     UnpauseContainer,
     UntrackEnv,
 )
-from ot_doctor.check import Step
+from ot_doctor.check import Cause, Step
 from ot_doctor.diagnosis.ranking import RootCause
 
 FIXED, GUIDED_TO_THE_END, WORDS = "fixed", "guided", "words"
@@ -44,6 +46,29 @@ def kind_of(remedy: Sequence[Step]) -> str:
     if not actions:
         return WORDS
     return GUIDED_TO_THE_END if any(type(action) in (*GUIDED, PutToken) for action in actions) else FIXED
+
+
+@dataclass(frozen=True)
+class FixKind:
+    """What ``ot-doctor fix`` can do about a cause, whatever the installation."""
+
+    kind: str  # FIXED in some or all of its cases, GUIDED_TO_THE_END, WORDS
+    actions: tuple[str, ...]
+    why: str  # a sentence
+
+
+@functools.cache
+def by_cause() -> Mapping[Cause, FixKind]:
+    """The table of all causes, from ``fix_kinds.toml``."""
+    from importlib.resources import files
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # pragma: no cover
+        import tomli as tomllib
+
+    read = tomllib.loads(files("ot_doctor.diagnosis").joinpath("fix_kinds.toml").read_text(encoding="utf-8"))
+    return {Cause(name): FixKind(one["kind"], tuple(one["actions"]), one["why"]) for name, one in read.items()}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import enum
 import importlib
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ot_doctor.actions import ACTIONS, Action, LineEdit
 from ot_doctor.fix.procedure import Procedure, Site
@@ -73,7 +73,9 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(value: Any, hint: Any) -> Any:
-    if get_args(hint) and isinstance(value, list):
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"{value!r} is not a list")
         return tuple(_typed(item, get_args(hint)[0]) for item in value)
     if hint is LineEdit:
         hints = get_type_hints(LineEdit)

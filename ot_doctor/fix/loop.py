@@ -97,6 +97,9 @@ class Fixing:
         services = tuple(dict.fromkeys(name for _, action in restarts for name in action.services))
         concerned = list({id(attended): attended for attended, _ in restarts}.values())
         deed = self._perform(RecreateServices(services))
+        planned = any(one.became is Became.PLANNED for attended in concerned for one in attended.deeds)
+        if deed.became is Became.ALREADY and planned:  # what would make the containers differ is not done yet
+            deed.became, deed.does = Became.PLANNED, f"Then recreates {', '.join(services)}, and nothing else."
         for attended in concerned:
             attended.deeds.append(deed)
         self.talk.became(deed)

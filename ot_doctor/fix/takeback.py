@@ -28,10 +28,10 @@ class TakenBack:
 def undoable(run: Run) -> list[Entry]:
     """What can be taken back, the newest first; an action that was cut off is among it.
 
-    Containers that were recreated come last: they are made once more, from what was taken back before.
+    Containers are recreated last: from the files as they were.
     """
-    entries = [entry for entry in run.to_undo if entry.outcome not in _CHANGED_NOTHING]
-    return sorted(entries, key=lambda entry: entry.action.get("name") == RecreateServices.name)
+    found = [entry for entry in run.to_undo if entry.outcome not in _CHANGED_NOTHING]
+    return sorted(found, key=lambda entry: entry.action.get("name") == RecreateServices.name)
 
 
 def take_back(run: Run, site: Site, agreed: Callable[[Entry], bool]) -> list[TakenBack]:
