@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from shlex import quote
 
 from ot_doctor.actions import Action, FetchModels, MoveCache, OpenCache, QuarantineModels
-from ot_doctor.check import Cause, Risk, Step
+from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import CachedModel, Deployment, EnvFile, ModelCache, Unavailable, Worker, Workers
 
 from ._remedies import as_root, comment_out, lines_of, recreate, run_again
@@ -59,7 +59,7 @@ def download(worker: Worker | None, model: CachedModel) -> list[Step]:
     """With the next job, or now where a worker runs."""
     if worker is None or not worker.running:
         return [run_again()]
-    text = f"Or let 'ot-doctor fix --select {Cause.CACHE_MISSING.value}' download it now, with the worker's own libraries."
+    text = "Or let 'ot-doctor fix --select cache-complete' download it now, with the worker's own libraries."
     return [run_again(), Step(text, risk=Risk.DOWNLOADS, action=FetchModels((model.repo,), worker.name))]
 
 

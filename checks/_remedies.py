@@ -111,20 +111,18 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
 def as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
     """Run a program of the worker's own image as root over a host's folder, or a volume by its name, which it sees at /models."""
     label = "--security-opt label=disable " if worker.engine.selinux else ""  # SELinux hides folders that have no label for it
-    run = f"run --rm --pull never --network none {label}--user 0:0 --entrypoint {program} {_as_models(folder)}"
+    run = f"run --rm --pull never --network none {label}--user 0:0 --entrypoint {program} {_as_models(folder, deployment.podman)}"
     return deployment.docker(f"{run} {quote(worker.image)} {arguments}")
 
 
-def _as_models(folder: str) -> str:
+def _as_models(folder: str, podman: bool) -> str:
     """The option that mounts at /models; a path may hold colons and commas."""
     source = f"source={folder}"
     if "," in folder or '"' in folder:  # the value is a line of CSV
         source = '"' + source.replace('"', '""') + '"'
-    return f"--mount {quote(f'type={_kind(folder)},{source},target=/models')}"
-
-
-def _kind(folder: str) -> str:
-    return "bind" if folder.startswith("/") else "volume"
+    # An empty volume would take the owner of the folder that the image has there.
+    kind, more = ("bind", "") if folder.startswith("/") else ("volume", "" if podman else ",volume-nocopy")
+    return f"--mount {quote(f'type={kind},{source},target=/models{more}')}"
 
 
 def accept(repo: str, account: str) -> Step:

@@ -147,7 +147,7 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     volume = Mount("volume", "/var/lib/docker/volumes/ot/_data", INSIDE, True, "ot")
     given = replace(given, root=replace(given.root, mount=volume), models_dir=None)
-    assert "--mount type=volume,source=ot,target=/models" in (judged(given).remedy[0].command or "")
+    assert "--mount type=volume,source=ot,target=/models,volume-nocopy" in (judged(given).remedy[0].command or "")
 
 
 def test_without_the_container_sudo_does_it() -> None:

@@ -31,8 +31,7 @@ rmdir "$away" "${away%/*}" 2>/dev/null || :
 """
 _MOVE = """
 owner=$1 to=$2 away=$3; shift 3
-mkdir -p "$to"
-chown "$owner" "$to"
+[ -d "$to" ] || { mkdir -p "$to"; chown "$owner" "$to"; }
 for p do
   there=$to/${p##*/}
   if [ -d "$p" ]; then

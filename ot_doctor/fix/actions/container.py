@@ -42,11 +42,11 @@ class _OfServices:
         self.site = site
         self.request = site.store.request
         self.deployment, self.engine = _stack(site)
-        if not self.deployment.compose_files:
-            raise NotPossible("The containers were not made by Compose, or its files are not here. Start them the way you did.")
         for path in self._labelled_files():
             if not path.exists():
                 raise NotPossible(f"{path}, from which the container was made, is not there any more.")
+        if not self.deployment.compose_files:
+            raise NotPossible("There is no Compose file that could make the containers. Start them the way you did.")
 
     def _labelled_files(self) -> Iterator[Path]:
         workers = self.site.store.get(Workers)

@@ -72,9 +72,11 @@ class HostFolder:
         self._changes(_MOVES, "sh", "-euc", script, "ot-doctor", *arguments)
 
     def _each(self, names: Sequence[str], *command: str) -> None:
-        # By a script: an entry that is gone since is no error.
-        script = 'c=$1 o=$2; shift 2; for p do if [ -e "$p" ] || [ -L "$p" ]; then "$c" $o "$p"; fi; done'
-        for some in _portions(names):
+        # An entry that is gone since is no error.
+        script = (
+            'c=$1 o=$2; shift 2; for e do p=$(printf %b "$e"); if [ -e "$p" ] || [ -L "$p" ]; then "$c" $o "$p"; fi; done'
+        )
+        for some in _portions([_escaped(name) for name in names]):
             self._changes(_OWNS, "sh", "-euc", script, "ot-doctor", command[0], " ".join(command[1:]), *some)
 
     def _changes(self, rights: Sequence[str], *command: str) -> None:
@@ -112,6 +114,11 @@ def manifest(path: Path) -> list[tuple[int, int, int, str]]:
 def _entry(line: str) -> tuple[int, int, int, str]:
     uid, gid, mode, name = line.split(" ", 3)
     return int(uid), int(gid), int(mode, 8), name
+
+
+def _escaped(name: str) -> str:
+    """As printf's %b takes it: the engine's API carries no other bytes than those of UTF-8."""
+    return "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\0{b:03o}" for b in name.encode("utf-8", "surrogateescape"))
 
 
 def _portions(names: Sequence[str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine, Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
-from ot_doctor.sources.docker.transport import an_object, objects_with_id, text_of
+from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
 
 if TYPE_CHECKING:
     import docker
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "/models"  # where the helper sees the host's folder
 _ANSWER = 20.0  # seconds for what only looks
 _STOPS = 60.0  # seconds that a container may take to stop
+_LARGEST = 32 * 2**20  # bytes: the names of a hundred thousand files
 _HELPER = "ot-doctor.helper"  # the label of our own containers
 _COMPOSE = "com.docker.compose."
 
@@ -108,12 +109,14 @@ def as_root(
 
     made_of = text_of(container(request, worker.engine, worker.id), "Image")
     kind: Literal["bind", "volume"] = "bind" if folder.startswith("/") else "volume"
+    bare = kind == "volume"  # else an empty volume takes the owner of the image's own folder
     with _engine(request, worker.engine, seconds, folder) as api:
         for left in api.containers(all=True, filters={"label": _HELPER, "status": "exited"}):  # of a run that was cut off
             api.remove_container(text_of(left, "Id"), force=True)
         host = api.create_host_config(
-            mounts=[Mount(FOLDER, folder, type=kind, read_only=not writes)], network_mode="none", read_only=True, cap_drop=["ALL"],
-            cap_add=list(rights), security_opt=["no-new-privileges", *(["label=disable"] if worker.engine.selinux else [])],
+            mounts=[Mount(FOLDER, folder, type=kind, read_only=not writes, no_copy=bare)], network_mode="none", read_only=True,
+            cap_drop=["ALL"], cap_add=list(rights),
+            security_opt=["no-new-privileges", *(["label=disable"] if worker.engine.selinux else [])],
         )  # fmt: skip
         made = api.create_container(
             made_of, list(command[1:]), entrypoint=[command[0]], user="0:0", host_config=host, labels={_HELPER: "1"},
@@ -121,21 +124,30 @@ def as_root(
         )  # fmt: skip
         name = text_of(made, "Id")
         try:
+            # Not its log: that has no bytes but those of UTF-8, or is not kept.
+            pieces = api.attach(name, stdout=True, stderr=True, stream=True, demux=True)
             api.start(name)
+            output, errors = within(seconds, lambda: _both(pieces))
             code = an_object(api.wait(name, timeout=int(seconds))).get("StatusCode")
-            output = _text(api.logs(name, stdout=True, stderr=False))
-            errors = _text(api.logs(name, stdout=False, stderr=True))
+        except TimeoutError:
+            raise Unavailable(f"'{command[0]}' did not end in {folder} within {seconds:.0f} s.") from None
         finally:
             api.remove_container(name, force=True, v=True)
     if code:
-        said = clipped(printable(errors).strip() or f"exit code {code}", 300)
+        said = clipped(printable(errors.decode("utf-8", "replace")).strip() or f"exit code {code}", 300)
         raise Unavailable(f"'{command[0]}' did not succeed in {folder}: {said}")
-    return output
+    return output.decode("utf-8", "surrogateescape")
 
 
-def _text(output: object) -> str:
-    """Names of files in any encoding come back as they were."""
-    return output.decode("utf-8", "surrogateescape") if isinstance(output, bytes) else ""
+def _both(pieces: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, bytes]:
+    """Standard output and standard error. Raises ``NotDockers`` beyond what a cache can bring about."""
+    output, errors = bytearray(), bytearray()
+    for out, err in pieces:
+        output += out or b""
+        errors += err or b""
+        if len(output) + len(errors) > _LARGEST:
+            raise NotDockers(f"a command printed more than {_LARGEST // 2**20} MB")
+    return bytes(output), bytes(errors)
 
 
 # -- commands in a worker --------------------------------------------------------------------------------------------
