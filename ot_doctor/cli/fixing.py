@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ot_doctor.actions import Action
     from ot_doctor.check import Finding
     from ot_doctor.diagnosis.ranking import RootCause
-    from ot_doctor.fix.loop import Fixing, Look
+    from ot_doctor.fix.loop import Examination, Fixing
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.run.plan import Plan
     from ot_doctor.run.session import Examined
@@ -153,8 +153,8 @@ class _Session:
 
     # -- looking ---------------------------------------------------------------------------------------
 
-    def _look(self) -> Look:
-        from ot_doctor.fix.loop import Look
+    def _look(self) -> Examination:
+        from ot_doctor.fix.loop import Examination
         from ot_doctor.run.session import examine, prepare
 
         request = replace(self.plan.request, started=time.monotonic())
@@ -165,9 +165,9 @@ class _Session:
         self._names = {*checks, *(check.family.value for check in checks.values())}
         self._families = {name: check.family.value for name, check in checks.items()}
         supervisor.expect(float("inf"))  # what is done has deadlines of its own, and people take their time
-        return Look(found, store)
+        return Examination(found, store)
 
-    def _check_names(self, first: Look) -> None:
+    def _check_names(self, first: Examination) -> None:
         from ot_doctor.check import Cause
         from ot_doctor.run.plan import no_such
 
@@ -197,7 +197,7 @@ class _Session:
 
     # -- doing -----------------------------------------------------------------------------------------
 
-    def _fixing(self, first: Look) -> Fixing:
+    def _fixing(self, first: Examination) -> Fixing:
         from ot_doctor.actions import Risk
         from ot_doctor.fix.consent import Consent
         from ot_doctor.fix.journal import Journal
@@ -217,7 +217,7 @@ class _Session:
             self._warnings,
         )
 
-    def _apply_only(self, fixing: Fixing, first: Look) -> None:
+    def _apply_only(self, fixing: Fixing, first: Examination) -> None:
         """With --apply: what is in the file, and nothing else. Raises ``NoPlan``."""
         from ot_doctor.actions import RecreateServices
         from ot_doctor.diagnosis.fixable import actions_of
@@ -257,7 +257,7 @@ class _Session:
 
     # -- telling ---------------------------------------------------------------------------------------
 
-    def _end(self, fixing: Fixing, latest: Look) -> int:
+    def _end(self, fixing: Fixing, latest: Examination) -> int:
         from ot_doctor.fix import plan_file, telling
         from ot_doctor.fix.loop import hidden
         from ot_doctor.report.build import report_of
@@ -282,7 +282,8 @@ class _Session:
             write(text.encode("utf-8", "backslashreplace").decode() + "\n", machine=True)
         else:
             lines = telling.account_lines(account, whole=not self.person.shows)
-            write("\n".join(map(self._shown, lines)).lstrip("\n") + "\n")
+            text = "\n".join(map(self._shown, lines)).strip("\n")
+            write(f"\n{text}\n" if self.person.shows else f"{text}\n")
         return account.exit_code
 
     def _shown(self, line: str) -> str:

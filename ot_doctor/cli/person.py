@@ -59,16 +59,23 @@ class AtTheTerminal:
 
         self._show(cause_lines(attended, place))
 
+    def restarts(self, attended: Sequence[Attended]) -> None:
+        self._show(["", f"One restart for {', '.join(one.root.cause.value for one in attended)}"])
+
     def previews(self, deed: Deed) -> None:
         from ot_doctor.fix.telling import deed_lines
 
         self._show(deed_lines(deed))
 
     def asks(self, preview: Preview) -> Choice:
+        from ot_doctor.actions import Risk
         from ot_doctor.fix.consent import Choice
 
         answer = self._line(f"    {self._cleaned(preview.question)} [y/N/q] ").strip().lower()
-        return {"y": Choice.YES, "yes": Choice.YES, "q": Choice.QUIT, "quit": Choice.QUIT}.get(answer, Choice.NO)
+        choice = {"y": Choice.YES, "yes": Choice.YES, "q": Choice.QUIT, "quit": Choice.QUIT}.get(answer, Choice.NO)
+        if choice is Choice.YES and Risk.INTERRUPTS in preview.risks:
+            return choice if self.agrees("    A job runs now, and would be lost. Do it all the same?") else Choice.NO
+        return choice
 
     def became(self, deed: Deed) -> None:
         from ot_doctor.fix.telling import became_line

@@ -24,6 +24,9 @@ class Talk(Person, Protocol):
     def begins(self, attended: Attended, place: str) -> None:
         """A cause comes to its turn; ``place``: "1 of 2"."""
 
+    def restarts(self, attended: Sequence[Attended]) -> None:
+        """What follows is the one restart for these."""
+
     def previews(self, deed: Deed) -> None: ...
 
     def asks(self, preview: Preview) -> Choice: ...

@@ -22,7 +22,7 @@ _GOES_ON = (Became.APPLIED, Became.ALREADY, Became.PLANNED)
 
 
 @dataclass(frozen=True)
-class Look:
+class Examination:
     """What one run of the checks found, and the evidence behind it."""
 
     found: Examined
@@ -33,7 +33,7 @@ class Look:
 class Fixing:
     """One run of ``fix``. ``look`` runs the checks, ``fresh`` makes a store without any evidence yet, ``begin`` a journal."""
 
-    look: Callable[[], Look]
+    look: Callable[[], Examination]
     fresh: Callable[[], Store]
     begin: Callable[[], Journal]
     talk: Talk
@@ -42,11 +42,11 @@ class Fixing:
     warnings: Callable[[Examined], Iterable[RootCause]]
     attended: list[Attended] = field(default_factory=list)
     journal: Journal | None = None
-    latest: Look | None = None
+    latest: Examination | None = None
     _quit: bool = False
     _number: int = 0  # of the newest action in the journal
 
-    def run(self, first: Look) -> Look:
+    def run(self, first: Examination) -> Examination:
         """Attend to all causes, and return the newest look."""
         self.latest = first
         known = {key_of(root) for root in self._roots()}
@@ -96,6 +96,7 @@ class Fixing:
     def _restart(self, restarts: Sequence[tuple[Attended, RecreateServices]]) -> None:
         services = tuple(dict.fromkeys(name for _, action in restarts for name in action.services))
         concerned = list({id(attended): attended for attended, _ in restarts}.values())
+        self.talk.restarts(concerned)
         deed = self._perform(RecreateServices(services))
         planned = any(one.became is Became.PLANNED for attended in concerned for one in attended.deeds)
         if deed.became is Became.ALREADY and planned:  # what would make the containers differ is not done yet

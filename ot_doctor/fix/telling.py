@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from ot_doctor import __version__
-from ot_doctor.actions import Risk
+from ot_doctor.actions import PutToken, Risk
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.fixable import kind_of
+from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.fix.outcome import Attended, Became, Deed, State
 from ot_doctor.report.model import Report, exit_code
 from ot_doctor.report.summary import counted, counts
@@ -91,6 +92,7 @@ def _end(account: Account) -> list[str]:
     if not account.attended:
         lines.append("There is nothing that ot-doctor fix can do." if account.report.diagnosis else "There is nothing to fix.")
     lines.append(f"Now: {counts(account.report)}.")
+    lines += [f"You do the rest: {text}" for text in dict.fromkeys(text for one in gone for text in _rest(one.root))]
     left = [root for root in account.report.diagnosis if kind_of(root.remedy) == "words"]
     lines += [f"By hand: {title(root.cause)} ({root.cause.value}). 'ot-doctor' shows the steps." for root in left]
     if account.hidden:
@@ -103,6 +105,14 @@ def _end(account: Account) -> list[str]:
     if account.run:
         lines.append(f"To take it back: ot-doctor undo {account.run}")
     return lines
+
+
+def _rest(root: RootCause) -> Iterator[str]:
+    """The steps of a remedy that have no action; the token that is asked for was created already."""
+    for step, after in zip(root.remedy, (*root.remedy[1:], None), strict=True):
+        asked_for = after is not None and isinstance(after.action, PutToken)
+        if step.action is None and not asked_for:
+            yield f"{step.text} {step.url or ''}".strip()
 
 
 def document(account: Account) -> dict[str, Any]:

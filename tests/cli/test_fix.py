@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,24 @@ def test_a_journal_that_cannot_be_written_keeps_the_file_as_it_is(bench: Bench, 
     (tmp_path / "file").write_text("")
     done = bench.fix(*EXPOSED, "--yes", "--allow", "changes-files", XDG_STATE_HOME=str(tmp_path / "file"))
     assert done.returncode == 2 and "Without a journal nothing is changed" in done.stderr and bench.mode == 0o644
+
+
+def test_the_journal_is_in_no_bundle(bench: Bench, tmp_path: Path) -> None:
+    bench.fix(*EXPOSED, "--yes", "--allow", "changes-files")
+    (journal,) = bench.state.rglob("journal.jsonl")
+    assert bench("collect", "--yes", "--offline", "--no-docker", "-o", str(tmp_path / "b.zip")).returncode == 0
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        for name in bundle.namelist():
+            assert "journal" not in name and journal.parent.name.encode() not in bundle.read(name)
+
+
+def test_interrupted_at_a_question_it_ends_and_nothing_is_changed(bench: Bench) -> None:
+    terminal = bench.terminal(*EXPOSED)
+    terminal.expect("Change its mode? [y/N/q]")
+    terminal.press(b"\x03")
+    terminal.expect("interrupted")
+    assert terminal.end() == 130 and bench.mode == 0o644
+    assert bench.fix(*EXPOSED, "--yes", "--allow", "changes-files").stderr == "", "nothing is locked, and nothing was cut off"
 
 
 def test_run_and_its_like_change_nothing(bench: Bench) -> None:

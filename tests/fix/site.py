@@ -40,6 +40,9 @@ class Script:
     def begins(self, attended: Attended, place: str) -> None:
         self.told.append(f"{place} {attended.root.cause.value}")
 
+    def restarts(self, attended: object) -> None:
+        self.told.append("one restart")
+
     def previews(self, deed: Deed) -> None:
         self.told += [deed.does, *deed.lines]
 

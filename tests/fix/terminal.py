@@ -38,6 +38,9 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._ours, f"{line}\n".encode())
 
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
     def answer(self, question: str, line: str) -> None:
         self.expect(question)
         self.type(line)

@@ -13,7 +13,7 @@ from ot_doctor.actions import Risk
 from ot_doctor.evidence import Request
 from ot_doctor.fix.consent import Consent
 from ot_doctor.fix.journal import Journal, stored
-from ot_doctor.fix.loop import Fixing, Look, root_of
+from ot_doctor.fix.loop import Examination, Fixing, root_of
 from ot_doctor.fix.outcome import State
 from ot_doctor.fix.takeback import take_back
 from ot_doctor.run.plan import Plan
@@ -71,10 +71,10 @@ def test_found_fixed_gone_and_taken_back(
     def request() -> Request:
         return Request(directory=folder, cwd=folder, no_docker=True, offline=True, started=time.monotonic())
 
-    def look() -> Look:
+    def look() -> Examination:
         plan = Plan(request())
         checks, store, notices = prepare(plan)
-        return Look(examine(plan, checks, store, notices), store)
+        return Examination(examine(plan, checks, store, notices), store)
 
     run = Fixing(
         look, lambda: Store(request()), lambda: Journal.begin(tmp_path / "s", str(folder)), Script(present=False),

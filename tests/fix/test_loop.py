@@ -16,7 +16,7 @@ from ot_doctor.evidence import Request
 from ot_doctor.fix import catalogue, loop
 from ot_doctor.fix.consent import Consent
 from ot_doctor.fix.journal import Journal, stored
-from ot_doctor.fix.loop import Fixing, Look
+from ot_doctor.fix.loop import Examination, Fixing
 from ot_doctor.fix.outcome import Became, State
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Site
 from ot_doctor.run.plan import Plan
@@ -42,12 +42,12 @@ class World:
     risks: frozenset[Risk] = frozenset()
     fails: Exception | None = None
 
-    def look(self) -> Look:
+    def look(self) -> Examination:
         self.does.append("look")
         roots = [self.root(cause, actions) for cause, actions in self.wrong.items()]
         store = Store(Request())
         now = datetime.now(timezone.utc)
-        return Look(Examined(Plan(Request()), now, 0.0, (), tuple(sorted(roots, key=lambda r: r.cause.rank))), store)
+        return Examination(Examined(Plan(Request()), now, 0.0, (), tuple(sorted(roots, key=lambda r: r.cause.rank))), store)
 
     @staticmethod
     def root(cause: Cause, actions: Sequence[Action]) -> RootCause:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,12 +44,12 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
     world = bring_up(Scenario(env=BROKEN, cache="absent", extra=EXTRA, services=POSTGRES, up=UP))
     others, workers, files = containers(world, "postgres"), containers(world, "celery-worker"), dict(contents(world))
 
-    since = str(int(time.time()))
+    since = f"{time.time():.9f}"
     planned = fix(world, "--dry-run", *ALLOWED)
     assert {"planned"} == {outcome for found in outcomes(planned).values() for outcome in found}, planned
     changes = ("create", "start", "restart", "die", "stop", "kill", "destroy", "pull", "rename", "update")
     filters = [f"--filter=event={name}" for name in changes]
-    assert world.engine.docker("events", "--since", since, "--until", str(int(time.time()) + 1), *filters).strip() == ""
+    assert world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}", *filters).strip() == ""
     assert containers(world, "celery-worker") == workers and dict(contents(world)) == files
 
     told = fix(world, *ALLOWED)
@@ -61,13 +63,33 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
     assert again["causes"] == [] and again["run"] is None
     state = [path for path in (world.home / ".local" / "state").rglob("*") if path.is_file()]
     assert [path for path in state if TOKEN.encode() in path.read_bytes() and path.name != "env"] == []
-    executed = world.engine.docker("events", "--since", since, "--until", str(int(time.time()) + 1))
+    executed = world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}")
     assert TOKEN not in executed
 
     done = world._run([str(DOCTOR), "undo", told["run"], "--yes"], world.folder)
     assert done.returncode == 0, done.stderr
     assert dict(contents(world)) == files and containers(world, "postgres") == others
     assert "env-shadowed" in world.report().causes, "the worker has the old values, too"
+    _recorded(world)
+
+
+def _recorded(world: World) -> None:
+    """The session in the manual is a real one; only the folder, the run's name and what differs by chance are made the same."""
+    terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
+    for question in ("Change the file?", "Change the file?", "Change the file?", "Recreate it now?"):
+        terminal.answer(f"{question} [y/N/q]", "y")
+    terminal.end()
+    text = re.sub(r"(?:\r\x1b\[K[^\r\n]*)*\r\x1b\[K", "", terminal.shown).replace(str(world.folder), "/srv/opentranscribe")
+    text = re.sub(r"\d{8}-\d{4}-\d+", "20261128-1203-1", text)
+    text = re.sub(r"…\((\d+):[0-9a-f]{4}\)", r"…(\1:3fa2)", text)
+    text = text.replace(str(world.home), "~")
+    page = Path(__file__).parents[2] / "docs" / "fix.md"
+    before, mark, rest = page.read_text(encoding="utf-8").partition("$ ot-doctor fix\n")
+    shown, end, after = rest.partition("```")
+    if os.environ.get("OT_DOCTOR_UPDATE_GOLDEN") == "1":
+        page.write_text(before + mark + text.rstrip() + "\n" + end + after, encoding="utf-8")
+        return
+    assert shown.split() == text.split(), "OT_DOCTOR_UPDATE_GOLDEN=1 writes it again"
 
 
 def test_a_container_that_is_replaced_while_the_question_stands_is_left_alone(bring_up: Callable[[Scenario], World]) -> None:

@@ -6,14 +6,14 @@ and that the worker depends on, as Postgres.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from tests.parts import hub
 from tests.scenarios import logs
-from tests.scenarios.scenario import Scenario, World
+from tests.scenarios.scenario import BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -72,7 +72,7 @@ def _in_git(world: World) -> None:
         "HF_TOKEN", "the only environment entry", "an environment entry", "VITE_HF_TOKEN", "tracked by git", "UTF-16", "a folder",
     ],
 )  # fmt: skip
-def test_obeyed_as_printed(bring_up: Callable[[Scenario], World], scenario: Scenario, cause: str) -> None:
+def test_obeyed_as_printed(bring_up: BringUp, scenario: Scenario, cause: str) -> None:
     world = bring_up(replace(scenario, extra=EXTRA, services=POSTGRES, up=("up", "-d", "--pull", "never")))
     report = world.report()
     assert report.causes == [cause], report.summary()
