@@ -8,9 +8,9 @@ from typing import Any
 from ot_doctor.actions import MoveCache, OpenCache, OwnScratch, QuarantineModels
 from ot_doctor.fix.actions.host_folder import HostFolder, below, keep_manifest, manifest
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
+from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
 _MANIFEST = "owners"
-_REMOVED = ".ot-doctor-removed"
 _SHOWN = 10
 # Owners stay: they are put out of the way as they are. What is not there (any more) is passed over.
 _PUT_AWAY = """
@@ -151,11 +151,11 @@ class CacheQuarantine:
         there = self._there()
         sizes = self.folder.looks("du", "-sk", *(below(f"{self.action.cache}/{name}", self.action.cache) for name in there))
         lines = [f"{_shown(name, self.folder.path)}: {int(size):,} kB" for size, _, name in _columns(sizes)]
-        does = f"Moves {_counted(there)} of {self.action.cache} out of the way, into {_REMOVED} there. Nothing is deleted."
+        does = f"Moves {_counted(there)} of {self.action.cache} out of the way, into {PUT_AWAY} there. Nothing is deleted."
         return Preview(does, "Move it away?", tuple(lines), {f"model {name}": "there" for name in there})
 
     def save(self, files: Path) -> Saved:
-        self._away = below(f"{self.action.cache}/{_REMOVED}/{files.parent.parent.name}", self.action.cache)
+        self._away = below(f"{self.action.cache}/{PUT_AWAY}/{files.parent.parent.name}", self.action.cache)
         return {
             "cache": self.action.cache, "models": self._there(), "container": self.action.container, "away": self._away,
         }  # fmt: skip
@@ -188,7 +188,7 @@ class CacheMove:
         self._away = ""
 
     def _missing(self) -> list[str]:
-        """What is to be moved, and is there."""
+        """What has to be moved, and is there."""
         script = 'for p do if [ -d "$p" ]; then echo "$p"; fi; done'
         return [path for path in self.folder.looks("sh", "-c", script, "ot-doctor", *self._sources).split("\n") if path]
 
@@ -201,7 +201,7 @@ class CacheMove:
         return Preview(does, "Move them?", tuple(lines), {f"model {path}": "there" for path in self._missing()})
 
     def save(self, files: Path) -> Saved:
-        self._away = f"{self._to}/{_REMOVED}/{files.parent.parent.name}"
+        self._away = f"{self._to}/{PUT_AWAY}/{files.parent.parent.name}"
         owners = [one for one in self.folder.found() if _is_in(one[3], self._sources)]
         keep_manifest(owners, files / _MANIFEST)
         return {

@@ -14,7 +14,7 @@ from typing import Any
 
 from ot_doctor.actions import RecreateServices, RestartContainer, Risk, StartServices, UnpauseContainer
 from ot_doctor.evidence import Deployment, Engine, EnvFile, ModelCache, Outcome, Unavailable, Worker, WorkerLog, Workers
-from ot_doctor.fix.actions.recreation import Difference, differences
+from ot_doctor.fix.actions.recreation import Deviation, differences
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.compose import compose_program
 from ot_doctor.sources.docker import alterations
@@ -96,10 +96,10 @@ class WorkerRecreate(_OfServices):
         self._there = {service: self.containers(service) for service in self.services}
 
     @cached_property
-    def differences(self) -> dict[str, list[Difference]]:
+    def differences(self) -> dict[str, list[Deviation]]:
         """By the container's name."""
         env = self.site.store.get(EnvFile)
-        found: dict[str, list[Difference]] = {}
+        found: dict[str, list[Deviation]] = {}
         for service, there in self._there.items():
             name = str(self.described["services"][service].get("image") or f"{self.project}-{service}")
             with or_else(NotPossible):

@@ -23,8 +23,8 @@ _CHANGES = 600.0  # seconds: a worker that is at work may take minutes to stop
 
 def described(request: Request, deployment: Deployment) -> Mapping[str, Any]:
     """The stack as Compose would make it now, with all values filled in. It holds secrets. Raises ``Unavailable``."""
-    # Compose doubles each $, so that the text could be a Compose file again.
-    output = _run(request, deployment, "config --format json", _READS).replace("$$", "$")
+    # 'up' follows the profile of a service that is named. Compose doubles each $, so that the text could be a file again.
+    output = _run(request, deployment, "--profile '*' config --format json", _READS).replace("$$", "$")
     try:
         data = json.loads(output)
     except ValueError as error:
