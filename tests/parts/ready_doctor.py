@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,6 +40,19 @@ def run(
     special = {name for name, value in env.items() if (name, value) not in _NO_DIFFERENCE and name not in _READ_BY_THE_RUN}
     if any(name.startswith(_READ_AT_THE_START) for name in special):
         return script(*arguments, cwd=cwd, env=env, input=input, timeout=timeout)
+    return _forked({"arguments": arguments}, cwd, env, input, timeout)
+
+
+def run_code(
+    code: str, *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """What ``python -c`` gives for code that uses the doctor's modules."""
+    return _forked({"code": code, "arguments": arguments}, cwd, env, None, timeout)
+
+
+def _forked(
+    request: Mapping[str, object], cwd: Path, env: Mapping[str, str], input: str | None, timeout: float
+) -> subprocess.CompletedProcess[str]:
     with contextlib.ExitStack() as opened:
         given, out, err = (opened.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3))
         if input is None:
@@ -47,10 +61,10 @@ def run(
             given.write(input)
             given.seek(0)
         files = [file.fileno() for file in (given, out, err)]
-        code = _server().run({"arguments": arguments, "cwd": str(cwd), "environ": dict(env)}, files, timeout)
+        code = _server().run({**request, "cwd": str(cwd), "environ": dict(env)}, files, timeout)
         for file in (out, err):
             file.seek(0)
-        return subprocess.CompletedProcess(["ot-doctor", *arguments], code, out.read(), err.read())
+        return subprocess.CompletedProcess(["ot-doctor"], code, out.read(), err.read())
 
 
 def script(
@@ -137,7 +151,13 @@ def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn
         from ot_doctor.redaction import registry
 
         registry._OF_THE_PROCESS.__init__()  # type: ignore[misc]  # no two runs have their fingerprints in common
+        if "code" in request:
+            exec(str(request["code"]), {"__name__": "__main__"})
+            sys.stdout.flush()
+            os._exit(0)
         main()
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(70)
 
