@@ -63,7 +63,7 @@ def worked_out(question: Question, user: User) -> CacheAccess:
 def _may(user: User, look: Look, right: str) -> bool:
     if user.uid == 0:
         return True
-    kind = 0 if user.uid == look.uid else 1 if user.gid == look.gid else 2
+    kind = 0 if user.uid == look.uid else 1 if look.gid in (user.gid, *user.groups) else 2
     return look.mode[1 + 3 * kind :][:3]["rwx".index(right)] not in "-ST"
 
 

@@ -94,6 +94,7 @@ class User:
     name: str
     uid: int
     gid: int
+    groups: frozenset[int] = frozenset()  # more than ``gid``; the container's own answers need none
 
 
 @dataclass(frozen=True)
