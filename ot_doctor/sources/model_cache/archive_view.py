@@ -82,6 +82,9 @@ class ArchiveView:
     def _resolved(self, path: str, link: Member, head: bool) -> Look:
         try:
             where = self._archive.stat(path)
+        except PathRefused:  # a HEAD does not say why
+            return Look(path, self._why_refused(path))
+        try:
             if where is None or not where.target:
                 return Look(path, Existence.DANGLING)
             if self._in_memory(where.target):
@@ -93,6 +96,13 @@ class ArchiveView:
         if member is None or member.link:
             return Look(path, Existence.DANGLING)
         return _look(path, member, head)
+
+    def _why_refused(self, path: str) -> Existence:
+        try:
+            self._archive.first(path)
+        except PathRefused as error:
+            return _why(error)
+        return Existence.CLOSED
 
     def _list_around(self, path: str) -> None:
         """One small answer tells of all links of a snapshot, and one of the lock files."""
