@@ -140,3 +140,8 @@ class ModelCache:
     def suffices(self) -> bool:
         """The worker needs no Hub: complete, and readable for its user."""
         return self.complete and self.access.readable is True
+
+    @property
+    def spares_the_hub(self) -> bool:
+        """The worker does not ask the Hub: it has what it needs, or must not."""
+        return self.native or self.suffices or self.offline is not None

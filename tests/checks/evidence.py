@@ -16,6 +16,7 @@ from ot_doctor.evidence import (
     CachedFile,
     CachedModel,
     CacheRoot,
+    CacheView,
     ComposeConfig,
     ComposeLabels,
     ComposeService,
@@ -189,7 +190,7 @@ def cache(
             cached_model(m.repo, m.files, state=state, required=m.required, present=complete) for m in models(line) if m.required
         ),
         access=CacheAccess("asked in the container", "appuser (1000)", 1000, readable, writable),
-        configured=MODELS, models_dir=MODELS,
+        configured=MODELS, view=CacheView.WORKER, models_dir=MODELS,
     )  # fmt: skip
     return replace(usual, **changes)
 

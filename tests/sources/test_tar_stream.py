@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ot_doctor.sources.docker.tar_stream import Cut, Member, members
+from ot_doctor.sources.docker.tar_stream import Cut, TarMember, members
 from ot_doctor.sources.docker.transport import NotDockers
 
 _MB = 1024 * 1024
@@ -33,7 +33,7 @@ def tar(*entries: tuple[str, dict[str, Any], bytes], kind: int = tarfile.PAX_FOR
 FOLDER: tuple[str, dict[str, Any], bytes] = ("top", {"type": tarfile.DIRTYPE, "mode": 0o755, "uid": 1000, "gid": 998}, b"")
 
 
-def read(data: bytes, *, head: int = 8, most: int = _MB) -> list[Member]:
+def read(data: bytes, *, head: int = 8, most: int = _MB) -> list[TarMember]:
     return list(members(io.BytesIO(data).read, head=head, most=most))
 
 

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ot_doctor.core.printable import printable
-from ot_doctor.evidence.workers import Worker
-from ot_doctor.sources.docker.archive import ContainerArchive, PathRefused
+from ot_doctor.evidence.workers import Engine, Mount, Worker
+from ot_doctor.sources.docker.container_archive import ContainerArchive, PathRefused
 
 _LARGEST = 256 * 1024  # bytes of each of the two files
 _MOST_GROUPS = 1_000
 
 
+class Owned(Protocol):
+    """A file with an owner."""
+
+    @property
+    def mode(self) -> str: ...  # "-rw-r--r--"
+
+    @property
+    def uid(self) -> int: ...
+
+    @property
+    def gid(self) -> int: ...
+
+
 @dataclass(frozen=True)
-class ContainerUser:
-    """Whom the engine starts a container's processes as."""
+class User:
+    """Whom a container's processes run as."""
 
     name: str
     uid: int
     gid: int
-    groups: frozenset[int]  # beside ``gid``
+    groups: frozenset[int] = frozenset()  # beside ``gid``
+
+    def may(self, file: Owned, right: str) -> bool:
+        """Whether owner, group and mode give it ``r``, ``w`` or ``x``; root needs none."""
+        kind = 0 if self.uid == file.uid else 1 if file.gid in (self.gid, *self.groups) else 2
+        return self.uid == 0 or file.mode[1 + 3 * kind :][:3]["rwx".index(right)] not in "-ST"
 
 
-def user_of(archive: ContainerArchive, worker: Worker) -> ContainerUser | None:
+def owners_tell(engine: Engine, mounts: Iterable[Mount | None], owner_of_the_top: int) -> bool:
+    """Whether the archive's owners on these mounts are those that the container's user sees.
+
+    A folder of the host that is shared with a virtual machine belongs to whoever asks; with user namespaces the engine shows the
+    ids of the host, and the container's top folder is not root's.
+    """
+    shared = engine.in_vm and any(mount is not None and mount.kind == "bind" for mount in mounts)
+    return not engine.userns_remap and not shared and owner_of_the_top == 0
+
+
+def user_of(archive: ContainerArchive, worker: Worker) -> User | None:
     """``None`` when its files do not tell. Raises ``Unavailable``."""
     users, groups = _records(archive, "/etc/passwd", 4), _records(archive, "/etc/group", 3)
     name, _, group = worker.user.partition(":")
@@ -38,7 +67,7 @@ def user_of(archive: ContainerArchive, worker: Worker) -> ContainerUser | None:
         return None
     more = [] if group else [_number(one[2]) for one in groups if len(one) > 3 and entry[0] in one[3].split(",")]
     more += [_group(one, groups) for one in worker.group_add]
-    return ContainerUser(printable(entry[0]), uid, gid, frozenset(one for one in more[:_MOST_GROUPS] if one is not None))
+    return User(printable(entry[0]), uid, gid, frozenset(one for one in more[:_MOST_GROUPS] if one is not None))
 
 
 def _records(archive: ContainerArchive, path: str, least: int) -> list[list[str]]:

@@ -33,7 +33,7 @@ class Cut(Exception):
 
 
 @dataclass(frozen=True)
-class Member:
+class TarMember:
     """One file, folder or link."""
 
     name: str  # below the path that was asked for: "main", "a/b"; empty for that path itself
@@ -47,7 +47,7 @@ class Member:
     kind: int = 0  # of ``stat``: S_IFREG, …; 0: another name of a file that came before
 
 
-def members(read: Callable[[int], bytes], *, head: int, most: int) -> Iterator[Member]:
+def members(read: Callable[[int], bytes], *, head: int, most: int) -> Iterator[TarMember]:
     """What a tar has in it, in its order; what leads out of it is passed over.
 
     Raises ``Cut`` before more than ``most`` bytes are read, ``NotDockers`` for what is no tar.
@@ -76,7 +76,7 @@ def members(read: Callable[[int], bytes], *, head: int, most: int) -> Iterator[M
         if clean is not None:
             mode = stat.filemode(kind | (info.mode & 0o7777)) if kind else "?"
             target = link if stat.S_ISLNK(kind) else ""
-            yield Member(clean, mode, uid, gid, size if regular else 0, float(info.mtime), target, beginning, kind)
+            yield TarMember(clean, mode, uid, gid, size if regular else 0, float(info.mtime), target, beginning, kind)
         if regular:
             source.skip(size - len(beginning) + -size % _BLOCK)
     raise Cut

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from ot_doctor.evidence.base import Unavailable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.workers import Mount
-from ot_doctor.sources.docker.archive import ContainerArchive, PathRefused
-from ot_doctor.sources.docker.tar_stream import Member
+from ot_doctor.sources.docker.container_archive import ContainerArchive, PathRefused
+from ot_doctor.sources.docker.tar_stream import TarMember
 from ot_doctor.sources.model_cache.fs_view import HEAD_BYTES, CacheLook, Existence, Look, look_at
 from ot_doctor.sources.model_cache.location import mount_of
 
@@ -40,7 +40,7 @@ class ArchiveView:
     def __init__(self, archive: ContainerArchive, mounts: Sequence[Mount]) -> None:
         self._archive = archive
         self._mounts = mounts
-        self._seen: dict[str, Look | Member] = {}  # a link's member waits until somebody looks at it
+        self._seen: dict[str, Look | TarMember] = {}  # a link's member waits until somebody looks at it
         self._times: dict[str, float] = {}
         self._folders: dict[str, bool] = {}  # that were listed, and whether to their ends
 
@@ -50,7 +50,7 @@ class ArchiveView:
         seen = self._seen.get(path)
         if seen is None or (isinstance(seen, Look) and head and seen.mode.startswith("-") and seen.head is None):
             seen = self._asked(path, head)
-        if isinstance(seen, Member):
+        if isinstance(seen, TarMember):
             seen = self._resolved(path, seen, head)
         self._seen[path] = seen
         return seen
@@ -66,7 +66,7 @@ class ArchiveView:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def _asked(self, path: str, head: bool) -> Look | Member:
+    def _asked(self, path: str, head: bool) -> Look | TarMember:
         if self._nothing_above(path):
             return Look(path, Existence.NO)
         if self._in_memory(path):
@@ -79,7 +79,7 @@ class ArchiveView:
             return Look(path, Existence.NO)
         return member if member.link else _look(path, member, head)
 
-    def _resolved(self, path: str, link: Member, head: bool) -> Look:
+    def _resolved(self, path: str, link: TarMember, head: bool) -> Look:
         try:
             where = self._archive.stat(path)
         except PathRefused:  # a HEAD does not say why
@@ -153,7 +153,7 @@ class ArchiveView:
         return mount is not None and mount.kind == "tmpfs"
 
 
-def _look(path: str, member: Member, head: bool) -> Look:
+def _look(path: str, member: TarMember, head: bool) -> Look:
     regular = member.mode.startswith("-")
     return Look(
         path, Existence.YES, member.mode, member.uid, member.gid, member.size, member.head if head and regular else None

@@ -25,12 +25,12 @@ from ot_doctor.evidence.model_cache import (
 from ot_doctor.evidence.native_engine import NativeEngine
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.sources.disk import on_disk
-from ot_doctor.sources.docker.archive import ContainerArchive, may_be_read
+from ot_doctor.sources.docker.container_archive import ContainerArchive, may_be_read
 from ot_doctor.sources.docker.container_exec import Unresponsive
-from ot_doctor.sources.docker.container_user import user_of
+from ot_doctor.sources.docker.container_user import owners_tell, user_of
 from ot_doctor.sources.model_cache import access
 from ot_doctor.sources.model_cache.archive_view import look_by_archive
-from ot_doctor.sources.model_cache.container_view import User, ask_container
+from ot_doctor.sources.model_cache.container_view import ask_container
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, as_evidence, folder_name, shown, state_of
 from ot_doctor.sources.model_cache.host_view import find_models, look_from_host
 from ot_doctor.sources.model_cache.location import (
@@ -182,7 +182,7 @@ class _Gathering:
             return
         self._inside, self._view = seen, CacheView.ARCHIVE
         if found is not None:
-            self._user = User(found.name, found.uid, found.gid, found.groups)
+            self._user = found
 
     def _from_host(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
         if not self._here:
@@ -248,7 +248,9 @@ class _Gathering:
             question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same)
             if self._view is CacheView.WORKER:
                 return access.asked(question, self._user)
-            if self._archive_has_our_ids(self._inside):
+            under = [mount_of(self._around.mounts, place.path) for place in self._places]
+            tops = {cache.ancestors[0].uid for cache in self._inside.looks.values()}
+            if self._engine and all(owners_tell(self._engine, under, top) for top in tops):
                 found = access.worked_out(question, self._user)
                 own_layer = self._root(None).mount is None  # which may be read-only, whatever the modes say
                 return replace(found, writable=None) if own_layer and found.writable else found
@@ -259,20 +261,6 @@ class _Gathering:
             question = access.Question(self._host.looks, wanted, read_only, sure, display_path, same)
             return access.worked_out(question, self._user)
         return replace(access.UNKNOWN_ACCESS, user=access.shown_user(self._user), uid=self._user.uid)
-
-    def _archive_has_our_ids(self, seen: _Seen) -> bool:
-        """Whether the archive's owners are those that the worker's user sees.
-
-        A folder of the host that is shared with a virtual machine belongs to whoever asks; with user namespaces the engine shows
-        the ids of the host, and the container's top folder is not root's.
-        """
-        if self._engine is None or self._engine.userns_remap:
-            return False
-        if self._in_virtual_machine() and any(
-            (mount := mount_of(self._around.mounts, place.path)) is not None and mount.kind == "bind" for place in self._places
-        ):
-            return False
-        return all(cache.ancestors[0].uid == 0 for cache in seen.looks.values())
 
     def _strays(self, folder: str | None, cached: tuple[CachedModel, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Models where no release looks, and those of v0.3 beside a v0.4 worker."""

@@ -24,7 +24,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.refusals import refusal
-from ot_doctor.sources.docker.tar_stream import Cut, Member, members
+from ot_doctor.sources.docker.tar_stream import Cut, TarMember, members
 from ot_doctor.sources.docker.transport import NotDockers
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ class ContainerArchive:
 
         return self._ask(ask)
 
-    def first(self, path: str, head: int = 0) -> Member | None:
+    def first(self, path: str, head: int = 0) -> TarMember | None:
         """What is there, without following a link, and the first bytes of a file; ``None`` when nothing is there."""
         found, _ = self._members(path, head, 1, head + 256 * 1024)
         return found[0] if found else None
 
-    def below(self, path: str, most_bytes: int, head: int = 0) -> tuple[list[Member], bool]:
+    def below(self, path: str, most_bytes: int, head: int = 0) -> tuple[list[TarMember], bool]:
         """What is there and everything below it, as far as ``most_bytes`` of the tar tell; and whether that was all."""
         return self._members(path, head, None, most_bytes)
 
@@ -115,8 +115,8 @@ class ContainerArchive:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def _members(self, path: str, head: int, count: int | None, most_bytes: int) -> tuple[list[Member], bool]:
-        def ask(seconds: float) -> tuple[list[Member], bool]:
+    def _members(self, path: str, head: int, count: int | None, most_bytes: int) -> tuple[list[TarMember], bool]:
+        def ask(seconds: float) -> tuple[list[TarMember], bool]:
             headers = {"Accept-Encoding": "identity"}  # the engine would pack the whole of it
             asked = self._client.api.get(self._url(), params={"path": path}, stream=True, headers=headers, timeout=seconds)
             with closing(asked) as response:
@@ -128,8 +128,8 @@ class ContainerArchive:
         return self._ask(ask)
 
     @staticmethod
-    def _taken(stream: Iterator[Member], count: int | None) -> tuple[list[Member], bool]:
-        found: list[Member] = []
+    def _taken(stream: Iterator[TarMember], count: int | None) -> tuple[list[TarMember], bool]:
+        found: list[TarMember] = []
         try:
             for member in stream:
                 found.append(member)
