@@ -28,6 +28,7 @@ from ot_doctor.evidence.env_file import (
     ReaderDifference,
     Refusal,
 )
+from ot_doctor.evidence.frontend import Frontend, ServedSecret
 from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.installation import Installation
@@ -75,6 +76,7 @@ __all__ = [
     "EnvProblem",
     "FileAnswer",
     "FileState",
+    "Frontend",
     "GpuGrant",
     "Hit",
     "Host",
@@ -103,6 +105,7 @@ __all__ = [
     "Role",
     "ScratchFolder",
     "Secret",
+    "ServedSecret",
     "Shape",
     "Space",
     "Unavailable",

@@ -98,12 +98,25 @@ class ContainerArchive:
 
     def first(self, path: str, head: int = 0) -> TarMember | None:
         """What is there, without following a link, and the first bytes of a file; ``None`` when nothing is there."""
-        found, _ = self._members(path, head, 1, head + 256 * 1024)
-        return found[0] if found else None
+        return self._members(path, head, head + 256 * 1024, lambda members: next(members, None), nothing=None)
 
     def below(self, path: str, most_bytes: int, head: int = 0) -> tuple[list[TarMember], bool]:
         """What is there and everything below it, as far as ``most_bytes`` of the tar tell; and whether that was all."""
-        return self._members(path, head, None, most_bytes)
+        found: list[TarMember] = []
+        return found, self.walk(path, most_bytes, head, found.append)
+
+    def walk(self, path: str, most_bytes: int, head: int, visit: Callable[[TarMember], None]) -> bool:
+        """The same, one after the other; what was visited before a bound was reached, or an error, counts."""
+
+        def each(members: Iterator[TarMember]) -> bool:
+            try:
+                for member in members:
+                    visit(member)
+            except Cut:
+                return False
+            return True
+
+        return self._members(path, head, most_bytes, each, nothing=True)
 
     def read(self, path: str, most: int) -> bytes | None:
         """A regular file's content, cut off; ``None`` when there is none. A link is followed."""
@@ -115,29 +128,18 @@ class ContainerArchive:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def _members(self, path: str, head: int, count: int | None, most_bytes: int) -> tuple[list[TarMember], bool]:
-        def ask(seconds: float) -> tuple[list[TarMember], bool]:
+    def _members(
+        self, path: str, head: int, most_bytes: int, use: Callable[[Iterator[TarMember]], _T], *, nothing: _T
+    ) -> _T:
+        def ask(seconds: float) -> _T:
             headers = {"Accept-Encoding": "identity"}  # the engine would pack the whole of it
             asked = self._client.api.get(self._url(), params={"path": path}, stream=True, headers=headers, timeout=seconds)
             with closing(asked) as response:
                 if not self._found(response):
-                    return [], True
-                most = min(most_bytes, self._bytes_left)
-                return self._taken(members(self._counted(response), head=head, most=most), count)
+                    return nothing
+                return use(members(self._counted(response), head=head, most=min(most_bytes, self._bytes_left)))
 
         return self._ask(ask)
-
-    @staticmethod
-    def _taken(stream: Iterator[TarMember], count: int | None) -> tuple[list[TarMember], bool]:
-        found: list[TarMember] = []
-        try:
-            for member in stream:
-                found.append(member)
-                if len(found) == count:
-                    return found, False
-        except Cut:
-            return found, False
-        return found, True
 
     def _counted(self, response: requests.Response) -> Callable[[int], bytes]:
         def read(size: int) -> bytes:
