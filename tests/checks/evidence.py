@@ -84,7 +84,7 @@ def worker(
         compose=ComposeLabels("opentranscribe", service, str(HOME), (str(COMPOSE_PATH),)),
         status="running", health="healthy", created_at=CREATED, started_at=CREATED, user="appuser",
         env=kept({"HUGGINGFACE_TOKEN": TOKEN} if env is None else env), mounts=MOUNTS,
-        gpu=GpuGrant(requested=True, device_ids=("0",)),
+        image_env_names=frozenset({"PATH"}), gpu=GpuGrant(requested=True, device_ids=("0",)),
     )  # fmt: skip
     return replace(healthy, **changes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from tests.parts import models
 from tests.parts.engine import Engine
 from tests.parts.hub import Fault
-from tests.parts.proxy import EngineProxy, Rule, engine_proxy, switches
+from tests.parts.proxy import EngineProxy, Rule, engine_proxy, everything, switches
+from tests.rooms import ROOT
 from tests.scenarios import logs
 from tests.scenarios.scenario import APPUSER, TOKEN, Report, Scenario, World, hub_for
 
@@ -93,6 +95,19 @@ def test_behind_a_proxy_that_only_reads(behind: Callable[[Rule], tuple[World, En
     assert report.causes == ([] if state == "running" else ["worker-down"]), report.summary()
     assert report.status("cache-complete") == report.status("cache-permissions") == "pass"
     assert any(method == "POST" and path.endswith("/exec") for method, path in proxy.asked) is (state == "running")
+
+
+def test_the_manual_lists_every_request(behind: Callable[[Rule], tuple[World, EngineProxy]]) -> None:
+    """No more and no less than a run with commands in containers, and one without, really ask for."""
+    world, proxy = behind(everything)
+    world.bundled = True
+    world.report()
+    asked = proxy.endpoints()
+    proxy.asked.clear()
+    world.report("--no-exec")
+    assert not [method for method, _ in proxy.asked if method not in ("GET", "HEAD")]
+    table = (ROOT / "docs/privileges.md").read_text(encoding="utf-8")
+    assert asked | proxy.endpoints() == set(re.findall(r"^\| `(\w+ /\S+)` \|", table, re.MULTILINE))
 
 
 def test_behind_a_proxy_that_shows_no_container(behind: Callable[[Rule], tuple[World, EngineProxy]]) -> None:
