@@ -24,7 +24,7 @@ def scratch_volume(
     belongs to root: the audio cannot be stored, and the native engine gets none.
 
     It is looked at in the worker's container, as the worker's own user. It is not the model cache, and neither token nor
-    agreements have to do with it. Where the last job succeeded all the same, this is a warning.
+    model terms have to do with it. Where the last job succeeded all the same, this is a warning.
     """
     if isinstance(native, Unavailable):
         yield nothing_to_check(native, deployment)

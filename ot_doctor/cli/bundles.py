@@ -196,7 +196,7 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     from ot_doctor.bundle.diff_render import render_json, render_text
     from ot_doctor.bundle.inputs import read_side
     from ot_doctor.redaction.redactor import Redactor
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
 
     try:
         found = Redactor().value(changes(read_side(a), read_side(b)))

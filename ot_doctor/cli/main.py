@@ -238,7 +238,7 @@ def _width() -> int:
 
 def _show(text: str, ascii: bool) -> None:
     from ot_doctor.redaction.masking import shown
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
 
     text = shown(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")

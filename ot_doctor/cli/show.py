@@ -12,7 +12,7 @@ from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write, write
 from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report
 
 
@@ -54,7 +54,7 @@ def _redacted_again(report: Report) -> Report:
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.redacted import redacted
 
-    return replace(redacted(report, Redactor()), hidden=report.hidden)
+    return replace(redacted(report, Redactor()), hidden=report.hidden, hidden_in=report.hidden_in)
 
 
 def tell_of_faults(verbose: int) -> None:
@@ -70,7 +70,7 @@ def style_of(options: dict[str, Any]) -> Style:
     """How the ``text`` format is to look on the present standard output."""
     from shutil import get_terminal_size
 
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
 
     terminal = sys.stdout.isatty()
     colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
