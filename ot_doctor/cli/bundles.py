@@ -83,7 +83,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("There is no terminal to show on what the bundle would hold. Say --yes to write it unseen.", ctx)
+        raise click.UsageError("This is not a terminal: add --yes to write the bundle without a look at its contents.", ctx)
     try:
         plan = plan_of(options, ctx)
         # Whoever gets the bundle is to see what was suppressed here.

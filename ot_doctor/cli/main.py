@@ -81,6 +81,14 @@ class RunByDefault(Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            from ot_doctor.run.lookup import meant
+
+            commands = "'ot-doctor --help' shows the commands."
+            raise click.UsageError(f"There is no command '{args[0]}'. {meant(args[0], list(self.commands), commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

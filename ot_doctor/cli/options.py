@@ -84,6 +84,8 @@ def _log_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
         path = os.path.abspath(name)
         if not os.path.lexists(name):
             raise click.BadParameter(f"there is no file {path}", ctx, param)
+        if os.path.isdir(name):
+            raise click.BadParameter(f"{path} is a folder, not a log. Name the file in it.", ctx, param)
         if not _is_regular(name, ctx, param):
             instead = "Pass a stream on standard input: … | ot-doctor --logs -"
             raise click.BadParameter(f"{path} is not a regular file. {instead}", ctx, param)

@@ -278,8 +278,17 @@ def follows_from(result: Result, finding: Finding, report: Report) -> RootCause 
 
 
 def attempts(report: Report) -> tuple[Attempt, ...]:
-    """The attempts, the newest first; a job with diarization switched off is none."""
-    return tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    """The attempts, the newest first; a job with diarization switched off is none.
+
+    The last failure has the cause of the diagnosis that explains it where its own lines are not recognised.
+    """
+    found = tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    failed = report.log.newest_ended if report.log else None
+    if failed is None or failed.outcome is not Outcome.FAILED or failed.cause not in (None, Cause.UNRECOGNISED.value):
+        return found
+    relations = Relations(report)
+    causes = [root.cause.value for root in report.diagnosis if relations.of_root(root) is Relation.EXPLAINS]
+    return tuple(replace(a, cause=causes[0]) if a is failed and causes else a for a in found)
 
 
 def last_failure(report: Report) -> Attempt | None:

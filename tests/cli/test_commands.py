@@ -234,7 +234,9 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
         (["--select", "token", "--ignore", "token"], "No check is left to run"),
         (["--frobnicate"], "No such option '--frobnicate'"),
         (["-x"], "No such option '-x'"),
-        (["frobnicate"], "No such command 'frobnicate'"),
+        (["frobnicate"], "There is no command 'frobnicate'. 'ot-doctor --help' shows the commands."),
+        (["explian"], "There is no command 'explian'. Did you mean explain?"),
+        (["--logs", "."], "is a folder, not a log. Name the file in it."),
         (["run", "extra"], "unexpected extra argument (extra)"),
         (["--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["--format"], "'--format' requires an argument"),
@@ -246,8 +248,6 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
         (["--env-file", "no-such-file"], "'no-such-file' does not exist"),
         (["--logs", "no-such.log"], "there is no file /"),
         (["--checks-dir", "no-such-folder"], "'no-such-folder' does not exist"),
-        ([], "No OpenTranscribe installation was found"),
-        (["--offline", "--no-docker"], "No OpenTranscribe installation was found"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -256,8 +256,13 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(arguments: list[str], said:
 
 
 def test_without_an_installation_the_three_ways_are_named(doctor: Doctor) -> None:
-    said = refused(doctor())
-    assert all(way in said for way in ("--dir", "inside the OpenTranscribe folder", "start the stack"))
+    for arguments in ([], ["--offline", "--no-docker"]):
+        done = doctor(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        said, *ways = done.stderr.splitlines()
+        assert said.startswith("ot-doctor: No OpenTranscribe installation was found.") and said.endswith("One of these helps:")
+        wanted = ("inside the OpenTranscribe folder", "--dir", "Start the stack", "--logs")
+        assert len(ways) == 4 and all(way in line for way, line in zip(wanted, ways, strict=True))
 
 
 @pytest.mark.parametrize(

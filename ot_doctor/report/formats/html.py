@@ -110,7 +110,7 @@ def _root(root: RootCause, number: int, of: int, relations: Relations, report: R
     return element(
         "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
         element("p", root.message, class_="message"), element("p", said, class_="relation") if said else None,
-        _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=number == 1) if root.evidence else None,
+        _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=of == 1) if root.evidence else None,
         class_="first" if number == 1 else "then",
     )  # fmt: skip
 
