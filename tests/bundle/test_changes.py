@@ -174,7 +174,7 @@ def test_settings_that_changed(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.exit_code == 0 and not found.nothing
     text = render_text(found)
-    assert f"{where}: HUGGINGFACE_TOKEN: hf_…(37) → (empty)" in text
+    assert f"{where}: HUGGINGFACE_TOKEN: hf_…(37) → (empty)" in " ".join(text.split())
     assert f"{where}: GONE: x → (not there)" in " ".join(text.split())
     assert e.TOKEN not in text and "Tr0ub4dor" not in text and "\x1b" not in text
 

@@ -35,7 +35,7 @@ from ot_doctor.run.requirements import CHECK as REQUIRED
 _SHOWN = 2  # pieces of evidence that the only cause shows without -v; one of several shows one
 _LONGER = 400  # characters of a piece of evidence where the log's own words are all that is known
 _ROWS = 2  # lines of the piece that one of several causes shows
-_REASONS = 3  # lines that tell why checks were skipped
+_REASONS = 2  # lines that tell why checks were skipped
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _Entry = tuple[str, Status, str, tuple[str, ...]]  # a row: the check's name, status and text, and the lines below it
 
@@ -76,7 +76,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
     yield _plan(report, style)
     if remark := summary.remark(report):
         yield item_lines(Status.WARN, remark, style)
-    yield from (_not_known(reason, style) for reason in summary.not_known(report))
+    yield from (_not_known(reason, report, style) for reason in summary.not_known(report))
     yield _warnings(report, style)
     yield (line for notice in report.notices for line in item_lines(Status.UNKNOWN, notice, style))
     if style.quiet and summary.nothing_was_checked(report):
@@ -158,7 +158,7 @@ def _plan(report: Report, style: Style) -> Iterator[str]:
         yield from step_lines([planned.step for planned in plan(report.diagnosis)], style, indent=2, numbered=True)
 
 
-def _not_known(reason: summary.Shared, style: Style) -> Iterator[str]:
+def _not_known(reason: summary.Shared, report: Report, style: Style) -> Iterator[str]:
     """Why checks could not run, with what would make it known."""
     finding = reason.finding
     names = ", ".join(filter(None, (finding.cause.value if finding.cause else "", reason.who)))
@@ -166,7 +166,8 @@ def _not_known(reason: summary.Shared, style: Style) -> Iterator[str]:
     yield from item_lines(status, f"{finding.message} ({names})", style)
     if style.verbose:
         yield from seen_lines(finding.evidence, style, indent=4)
-    yield from step_lines(finding.remedy, style, indent=4)
+    planned = {one.step.command for one in plan(report.diagnosis)} - {None}
+    yield from step_lines([step for step in finding.remedy if step.command not in planned], style, indent=4)
 
 
 def _warnings(report: Report, style: Style) -> Iterator[str]:
@@ -181,7 +182,10 @@ def _warnings(report: Report, style: Style) -> Iterator[str]:
     for number, reason in enumerate(found):
         yield from item_lines(Status.WARN, f"{reason.who}: {reason.finding.message}", style)
         later = {step for other in found[number + 1 :] for step in other.finding.remedy}
-        yield from step_lines([step for step in reason.finding.remedy if step not in later], style, indent=4)
+        steps = list(reason.finding.remedy)
+        while steps and steps[-1] in later:  # the last ones alone: what is left stays in its order
+            steps.pop()
+        yield from step_lines(steps, style, indent=4)
 
 
 def _families(report: Report, style: Style) -> Iterator[str]:
