@@ -40,6 +40,7 @@ from ot_doctor.cli.output import (
     complain,
     keep_stdout_for_the_report,
     tell_of_waiting,
+    terminal_size,
     write,
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
@@ -239,9 +240,7 @@ for command in (collect, diagnose, diff):
 
 def _width() -> int:
     """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
-    from shutil import get_terminal_size
-
-    return max(40, min(get_terminal_size((80, 24)).columns or 80, 100))
+    return max(40, min(terminal_size()[0], 100))
 
 
 def _show(text: str, ascii: bool) -> None:

@@ -422,13 +422,13 @@ def test_colour(installed: Doctor) -> None:
     assert ESCAPE not in installed(OT_DOCTOR_COLOR="auto").stdout
 
 
-def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: str) -> str:
-    """Everything that a run shows on a terminal; one of 0 columns does not tell its width."""
+def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, errors: bool = True, **environ: str) -> str:
+    """What a run shows on a terminal, with or without its errors; one of 0 columns does not tell its width."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, "TERM": "xterm", **environ},
-        stdin=subprocess.DEVNULL, stdout=inner, stderr=inner,
+        stdin=subprocess.DEVNULL, stdout=inner, stderr=inner if errors else subprocess.DEVNULL,
     )  # fmt: skip
     os.close(inner)
     shown = b""
@@ -445,6 +445,13 @@ def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: 
 def test_on_a_terminal_there_is_colour_unless_no_color_is_set(installed: Doctor) -> None:
     assert ESCAPE in on_a_terminal(installed)
     assert ESCAPE not in on_a_terminal(installed, NO_COLOR="1").replace("\r\x1b[K", "")
+
+
+def test_the_width_is_that_of_standard_output_where_errors_lead_elsewhere(installed: Doctor) -> None:
+    for arguments in (["-v", "--color", "never"], ["list"]):
+        wide = on_a_terminal(installed, *arguments, columns=100, errors=False)
+        narrow = on_a_terminal(installed, *arguments, columns=60, errors=False)
+        assert max(map(len, wide.splitlines())) > 80 and len(narrow.splitlines()) > len(wide.splitlines())
 
 
 def test_ascii(installed: Doctor) -> None:
