@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 # What a gap holds, by the name of what is put there; the first that is found counts. None of them may tell a cause by itself.
 _CACHE = "/home/appuser/.cache/huggingface/hub"
+_BLOB = f"{_CACHE}/models--pyannote--segmentation-3.0/blobs/0e2b"
 _VALUES: tuple[tuple[str, str], ...] = tuple(
     (pattern, value)
     for pattern, value in (
         (r"repo_?type", "model"),
+        (r"^retries$|^new_retry$", "Retry(total=2, connect=None, read=None, redirect=None, status=None)"),
         (r"header_x|_header$", "X-Example"),
         (r"^lib_name$", "libcublas.so.*[0-9]"),
         (r"^major$|^minor$|capability|^arch$", "6"),
         (r"human_status", "signal 9 (SIGKILL)"),
         (r"^proc$|process$", "<ForkProcess(ForkPoolWorker-1, started daemon)>"),
         (r"request\.method|^method$", "GET"),
-        (r"status_?code|response\.status", "418"),
+        (r"status_?code|response\.status", "418"),  # a number that no rule knows
         (r"backend_name|^location$", "cuda"),
         (r"repo|model_?(?:id|name)|checkpoint$|pretrained", "pyannote/segmentation-3.0"),
         (r"proxy_?(?:url)?$", "http://proxy.lan:3128"),
@@ -34,13 +36,13 @@ _VALUES: tuple[tuple[str, str], ...] = tuple(
         (r"audio|wav|sound", "meeting.wav"),
         (r"lock", f"{_CACHE}/.locks/models--pyannote--segmentation-3.0/0e2b.lock"),
         (r"file_?name|basename", "pytorch_model.bin"),
-        (r"path|file|folder|dir$|directory|root|dest|dst|src|blob|pointer|cache|^f$", f"{_CACHE}/models--pyannote--segmentation-3.0/blobs/0e2b"),
+        (r"path|file|folder|dir$|directory|root|dest|dst|src|blob|pointer|cache|^f$", _BLOB),
         (r"device|index$", "0"),
         (r"duration|seconds|wait|sleep|delay|timeout|limit|time$|interval|elapsed", "30.0"),
         (r"version|\bv$", "3.0.1"),
         (
             r"size|length|len$|^n$|num|count|total|nbytes|number|pos|offset|index|start|end|max|min|batch|rate|dim|shape|pid|attempt"
-            r"|retries|^i$|idx|samples|channel|speakers|clusters|status|code",
+            r"|retries|^i$|idx|samples|channel|speakers|clusters|status|(?:^|_)code",
             "3",
         ),
         (r"type|class|cls|__name__", "Value"),
@@ -52,7 +54,7 @@ _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), value) for pattern, value
 _DEFAULT = "example"
 _PERCENT = re.compile(r"%(?:\((?P<name>\w+)\))?[-#0 +]*(?:\d+|\*)?(?:\.\d+)?(?P<kind>[diouxXeEfFgGcrsa%])")
 _BRACES = re.compile(r"\{(?P<name>[^{}!:]*)(?:!(?P<as>\w))?(?::[^{}]*)?\}")
-_SAME = frozenset({"strip", "lstrip", "rstrip", "dedent", "rstrip", "_", "cleandoc", "str", "indent", "fill"})
+_SAME = frozenset({"strip", "lstrip", "rstrip", "dedent", "_", "cleandoc", "str", "indent", "fill"})
 _DEEPEST = 6
 
 
@@ -64,6 +66,10 @@ def value_of(name: str) -> str:
             if pattern.search(candidate):
                 return value
     return _DEFAULT
+
+
+def _quoted(value: str) -> str:
+    return value if value[:1] == "<" or value.replace(".", "", 1).isdigit() else f"'{value}'"
 
 
 class Filler:
@@ -91,7 +97,7 @@ class Filler:
             return "".join(self.text(part, scopes, line, deeper) for part in node.values)
         if isinstance(node, ast.FormattedValue):
             value = self.text(node.value, scopes, line, deeper)
-            return f"'{value}'" if node.conversion == ord("r") else value
+            return _quoted(value) if node.conversion == ord("r") else value
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self.text(node.left, scopes, line, deeper) + self.text(node.right, scopes, line, deeper)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
@@ -122,7 +128,7 @@ class Filler:
         if name == "safe_format" or (name.endswith("format") and node.args and self.tells(node.args[0], scopes, line)):
             return self.percent(node.args[0], node.args[1:], scopes, line, depth)
         if name == "repr" and node.args:
-            return f"'{self.text(node.args[0], scopes, line, depth)}'"
+            return _quoted(self.text(node.args[0], scopes, line, depth))
         value = value_of(ast.unparse(function))
         return value.upper() if name == "upper" else value
 
@@ -142,7 +148,7 @@ class Filler:
                     return self.text(mapping.values[at.index(True)], scopes, line, depth + 1)
                 return value_of(match["name"])
             value = self.text(left.pop(0), scopes, line, depth + 1) if left else _DEFAULT
-            return f"'{value}'" if match["kind"] in "ra" else value if match["kind"] == "s" or value[:1].isdigit() else "3"
+            return _quoted(value) if match["kind"] in "ra" else value if match["kind"] == "s" or value[:1].isdigit() else "3"
 
         return _PERCENT.sub(put, text) if left or mapping or "%(" in text else text
 
@@ -161,7 +167,7 @@ class Filler:
                 value = self.text(left.pop(0), scopes, line, depth + 1)
             else:
                 value = value_of(match["name"])
-            return f"'{value}'" if match["as"] == "r" else value
+            return _quoted(value) if match["as"] == "r" else value
 
         return _BRACES.sub(put, text)
 
@@ -174,8 +180,11 @@ class Filler:
 
     def _meant(self, node: ast.expr, scopes: Sequence[ast.AST], line: int) -> ast.expr:
         """What a name stands for: the value that the function gave it last above a line, or the module's."""
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) and node.attr.isupper() else None
-        if name is None:
+        if isinstance(node, ast.Name):
+            name = node.id
+        elif isinstance(node, ast.Attribute) and node.attr.isupper():
+            name = node.attr
+        else:
             return node
         for scope in reversed(scopes[1:]):
             if scope not in self._of_scope:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.corpus.coverage.sources import source
 from tests.corpus.coverage.texts import Text, texts_of
@@ -69,8 +70,7 @@ def libraries() -> tuple[Library, ...]:
     return tuple(_library(table) for table in tables)
 
 
-def _library(table: dict[str, object]) -> Library:
-    shown = table.pop("shown", [])
-    assert isinstance(shown, list)
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Library(**fields, shown=tuple(Shown(**entry) for entry in shown))  # type: ignore[arg-type]
+def _library(table: dict[str, Any]) -> Library:
+    shown = tuple(Shown(**entry) for entry in table.pop("shown", ()))
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return Library(**fields, shown=shown)

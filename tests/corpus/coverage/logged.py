@@ -39,8 +39,9 @@ def as_logged(text: Text) -> str:
     for caller in text.called_by:
         path, _, function = caller.partition(":")
         callers += _CALLER.format(packages=_PACKAGES, path=path, function=function)
+    function = text.function.rpartition(".")[2]
     traceback = _TRACEBACK.format(
-        callers=callers, packages=_PACKAGES, path=text.path, line=text.line, function=text.function.rpartition(".")[2], short=short, last=last
+        callers=callers, packages=_PACKAGES, path=text.path, line=text.line, function=function, short=short, last=last
     )
     said = f"Unrecoverable error: {short}({text.text!r})" if own else (
         f"Task transcription.gpu_transcribe[{_TASK}] raised unexpected: {short}({text.text!r})"

@@ -17,7 +17,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _PYTHON = "3.12"
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
@@ -68,8 +68,8 @@ def _address(name: str, version: str) -> str:
 def _fetched(address: str, wanted: tuple[str, ...]) -> dict[str, bytes]:
     parts = urlsplit(address)
     try:
-        raw = Path(parts.path).open("rb") if parts.scheme == "file" else io.BufferedReader(_Ranges(address), _CHUNK)
-        with raw, zipfile.ZipFile(raw) as wheel:
+        raw = io.FileIO(unquote(parts.path)) if parts.scheme == "file" else _Ranges(address)
+        with io.BufferedReader(raw, _CHUNK) as buffered, zipfile.ZipFile(buffered) as wheel:
             names = [name for name in wheel.namelist() if any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted)]
             return {name: wheel.read(name) for name in names if name.endswith(".py")}
     except (OSError, zipfile.BadZipFile) as error:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import ast
 import builtins
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.corpus.coverage.filling import Filler, constants_of, value_of
+from tests.corpus.coverage.filling import Filler, constants_of
 
 _LEVELS = {
-    "warning": "WARNING", "warn": "WARNING", "warning_once": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL",
-    "crit": "CRITICAL", "fatal": "CRITICAL",
+    "warning": "WARNING", "warn": "WARNING", "warning_once": "WARNING", "error": "ERROR", "exception": "ERROR",
+    "critical": "CRITICAL", "crit": "CRITICAL", "fatal": "CRITICAL",
 }  # fmt: skip
 _WARNERS = frozenset({"warn", "rank_zero_warn", "rank_zero_deprecation", "warn_once", "_warn_once"})
+_SHOWN = {
+    "httpx._exceptions.": "httpx.", "httpx._urls.": "httpx.", "httpx2._exceptions.": "httpx2.", "amqp.": "amqp.exceptions.",
+    "filelock.": "filelock._error.", "pickle.": "_pickle.", "queue.": "_queue.", "billiard.Buffer": "billiard.exceptions.Buffer",
+    "billiard.Auth": "billiard.exceptions.Auth",
+}  # fmt: skip
 _NO_TEXT = frozenset({"StopIteration", "StopAsyncIteration", "GeneratorExit", "KeyboardInterrupt"})
+# A class whose text is put together in its own __init__.
+_ERROR = re.compile(r"(?:Error|Exception|Timeout|Exceeded|Incomplete\w*|Dependency|Version)$")
 _BUILT_IN = frozenset(name for name, value in vars(builtins).items() if isinstance(value, type))
 
 
@@ -103,7 +111,7 @@ class _Walker(ast.NodeVisitor):
                 self._scopes.pop()
         self._names.pop()
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _within  # noqa: N815
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _within
 
     def visit_If(self, node: ast.If) -> None:
         if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
@@ -119,7 +127,7 @@ class _Walker(ast.NodeVisitor):
         call = raised if isinstance(raised, ast.Call) else None
         name = call.func if call else raised
         arguments = list(call.args) if call else []
-        if call and _last(name)[:1].islower() or _last(name).startswith("_") and call:
+        if (call and _last(name)[:1].islower()) or (_last(name).startswith("_") and call):
             if not arguments or not _last(arguments[0])[:1].isupper():  # no helper that makes the exception of a class
                 return
             name, arguments = arguments[0], arguments[1:]
@@ -128,10 +136,7 @@ class _Walker(ast.NodeVisitor):
         kind = _last(name)
         if not kind.strip("_")[:1].isupper() or kind in _NO_TEXT:
             return
-        full = self._full(name)
-        message = self._message(node, arguments)
-        if message is not None or "." in full:
-            self._add(node, "raised", message or value_of("error"), kind=full)
+        self._add(node, "raised", self._message(node, arguments) if arguments else "", kind=self._full(name))
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
@@ -140,13 +145,20 @@ class _Walker(ast.NodeVisitor):
         owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
         if not node.args:
             return
+        if name == "__init__" and len(self._names) > 1 and _ERROR.search(self._names[-2]):
+            kind = self._classes.get(self._names[-2], _module(self._path))
+            self._add(node, "raised", self._message(node, list(node.args)), kind=_as_shown(f"{kind}.{self._names[-2]}"))
+            return
         if not owner and name in self._loggers:
             self._add(node, "logged", self._logged(node), level=_LEVELS[self._loggers[name]])
         elif name in _WARNERS and not _is_logger(owner):
             category = next((word.value for word in node.keywords if word.arg == "category"), None)
             category = category or (node.args[1] if len(node.args) > 1 else None)
-            kind = self._full(category) if category is not None and _last(category)[:1].isupper() else "UserWarning"
-            self._add(node, "warned", self._message(node, node.args[:1]), kind=kind)
+            told, arguments = category, node.args[:1]
+            if isinstance(node.args[0], ast.Call) and _last(node.args[0].func)[:1].isupper():  # an instance of the warning
+                told, arguments = node.args[0].func, node.args[0].args
+            kind = self._full(told) if told is not None and _last(told)[:1].isupper() else "UserWarning"
+            self._add(node, "warned", self._message(node, arguments), kind=kind)
         elif name in _LEVELS and _is_logger(owner):
             self._add(node, "logged", self._logged(node), level=_LEVELS[name])
         elif name == "print" and not owner and self._prints:
@@ -155,6 +167,7 @@ class _Walker(ast.NodeVisitor):
     def _add(self, node: ast.AST, how: str, text: str | None, *, kind: str = "", level: str = "") -> None:
         if text is None:
             return
+        text = text.replace("418 Server Error", "503 Server Error")
         function = ".".join(self._names) or "<module>"
         line = getattr(node, "lineno", 0)
         self.found.append(Text(self._library, self._path, function, how, kind, level, text, line))
@@ -164,7 +177,7 @@ class _Walker(ast.NodeVisitor):
         line = getattr(node, "lineno", 0)
         first = next((argument for argument in arguments if not isinstance(argument, ast.Starred)), None)
         if first is None:
-            return ""
+            return None if arguments else ""
         if isinstance(first, ast.Attribute) and ast.unparse(first).startswith("errno."):
             return self._fill.os_error(first.attr, arguments[1:], self._scopes, line)
         told = [argument for argument in arguments if self._fill.tells(argument, self._scopes, line)]
@@ -180,11 +193,16 @@ class _Walker(ast.NodeVisitor):
         dotted = ast.unparse(name)
         last = dotted.rpartition(".")[2]
         if last in self._classes:
-            return f"{self._classes[last]}.{last}"
+            return _as_shown(f"{self._classes[last]}.{last}")
         if dotted in _BUILT_IN and dotted not in self._imports:
             return str(vars(builtins)[dotted].__name__)
         first, dot, rest = dotted.partition(".")
-        return f"{self._imports[first]}{dot}{rest}" if first in self._imports else dotted
+        return _as_shown(f"{self._imports[first]}{dot}{rest}" if first in self._imports else dotted)
+
+
+def _as_shown(name: str) -> str:
+    """A class as Python shows it, where it says that its module is another one than its source's."""
+    return next((name.replace(begin, shown, 1) for begin, shown in _SHOWN.items() if name.startswith(begin)), name)
 
 
 def _last(name: ast.expr) -> str:
@@ -222,6 +240,7 @@ def _log_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
             else [(target, node.value)]
         )
         for name, value in pairs:
-            if isinstance(name, ast.Name) and isinstance(value, ast.Attribute) and _is_logger(ast.unparse(value.value)):
-                if value.attr in _LEVELS:
-                    yield name.id, value.attr
+            if not isinstance(name, ast.Name) or not isinstance(value, ast.Attribute) or value.attr not in _LEVELS:
+                continue
+            if _is_logger(ast.unparse(value.value)):
+                yield name.id, value.attr

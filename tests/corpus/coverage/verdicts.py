@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ot_doctor.evidence import Request
 from ot_doctor.logs.faults import harmless
@@ -64,9 +65,12 @@ class Verdict:
 def families() -> tuple[Family, ...]:
     """The whole list of what is none of ours. Raises ``TypeError`` for a key that none has."""
     tables = tomllib.loads(_FAMILIES.read_text(encoding="utf-8"))["family"]
-    return tuple(
-        Family(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}) for table in tables
-    )
+    return tuple(_family(table) for table in tables)
+
+
+def _family(table: dict[str, Any]) -> Family:
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return Family(**fields)
 
 
 def family_of(text: Text, known: Iterable[Family]) -> Family | None:
@@ -74,7 +78,7 @@ def family_of(text: Text, known: Iterable[Family]) -> Family | None:
 
 
 def cause_of(log: str) -> str:
-    """The first cause that ``ot-doctor --logs FILE`` names; empty where it names none, ``unrecognised`` for an error unexplained."""
+    """The first cause that ``ot-doctor --logs FILE`` names; ``unrecognised`` for an error that nothing explains, or nothing."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "worker.log"
         file.write_text(log, encoding="utf-8")
