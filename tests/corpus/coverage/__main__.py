@@ -33,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 where at least ``table.BOUND`` of the texts are known, 1 where fewer are, 2 where it cannot be said."""
     options = _options(arguments)
     chosen = [library for library in libraries() if not options.library or library.name in options.library]
+    if options.write and (options.library or options.new):
+        print("--write is about all libraries and versions: leave --library and --new away.", file=sys.stderr)
+        return 2
     if options.new and len(chosen) != 1:
         print("--new compares two versions of one library: name it with --library.", file=sys.stderr)
         return 2

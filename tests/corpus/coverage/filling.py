@@ -19,7 +19,8 @@ _VALUES: tuple[tuple[str, str], ...] = tuple(
         (r"^retries$|^new_retry$", "Retry(total=2, connect=None, read=None, redirect=None, status=None)"),
         (r"header_x|_header$", "X-Example"),
         (r"^lib_name$", "libcublas.so.*[0-9]"),
-        (r"^major$|^minor$|capability|^arch$", "6"),
+        (r"^major$|^minor$|^arch$|(?:cap|cc)_?(?:major|minor)$", "6"),
+        (r"^capability$", "61"),
         (r"human_status", "signal 9 (SIGKILL)"),
         (r"^proc$|process$", "<ForkProcess(ForkPoolWorker-1, started daemon)>"),
         (r"request\.method|^method$", "GET"),
@@ -36,7 +37,7 @@ _VALUES: tuple[tuple[str, str], ...] = tuple(
         (r"audio|wav|sound", "meeting.wav"),
         (r"lock", f"{_CACHE}/.locks/models--pyannote--segmentation-3.0/0e2b.lock"),
         (r"file_?name|basename", "pytorch_model.bin"),
-        (r"path|file|folder|dir$|directory|root|dest|dst|src|blob|pointer|cache|^f$", _BLOB),
+        (r"path|file|folder|dir$|directory|root|dest|dst|src|blob|pointer|cache|^f$|_fp$", _BLOB),
         (r"device|index$", "0"),
         (r"duration|seconds|wait|sleep|delay|timeout|limit|time$|interval|elapsed", "30.0"),
         (r"version|\bv$", "3.0.1"),
@@ -69,7 +70,7 @@ def value_of(name: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    return value if value[:1] == "<" or value.replace(".", "", 1).isdigit() else f"'{value}'"
+    return value if value[:1] == "<" or value.endswith(")") or value.replace(".", "", 1).isdigit() else f"'{value}'"
 
 
 class Filler:
@@ -79,12 +80,14 @@ class Filler:
         self._constants = {**constants, **{name: value for name, value, _ in _assigned(tree.body, nested=False)}}
         self._of_scope: dict[ast.AST, list[tuple[str, ast.expr, int]]] = {}
 
-    def tells(self, node: ast.expr, scopes: Sequence[ast.AST], line: int) -> bool:
+    def tells(self, node: ast.expr, scopes: Sequence[ast.AST], line: int, depth: int = 0) -> bool:
         """Whether an expression holds words of the library's own."""
-        return any(
-            isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.strip()
-            for part in ast.walk(self._meant(node, scopes, line))
-        )
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, str) and bool(node.value.strip())
+        if isinstance(node, ast.Name | ast.Attribute):
+            meant = self._meant(node, scopes, line)
+            return depth < _DEEPEST and meant is not node and self.tells(meant, scopes, getattr(meant, "lineno", line), depth + 1)
+        return any(self.tells(part, scopes, line, depth) for part in _parts(node))
 
     def text(self, node: ast.expr, scopes: Sequence[ast.AST], line: int, depth: int = 0) -> str:
         """The text that an expression stands for."""
@@ -98,6 +101,10 @@ class Filler:
         if isinstance(node, ast.FormattedValue):
             value = self.text(node.value, scopes, line, deeper)
             return _quoted(value) if node.conversion == ord("r") else value
+        if isinstance(node, ast.List | ast.Tuple):
+            return "\n".join(self.text(part, scopes, line, deeper) for part in node.elts)
+        if isinstance(node, ast.ListComp | ast.GeneratorExp):
+            return self.text(node.elt, scopes, line, deeper)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self.text(node.left, scopes, line, deeper) + self.text(node.right, scopes, line, deeper)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
@@ -111,7 +118,9 @@ class Filler:
         if isinstance(node, ast.Call):
             return self._called(node, scopes, line, deeper)
         meant = self._meant(node, scopes, line)
-        return value_of(ast.unparse(node)) if meant is node else self.text(meant, scopes, line, deeper)
+        if meant is node or not self.tells(meant, scopes, getattr(meant, "lineno", line), deeper):
+            return value_of(ast.unparse(node))
+        return self.text(meant, scopes, getattr(meant, "lineno", line), deeper)  # what a name was when it was put in
 
     def _called(self, node: ast.Call, scopes: Sequence[ast.AST], line: int, depth: int) -> str:
         function = node.func
@@ -127,6 +136,8 @@ class Filler:
                 return textwrap.dedent(text) if name in ("dedent", "cleandoc") else text.strip() if "strip" in name else text
         if name == "safe_format" or (name.endswith("format") and node.args and self.tells(node.args[0], scopes, line)):
             return self.percent(node.args[0], node.args[1:], scopes, line, depth)
+        if name == "join" and node.args and self.tells(node.args[0], scopes, line):
+            return self.text(node.args[0], scopes, line, depth)
         if name == "repr" and node.args:
             return _quoted(self.text(node.args[0], scopes, line, depth))
         value = value_of(ast.unparse(function))
@@ -167,6 +178,8 @@ class Filler:
                 value = self.text(left.pop(0), scopes, line, depth + 1)
             else:
                 value = value_of(match["name"])
+            if "." in match["name"]:  # "{0.status_code}"
+                value = value_of(match["name"])
             return _quoted(value) if match["as"] == "r" else value
 
         return _BRACES.sub(put, text)
@@ -193,6 +206,30 @@ class Filler:
             if above:
                 return above[-1]
         return self._constants.get(name, node)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """What a text is put together of; nothing for what only a running program knows."""
+    if isinstance(node, ast.JoinedStr):
+        return list(node.values)
+    if isinstance(node, ast.FormattedValue):
+        return [node.value]
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    if isinstance(node, ast.List | ast.Tuple):
+        return node.elts
+    if isinstance(node, ast.ListComp | ast.GeneratorExp):
+        return [node.elt]
+    if isinstance(node, ast.Call):
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        owner = [function.value] if isinstance(function, ast.Attribute) else []
+        return [*owner, *node.args] if name in _SAME or name in ("join", "repr") or name.endswith("format") else []
+    return []
 
 
 def constants_of(trees: Iterable[ast.Module]) -> dict[str, ast.expr]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests.corpus.accuracy import COVERAGE, PAGE, made_here
 from tests.corpus.coverage.texts import Text
 from tests.corpus.coverage.verdicts import CAUSE, HARMLESS, NONE_OF_OURS, NOT_KNOWN, WORDS, Verdict
 
-PAGE = Path(__file__).parents[3] / "docs" / "accuracy.md"
 BOUND = 0.95  # of the texts must be known
-HEADING = "## How much of what the libraries can say is known"
 _LONGEST = 160
 
 _SECTION = """\
@@ -106,20 +104,17 @@ def _line(text: Text, verdict: Verdict, version: str) -> str:
 
 def write(measured: Sequence[Measured]) -> None:
     """Put the section into docs/accuracy.md, in the place of the one that is there."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_section(page, section(measured)), encoding="utf-8")
+    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), section(measured)), encoding="utf-8")
 
 
 def with_section(page: str, text: str) -> str:
-    """The page with its section; at its end where it has none yet."""
-    before, heading, after = page.partition(HEADING)
-    rest = after.partition("\n## ")[2] if heading else ""
-    return before.rstrip() + "\n\n" + text.rstrip() + "\n" + (f"\n## {rest}" if rest else "")
+    """The page with the section at its end, in the place of the one that it had."""
+    return f"{made_here(page)}\n{text.rstrip()}\n"
 
 
 def section(measured: Sequence[Measured]) -> str:
     return _SECTION.format(
-        heading=HEADING,
+        heading=COVERAGE,
         count=len(measured),
         known=share(measured),
         texts=sum(len(one.said) for one in measured),
