@@ -18,7 +18,7 @@ _SECTION = """\
 
 Made by `python -m tests.corpus.coverage --write` from the sources of {count} releases: every text that is raised, warned or
 logged on the paths of loading, downloading and diarizing. Each is filled in with plausible values and made into the log that
-the library would write, and `ot-doctor --logs` judges it alone.
+the library would write, and `ot-doctor --logs FILE` judges it alone.
 
 - **cause**: a cause of the closed list stands first in the diagnosis. Here it only shows that the text is not passed over;
   whether it is the right cause, the corpus and the public reports show.
