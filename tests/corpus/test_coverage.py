@@ -142,7 +142,7 @@ def test_what_holds_no_word_of_the_library_or_is_left_out_does_not_count() -> No
 def test_what_is_logged_and_warned() -> None:
     found = [text for text in texts_of("lib", _FILES) if text.function == "logs"]
     assert [(text.kind, text.type or text.level, text.text) for text in found] == [
-        ("logged", "WARNING", f"Slow: {value_of('url')} after 'something else'"),
+        ("logged", "WARNING", f"Slow: {value_of('url')} after Error('something else')"),
         ("logged", "ERROR", "by another name"),
         ("warned", "FutureWarning", "once"),
         ("warned", "UserWarning", "an instance"),

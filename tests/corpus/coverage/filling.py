@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 # What a gap holds, by the name of what is put there; the first that is found counts. None of them may tell a cause by itself.
 _CACHE = "/home/appuser/.cache/huggingface/hub"
 _BLOB = f"{_CACHE}/models--pyannote--segmentation-3.0/blobs/0e2b"
+_ERROR = "something else"
 _VALUES: tuple[tuple[str, str], ...] = tuple(
     (pattern, value)
     for pattern, value in (
@@ -48,7 +49,7 @@ _VALUES: tuple[tuple[str, str], ...] = tuple(
         ),
         (r"type|class|cls|__name__", "Value"),
         (r"key|name|attr|param|arg|option|field|label|func|module|package|lib", "example"),
-        (r"err|error|exc|exception|^e$|^ex$|reason|cause|msg|message|detail|body", "something else"),
+        (r"err|error|exc|exception|^e$|^ex$|reason|cause|msg|message|detail|body", _ERROR),
     )
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), value) for pattern, value in _VALUES)
@@ -70,6 +71,9 @@ def value_of(name: str) -> str:
 
 
 def _quoted(value: str) -> str:
+    """What ``repr()`` makes of it; of an error, the call that would make it."""
+    if value == _ERROR:
+        return f"Error('{value}')"
     return value if value[:1] == "<" or value.endswith(")") or value.replace(".", "", 1).isdigit() else f"'{value}'"
 
 
