@@ -242,7 +242,7 @@ def test_the_table_counts_each_version_and_all() -> None:
 def test_what_a_new_version_brought_begins_with_what_is_not_known() -> None:
     shown = table.new(_measured("1", ("a", CAUSE)), _measured("2", ("a", CAUSE), ("b", CAUSE), ("c", NOT_KNOWN)))
     head, first, second = shown.splitlines()
-    assert head == "lib 2 brought 2 texts that 1 does not have; 1 of them are not known."
+    assert head == "Texts that lib 2 has and 1 does not have: 2. Not known of these: 1."
     assert first.startswith("not known") and second.startswith("cause")
 
 

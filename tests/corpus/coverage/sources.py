@@ -61,7 +61,7 @@ def _address(name: str, version: str) -> str:
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise NoSource(f"pip finds no wheel of {name} {version}: {done.stderr.strip()[-400:]}")
+            raise NoSource(f"pip finds no wheel of {name} {version}: {done.stderr.strip().rpartition(chr(10))[2]}")
         return str(json.loads(report.read_text(encoding="utf-8"))["install"][0]["download_info"]["url"])
 
 

@@ -88,10 +88,8 @@ def new(old: Measured, newer: Measured) -> str:
     order = [NOT_KNOWN, CAUSE, HARMLESS, NONE_OF_OURS]
     brought.sort(key=lambda one: (order.index(one[1].word), one[0].path, one[0].line))
     unknown = sum(verdict.word == NOT_KNOWN for _, verdict in brought)
-    head = (
-        f"{newer.library} {newer.version} brought {len(brought)} texts that {old.version} does not have;"
-        f" {unknown} of them are not known.\n"
-    )
+    count = f"Texts that {newer.library} {newer.version} has and {old.version} does not have: {len(brought)}."
+    head = f"{count} Not known of these: {unknown}.\n"
     return head + "".join(f"{_line(text, verdict, newer.version)}\n" for text, verdict in brought)
 
 
