@@ -169,7 +169,7 @@ class _Session:
 
     def _check_names(self, first: Examination) -> None:
         from ot_doctor.check import Cause
-        from ot_doctor.run.plan import no_such
+        from ot_doctor.run.lookup import no_such
 
         known = [*self._names, *(cause.value for cause in Cause)]
         for name in (*self.options["wanted"], *self.options["unwanted"]):
@@ -298,7 +298,7 @@ class _Session:
         return tuple(dict.fromkeys(one.cause.value for one in warned if one.cause and one.cause not in attended))
 
     def _shown(self, line: str) -> str:
-        from ot_doctor.report.formats.text import as_ascii
+        from ot_doctor.report.formats.text_lines import as_ascii
 
         text = self.redactor.text(line)
         return as_ascii(text) if self.options["ascii"] else text
