@@ -169,7 +169,7 @@ class _Session:
 
     def _check_names(self, first: Examination) -> None:
         from ot_doctor.check import Cause
-        from ot_doctor.run.plan import no_such
+        from ot_doctor.run.lookup import no_such
 
         known = [*self._names, *(cause.value for cause in Cause)]
         for name in (*self.options["wanted"], *self.options["unwanted"]):
@@ -273,6 +273,7 @@ class _Session:
             only_plans,
             hidden(fixing.attended),
             self._command(fixing),
+            self._also(fixing, latest),
         )
         if self.options["plan_file"] is not None:
             write_files({self.options["plan_file"]: plan_file.render(self.installation, fixing.attended)}, private=True)
@@ -286,8 +287,18 @@ class _Session:
             write(f"\n{text}\n" if self.person.shows else f"{text}\n")
         return account.exit_code
 
+    def _also(self, fixing: Fixing, latest: Examination) -> tuple[str, ...]:
+        """The causes of warnings that have actions and were not selected."""
+        from ot_doctor.check import Status
+        from ot_doctor.diagnosis.fixable import actions_of
+
+        found = (finding for result in latest.found.results for finding in result.findings)
+        warned = (one for one in found if one.status is Status.WARN and one.cause and actions_of(one.remedy))
+        attended = {one.root.cause for one in fixing.attended} | {root.cause for root in latest.found.diagnosis}
+        return tuple(dict.fromkeys(one.cause.value for one in warned if one.cause and one.cause not in attended))
+
     def _shown(self, line: str) -> str:
-        from ot_doctor.report.formats.text import as_ascii
+        from ot_doctor.report.formats.text_lines import as_ascii
 
         text = self.redactor.text(line)
         return as_ascii(text) if self.options["ascii"] else text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ot_doctor.actions import Action, RecreateServices, Risk
 from ot_doctor.check import Finding, Status
@@ -131,7 +132,7 @@ class Fixing:
         deed = Deed(action, risks=frozenset({action.risk}))
         assert self.latest is not None
         try:
-            preview = self._previewed(deed, Site(self.latest.store, self.talk))
+            preview = self._previewed(deed, Site(renewed(self.latest.store), self.talk))
             if preview is None:
                 return deed
             self.talk.previews(deed)
@@ -200,6 +201,11 @@ class Fixing:
             names = ", ".join(sorted(risk.value for risk in extra))
             raise NotPossible(f"It would do more now than what was agreed to ({names}). Nothing was done.")
         return procedure
+
+
+def renewed(store: Store) -> Store:
+    """The same evidence with all the time of a run: whoever was asked before may have used up the first one's."""
+    return Store(replace(store.request, started=time.monotonic()), store.given())
 
 
 def changed(before: Iterable[tuple[str, str]], now: Collection[tuple[str, str]]) -> list[str]:

@@ -42,6 +42,7 @@ class Account:
     planned_only: bool = False
     hidden: Mapping[str, int] | None = None
     command: str = ""  # what would do it
+    also: tuple[str, ...] = ()  # causes of warnings that could be fixed, were they selected
 
     @property
     def exit_code(self) -> int:
@@ -98,6 +99,8 @@ def _end(account: Account) -> list[str]:
     if account.hidden:
         told = ", ".join(f"{counted(number, 'step')} ({name})" for name, number in account.hidden.items())
         lines.append(f"Not done, because it was not allowed: {told}.")
+    if account.also:
+        lines.append(f"Warnings that it can fix as well: ot-doctor fix {' '.join(f'--select {name}' for name in account.also)}")
     if account.planned_only and account.attended:
         lines.append("Nothing was changed.")
     if account.command:

@@ -113,6 +113,11 @@ def test_json_is_one_document_of_the_schema(bench: Bench) -> None:
     assert bench.mode == 0o640
 
 
+def test_a_warning_is_left_alone_unless_it_is_selected_and_is_told_of(bench: Bench) -> None:
+    done = bench.fix("--yes", "--allow", "changes-files")
+    assert bench.mode == 0o644 and "Warnings that it can fix as well: ot-doctor fix --select token-exposed" in done.stdout
+
+
 def test_yes_alone_does_what_is_safe_and_counts_what_it_did_not(bench: Bench) -> None:
     done = bench.fix(*EXPOSED, "--yes")
     assert done.returncode == 1 and bench.mode == 0o644

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ import pytest
 from ot_doctor.actions import Action, EditEnv, LineChange, LineEdit, PutToken, RecreateServices, Risk, StartServices
 from ot_doctor.check import Cause, Step
 from ot_doctor.diagnosis.ranking import RootCause
-from ot_doctor.evidence import Request
+from ot_doctor.evidence import Deployment, Request
 from ot_doctor.fix import catalogue, loop
 from ot_doctor.fix.consent import Consent
 from ot_doctor.fix.journal import Journal, stored
@@ -195,6 +196,15 @@ def test_what_would_do_more_than_was_agreed_to_is_refused(tmp_path: Path) -> Non
 
     run = fixing(World({Cause.STALE_WORKER_ENV: [RECREATE]}, meanwhile=meanwhile), tmp_path, "y")
     assert became(run)[0][2] == ["refused"] and "interrupts" in run.attended[0].deeds[0].reason
+
+
+def test_a_question_that_stood_long_takes_no_time_from_the_next_step(tmp_path: Path) -> None:
+    """The evidence is that of the look, the time is new."""
+    known = Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"))
+    store = Store(Request(timeout=5.0, started=time.monotonic() - 60), {Deployment: known})
+    store.get(Deployment)
+    assert store.request.remaining() == 0 and loop.renewed(store).request.remaining() > 4
+    assert loop.renewed(store).get(Deployment) is known
 
 
 def test_quitting_ends_it_and_what_was_done_is_looked_at(tmp_path: Path) -> None:
