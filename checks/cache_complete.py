@@ -139,20 +139,16 @@ def _one(
 
 def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Finding:
     place = cache.root.path or cache.root.container_path
+    text = f"Restart {worker.name} (running jobs are interrupted)."
+    command = deployment.docker(f"restart {quote(worker.name)}")
+    restart = Step(text, command=command, risk=Risk.RESTARTS, action=RestartContainer(worker.name))
     return failed(
         Cause.CACHE_INCOMPLETE,
         f"{place} was deleted and recreated while {worker.name} was running: the container still sees the old folder.",
         subject=place,
         expected="the same folder on the host and in the container",
         evidence=[Seen("container", f"{worker.name} Mounts", f"not the folder that is now at {place}")],
-        remedy=[
-            Step(
-                f"Restart {worker.name} (running jobs are interrupted).",
-                command=deployment.docker(f"restart {quote(worker.name)}"),
-                risk=Risk.RESTARTS,
-                action=RestartContainer(worker.name),
-            )
-        ],
+        remedy=[restart],
     )
 
 

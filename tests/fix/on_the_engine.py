@@ -44,10 +44,11 @@ class Walk:
     world: World
     action: Action
     folder: Path  # an empty one, in place of the run's
+    number: int = 1
 
     def __post_init__(self) -> None:
         assert from_json(to_json(self.action)) == self.action
-        self.files = self.folder / "20261128-1203-1" / "files" / "1"
+        self.files = self.folder / "20261128-1203-1" / "files" / str(self.number)
         self.files.mkdir(parents=True, exist_ok=True)
         self.saved: Saved = {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.actions import Action, DockerWaste, FreeDisk, MoveCache, OpenCache, OwnCache, OwnScratch, QuarantineModels
-from ot_doctor.fix.catalogue import procedure_of
+from ot_doctor.fix.catalogue import procedure, procedure_of
 from ot_doctor.fix.procedure import NotPossible
 from tests.fix.on_the_engine import Walk, site
 from tests.scenarios.conftest import bring_up  # noqa: F401
@@ -45,6 +45,10 @@ def test_a_cache_is_given_opened_emptied_and_moved_and_all_of_it_taken_back(brin
     hub, lost = world.models / "huggingface" / "hub", world.models / "old"
     odd = hub / "a b's \udcff é\\\\n $(x)"
     odd.write_bytes(b"x")
+    (hub / "a\nb").touch()
+    with pytest.raises(NotPossible, match="line break"):
+        procedure_of(OwnCache(str(world.models), WORKER), site(world))
+    (hub / "a\nb").unlink()
     (hub / "link").symlink_to(outside)
     for path in (odd, hub / "link", next(hub.glob("models--*/blobs"))):
         os.chown(path, 0, 0, follow_symlinks=False)
@@ -68,7 +72,7 @@ def test_a_cache_is_given_opened_emptied_and_moved_and_all_of_it_taken_back(brin
 
     walk = Walk(world, QuarantineModels(str(hub), (models[0],), WORKER), tmp_path / "away")
     walk.applied()
-    assert not (hub / models[0]).exists() and (hub / ".ot-doctor-removed" / "20261128-1203-1" / models[0]).is_dir()
+    assert not (hub / models[0]).exists() and (hub / ".ot-doctor-removed" / "20261128-1203-1-1" / models[0]).is_dir()
     walk.undone()
     assert facts(world.models) == before
 
@@ -121,6 +125,14 @@ def test_what_came_back_meanwhile_is_not_overwritten(bring_up: BringUp, tmp_path
     shutil.move(tmp_path / "new", hub / model)
     with pytest.raises(Exception, match="is there again"):
         walk.undone()
+    models = tuple(sorted(path.name for path in hub.glob("models--*")))
+    walk = Walk(world, QuarantineModels(str(hub), models, WORKER), tmp_path / "cut", 2)
+    walk.saved = procedure_of(walk.action, site(world)).save(walk.files)
+    assert not procedure(walk.action.name).undo(walk.saved, walk.files, site(world)), "it was cut off before anything was done"
+    (hub / ".ot-doctor-removed" / "20261128-1203-1-2").mkdir(parents=True, exist_ok=True)
+    (hub / model).rename(hub / ".ot-doctor-removed" / "20261128-1203-1-2" / model)
+    walk.undone()
+    assert tuple(sorted(path.name for path in hub.glob("models--*"))) == models, "it was cut off in the middle"
     for name in ("../models--x", "models--a/../b", "other"):
         with pytest.raises(NotPossible, match="not the folder of a model"):
             procedure_of(QuarantineModels(str(hub), (name,), WORKER), site(world))

@@ -124,6 +124,12 @@ def test_a_job_is_not_interrupted_unasked(bring_up: BringUp) -> None:  # noqa: F
     assert preview.risks == {Risk.INTERRUPTS} and "A diarization is running" in "\n".join(preview.lines)
 
 
+def test_a_worker_that_failed_is_started_anew_although_nothing_differs(bring_up: BringUp) -> None:  # noqa: F811
+    world = bring_up(Scenario(log=logs.v04_failure(["RuntimeError: CUDA error: unspecified launch failure"], "CUDA error")))
+    doing = procedure_of(RECREATE, site(world))
+    assert doing.precondition() and doing.preview().lines == ("Nothing differs from what runs.",)
+
+
 def test_a_worker_that_does_not_stay_up_is_not_done(bring_up: BringUp, tmp_path: Path) -> None:  # noqa: F811
     world = bring_up(Scenario(command='["sh", "-c", "test -z $$BAD && exec sleep 9999"]', extra="    stop_grace_period: 0s\n"))
     written(world, "BAD=1\n")

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ot_doctor.actions import MoveCache, OpenCache, OwnScratch, QuarantineModels
-from ot_doctor.fix.actions.host_folder import HostFolder, below, keep_manifest, manifest
+from ot_doctor.fix.actions.host_folder import HostFolder, away_of, below, keep_manifest, manifest
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
@@ -155,7 +155,7 @@ class CacheQuarantine:
         return Preview(does, "Move it away?", tuple(lines), {f"model {name}": "there" for name in there})
 
     def save(self, files: Path) -> Saved:
-        self._away = below(f"{self.action.cache}/{PUT_AWAY}/{files.parent.parent.name}", self.action.cache)
+        self._away = away_of(below(self.action.cache, self.action.cache), files)
         return {
             "cache": self.action.cache, "models": self._there(), "container": self.action.container, "away": self._away,
         }  # fmt: skip
@@ -201,7 +201,7 @@ class CacheMove:
         return Preview(does, "Move them?", tuple(lines), {f"model {path}": "there" for path in self._missing()})
 
     def save(self, files: Path) -> Saved:
-        self._away = f"{self._to}/{PUT_AWAY}/{files.parent.parent.name}"
+        self._away = away_of(self._to, files)
         owners = [one for one in self.folder.found() if _is_in(one[3], self._sources)]
         keep_manifest(owners, files / _MANIFEST)
         return {

@@ -112,7 +112,14 @@ class WorkerRecreate(_OfServices):
         missing = [service for service, there in self._there.items() if not there]
         if missing:
             raise NotPossible(f"There is no container of the service {missing[0]} to recreate.")
-        return any(self.differences.values()) or not all(map(_well, self._all()))
+        return any(self.differences.values()) or not all(map(_well, self._all())) or self._failed_last()
+
+    def _failed_last(self) -> bool:
+        """What failed since it was started may need no more than a start: a GPU that cannot be used any more, say."""
+        log = self.site.store.get(WorkerLog)
+        newest = None if isinstance(log, Unavailable) else log.newest
+        names = {name_of(one) for one in self._all()}
+        return newest is not None and newest.outcome is Outcome.FAILED and newest.current and newest.worker in names
 
     def _all(self) -> list[Mapping[str, Any]]:
         return [one for there in self._there.values() for one in there]

@@ -10,10 +10,17 @@ from ot_doctor.fix.actions.container import or_else
 from ot_doctor.fix.procedure import NotDone, NotPossible, Site
 from ot_doctor.sources.docker import alterations
 from ot_doctor.sources.docker.alterations import FOLDER
+from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
 _READS = ("DAC_READ_SEARCH",)
 _OWNS = ("CHOWN", "FOWNER", "DAC_READ_SEARCH")
 _MOVES = ("CHOWN", "FOWNER", "DAC_OVERRIDE")
+_ODD = "a line break\n"
+_FIND = f"""
+if [ -n "$(find {FOLDER} -xdev -name '*
+*' -print)" ]; then echo a line break; exit; fi
+find {FOLDER} -xdev "$@" -exec stat -c '%u %g %a %n' {{}} +
+"""
 _AT_ONCE = 60_000  # bytes of names in one command
 _SCRATCH = "/scratch/opentranscribe"
 
@@ -39,10 +46,9 @@ class HostFolder:
 
     def found(self, *conditions: str) -> list[tuple[int, int, int, str]]:
         """Owner, group, mode and path (below the folder, with ``/``) of each entry to which find's conditions apply."""
-        odd = self.looks("find", FOLDER, "-xdev", "-name", "*\n*")
-        if odd:
+        output = self.looks("sh", "-euc", _FIND, "ot-doctor", *conditions)
+        if output.startswith(_ODD):
             raise NotPossible(f"A name in {self.path} has a line break, so nothing is changed there.")
-        output = self.looks("find", FOLDER, "-xdev", *conditions, "-exec", "stat", "-c", "%u %g %a %n", "{}", "+")
         return [_entry(line) for line in output.split("\n") if line]
 
     def own(self, uid: int, gid: int) -> None:
@@ -82,6 +88,11 @@ class HostFolder:
     def _changes(self, rights: Sequence[str], *command: str) -> None:
         with or_else(NotDone):
             alterations.as_root(self.site.store.request, self.worker, self.path, command, rights, writes=True)
+
+
+def away_of(cache: str, files: Path) -> str:
+    """Where models of a cache (as the helper sees it) are put by an action that keeps its things in ``files``."""
+    return f"{cache}/{PUT_AWAY}/{files.parent.parent.name}-{files.name}"
 
 
 def below(path: str, folder: str) -> str:

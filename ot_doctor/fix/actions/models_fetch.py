@@ -8,10 +8,10 @@ from ot_doctor.actions import FetchModels, QuarantineModels
 from ot_doctor.evidence import CachedModel, Host, ModelCache, Purpose, Unavailable, Worker, Workers
 from ot_doctor.fix.actions.cache_files import CacheQuarantine
 from ot_doctor.fix.actions.container import or_else
+from ot_doctor.fix.actions.host_folder import away_of
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.docker import alterations
 from ot_doctor.sources.docker.alterations import FOLDER
-from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
 _NEEDED = 200_000_000  # bytes; the models of every release are smaller together
 _LONGEST = 1800  # seconds
@@ -76,7 +76,7 @@ class ModelsFetch:
         return {
             "cache": self.cache.root.path or "", "container": self.worker.name,
             "absent": [_folder(model) for model in self.models if not model.present],
-            "away": f"{FOLDER}/{PUT_AWAY}/{files.parent.parent.name}-undone",
+            "away": away_of(FOLDER, files),
         }  # fmt: skip
 
     def apply(self) -> None:

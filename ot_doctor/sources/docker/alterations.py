@@ -26,7 +26,7 @@ FOLDER = "/models"  # where the helper sees the host's folder
 _ANSWER = 20.0  # seconds for what only looks
 _STOPS = 60.0  # seconds that a container may take to stop
 _LARGEST = 32 * 2**20  # bytes: the names of a hundred thousand files
-_HELPER = "ot-doctor.helper"  # the label of our own containers
+_HELPER = "ot-doctor.helper"  # the label of our own containers: which folder each works on
 _COMPOSE = "com.docker.compose."
 
 Json = Mapping[str, Any]
@@ -111,7 +111,7 @@ def as_root(
     kind: Literal["bind", "volume"] = "bind" if folder.startswith("/") else "volume"
     bare = kind == "volume"  # else an empty volume takes the owner of the image's own folder
     with _engine(request, worker.engine, seconds, folder) as api:
-        for left in api.containers(all=True, filters={"label": _HELPER, "status": "exited"}):  # of a run that was cut off
+        for left in api.containers(all=True, filters={"label": f"{_HELPER}={folder}"}):  # of a run that was cut off
             api.remove_container(text_of(left, "Id"), force=True)
         host = api.create_host_config(
             mounts=[Mount(FOLDER, folder, type=kind, read_only=not writes, no_copy=bare)], network_mode="none", read_only=True,
@@ -119,7 +119,7 @@ def as_root(
             security_opt=["no-new-privileges", *(["label=disable"] if worker.engine.selinux else [])],
         )  # fmt: skip
         made = api.create_container(
-            made_of, list(command[1:]), entrypoint=[command[0]], user="0:0", host_config=host, labels={_HELPER: "1"},
+            made_of, list(command[1:]), entrypoint=[command[0]], user="0:0", host_config=host, labels={_HELPER: folder},
             healthcheck={"test": ["NONE"]}, working_dir="/",
         )  # fmt: skip
         name = text_of(made, "Id")
