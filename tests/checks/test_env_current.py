@@ -91,6 +91,11 @@ def test_what_the_image_sets_is_no_drift() -> None:
     assert one(env_file(GOOD), containers, compose()).status is Status.PASS
 
 
+def test_an_image_that_could_not_be_read_explains_every_variable() -> None:
+    containers = workers(worker(env={"HUGGINGFACE_TOKEN": TOKEN, "HF_HOME": "/x"}, image_env_names=frozenset()))
+    assert one(env_file(GOOD), containers, compose()).status is Status.PASS
+
+
 def test_empty_and_absent_are_the_same() -> None:
     assert one(env_file(GOOD + "NUM_SPEAKERS=\n"), workers()).status is Status.PASS
 

@@ -1,4 +1,4 @@
-"""The installed console script, as a process."""
+"""The commands, as a user starts them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
+from tests.parts import ready_doctor
 from tests.parts.models import v04_cache
 from tests.scenarios import logs
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = Path(sys.executable).with_name("ot-doctor")
+SCRIPT = ready_doctor.SCRIPT
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 TOKEN = "hf_" + "CmDlInEtOkEnCmDlInEtOkEn1234567890"
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
@@ -56,12 +57,13 @@ class Doctor:
         return [str(SCRIPT), *arguments]
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Done:
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.cwd, env={**self.environ, **environ}, capture_output=True, text=True,
-            input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
+        done = ready_doctor.run(*arguments, cwd=self.cwd, env={**self.environ, **environ}, input=stdin, timeout=60)
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
+
+    def script(self, *arguments: str) -> Done:
+        """By the installed console script."""
+        return ready_doctor.script(*arguments, cwd=self.cwd, env=self.environ, timeout=60)
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -126,7 +128,7 @@ def status(read: dict[str, Any], name: str) -> str:
 
 def test_help_names_the_commands(doctor: Doctor) -> None:
     for flag in ("--help", "-h"):
-        done = doctor(flag)
+        done = doctor.script(flag)
         assert done.returncode == 0 and done.stderr == ""
         assert all(re.search(rf"^  {command} ", done.stdout, re.MULTILINE) for command in ("run", "list", "explain"))
 
@@ -141,7 +143,7 @@ def test_help_of_run_names_every_option_and_the_exit_codes(doctor: Doctor) -> No
 
 
 def test_version(doctor: Doctor) -> None:
-    done = doctor("--version")
+    done = doctor.script("--version")
     assert (done.returncode, done.stdout) == (0, f"ot-doctor, version {__version__}\n")
 
 
@@ -315,8 +317,8 @@ def test_a_run_in_the_folder(installed: Doctor) -> None:
     assert "  ✓ token " in done.stdout and ESCAPE not in done.stdout and TOKEN not in done.stdout
     assert re.search(r"^✓ No problem found: \d+ checks passed, \d+ skipped$", done.stdout, re.MULTILINE)
     assert done.stdout.splitlines()[-1] == "More: ot-doctor -v"
-    again = installed("run").stdout
-    assert _settled(again) == _settled(done.stdout)
+    again = installed.script("run")
+    assert (_settled(again.stdout), again.stderr, again.returncode) == (_settled(done.stdout), "", 0)
 
 
 def _settled(text: str) -> str:
