@@ -82,7 +82,7 @@ def _recorded(world: World) -> None:
     text = re.sub(r"(?:\r\x1b\[K[^\r\n]*)*\r\x1b\[K", "", terminal.shown).replace(str(world.folder), "/srv/opentranscribe")
     text = re.sub(r"\d{8}-\d{4}-\d+", "20261128-1203-1", text)
     text = re.sub(r"…\((\d+):[0-9a-f]{4}\)", r"…(\1:3fa2)", text)
-    text = text.replace(str(world.home), "~")
+    text = re.sub(r"Now: .*", "Now: 27 passed, 1 warning, 7 skipped.", text).replace(str(world.home), "~")
     page = Path(__file__).parents[2] / "docs" / "fix.md"
     before, mark, rest = page.read_text(encoding="utf-8").partition("$ ot-doctor fix\n")
     shown, end, after = rest.partition("```")
