@@ -58,9 +58,9 @@ class Fixing:
             self.talk.begins(attended, self._place())
             before = [action for action in actions_of(root.remedy) if not isinstance(action, RecreateServices)]
             later = [action for action in actions_of(root.remedy) if isinstance(action, RecreateServices)]
-            if self._all_done(attended, before):
+            if self._all_done(attended, before) and later:
                 restarts += [(attended, action) for action in later]
-            if not later or attended.state is not State.NOT_TRIED:
+            else:
                 self._look_if_changed([attended])
             if self._next() is None and restarts and not self._quit:  # one restart for all
                 self._restart(restarts)

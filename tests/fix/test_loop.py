@@ -207,6 +207,12 @@ def test_a_question_that_stood_long_takes_no_time_from_the_next_step(tmp_path: P
     assert loop.renewed(store).get(Deployment) is known
 
 
+def test_where_a_later_step_is_declined_the_earlier_one_is_looked_at(tmp_path: Path) -> None:
+    world = World({Cause.TOKEN_EXPOSED: [EDIT, PutToken("/srv/ot/.env"), RECREATE]}, {EDIT: {Cause.TOKEN_EXPOSED}})
+    run = fixing(world, tmp_path, "y", "n")
+    assert became(run) == [("token-exposed", "gone", ["applied", "declined"])] and "worker.recreate" not in world.does
+
+
 def test_quitting_ends_it_and_what_was_done_is_looked_at(tmp_path: Path) -> None:
     world = World({Cause.ENV_SHADOWED: [EDIT, RECREATE], Cause.SPEAKERS_CONFIG: [OTHER_EDIT]})
     run = fixing(world, tmp_path, "y", "q")
