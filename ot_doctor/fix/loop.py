@@ -162,6 +162,8 @@ class Fixing:
         return preview
 
     def _agreed(self, deed: Deed, preview: Preview) -> bool:
+        if preview.only_seen and (self.consent.yes or not self.talk.present):
+            raise NotPossible(preview.only_seen)
         if self.consent.only_plans(self.talk):
             deed.became = Became.PLANNED
             return False

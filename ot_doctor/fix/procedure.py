@@ -54,6 +54,7 @@ class Preview:
     lines: tuple[str, ...] = ()  # a diff, or what is concerned
     rests_on: Mapping[str, str] = field(default_factory=dict)  # what it was made from, by name: "file /srv/ot/.env" -> digest
     risks: frozenset[Risk] = frozenset()  # beside the action's own
+    only_seen: str = ""  # a sentence: why it is done only when somebody has seen it and is asked
 
 
 class Procedure(Protocol):

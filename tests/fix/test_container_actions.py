@@ -11,10 +11,11 @@ from ot_doctor.actions import RecreateServices, RestartContainer, Risk, StartSer
 from ot_doctor.fix.actions import container
 from ot_doctor.fix.catalogue import procedure_of
 from ot_doctor.fix.procedure import NotDone, NotPossible
-from tests.fix.on_the_engine import Somebody, Walk, site
+from tests.fix.on_the_engine import Walk, site
 from tests.scenarios import logs
 from tests.scenarios.conftest import bring_up  # noqa: F401
 from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, Scenario, World
+from tests.scenarios.test_fix import fix, outcomes
 
 pytestmark = pytest.mark.engine
 
@@ -99,12 +100,16 @@ def test_what_is_not_expected_is_shown_and_needs_somebody_who_sees_it(bring_up: 
         ("    network_mode", "    devices: [/dev/null]\n    network_mode", "devices: none becomes /dev/null"),
     ):
         compose.write_text(text.replace(before, after))
-        with pytest.raises(NotPossible, match=said):
-            procedure_of(RECREATE, site(world)).preview()
-        assert any(said in line for line in procedure_of(RECREATE, site(world, Somebody(True))).preview().lines)
+        preview = procedure_of(RECREATE, site(world)).preview()
+        assert any(f"{WORKER}, unexpected: {said}" in line for line in preview.lines) and said in preview.only_seen
+    written(world, "MAX_SPEAKERS=10\n")
+    there = state(world, WORKER)
+    told = fix(world, "--yes", "--allow", "restarts")
+    assert outcomes(told) == {"stale-worker-env": ["refused"]} and "devices: none becomes" in str(told), told
+    assert state(world, WORKER) == there
     compose.write_text(text.replace("backend:v0.4.1", "backend:v9"))
     with pytest.raises(NotPossible, match="backend:v9"):
-        procedure_of(RECREATE, site(world, Somebody(True))).precondition()
+        procedure_of(RECREATE, site(world)).precondition()
     compose.write_text(text)
     rests = procedure_of(RECREATE, site(world)).preview().rests_on
     world.compose("up", "-d", "--force-recreate")

@@ -12,6 +12,7 @@ from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
 _MANIFEST = "owners"
 _SHOWN = 10
+_SIZES = 'for p do if [ -e "$p" ]; then du -sk "$p"; fi; done'
 # Owners stay: they are put out of the way as they are. What is not there (any more) is passed over.
 _PUT_AWAY = """
 away=$1; shift
@@ -25,6 +26,7 @@ for p do
   if [ -e "$away/${p##*/}" ]; then
     if [ -e "$p" ]; then echo "$p is there again" >&2; exit 1; fi
     mv "$away/${p##*/}" "$p"
+    echo "$p"
   fi
 done
 rmdir "$away" "${away%/*}" 2>/dev/null || :
@@ -43,7 +45,7 @@ done
 """
 _MOVE_BACK = """
 from=$1; shift
-for p do if [ -e "$from/${p##*/}" ] && [ ! -e "$p" ]; then mv "$from/${p##*/}" "$p"; fi; done
+for p do if [ -e "$from/${p##*/}" ] && [ ! -e "$p" ]; then mv "$from/${p##*/}" "$p"; echo "$p"; fi; done
 """
 
 
@@ -139,41 +141,40 @@ class CacheQuarantine:
         if wrong:
             raise NotPossible(f"{wrong[0]} is not the folder of a model.")
         self._away = ""
+        self._there = self._sizes()
 
-    def _there(self) -> list[str]:
-        there = self.folder.looks("ls", "-1", below(self.action.cache, self.action.cache)).split("\n")
-        return [name for name in self.action.models if name in there]
+    def _sizes(self) -> dict[str, int]:
+        """Kilobytes of each of the models that is there."""
+        output = self.folder.looks("sh", "-euc", _SIZES, "ot-doctor", *_inside(self.action.cache, self.action.models))
+        sizes = (line.partition("\t") for line in output.split("\n") if line)
+        return {PurePosixPath(name).name: int(size) for size, _, name in sizes}
 
     def precondition(self) -> bool:
-        return bool(self._there())
+        return bool(self._there)
 
     def preview(self) -> Preview:
-        there = self._there()
-        sizes = self.folder.looks("du", "-sk", *(below(f"{self.action.cache}/{name}", self.action.cache) for name in there))
-        lines = [f"{_shown(name, self.folder.path)}: {int(size):,} kB" for size, _, name in _columns(sizes)]
-        does = f"Moves {_counted(there)} of {self.action.cache} out of the way, into {PUT_AWAY} there. Nothing is deleted."
-        return Preview(does, "Move it away?", tuple(lines), {f"model {name}": "there" for name in there})
+        lines = [f"{self.action.cache}/{name}: {size:,} kB" for name, size in self._there.items()]
+        does = f"Moves {_counted(lines)} of {self.action.cache} out of the way, into {PUT_AWAY} there. Nothing is deleted."
+        return Preview(does, "Move it away?", tuple(lines), {f"model {name}": "there" for name in self._there})
 
     def save(self, files: Path) -> Saved:
         self._away = away_of(below(self.action.cache, self.action.cache), files)
         return {
-            "cache": self.action.cache, "models": self._there(), "container": self.action.container, "away": self._away,
+            "cache": self.action.cache, "models": list(self._there), "container": self.action.container, "away": self._away,
         }  # fmt: skip
 
     def apply(self) -> None:
         self.folder.moves(_PUT_AWAY, self._away, *_inside(self.action.cache, self.action.models))
 
     def verify(self) -> None:
-        if self._there():
-            raise NotDone(f"{', '.join(self._there())} is still in {self.action.cache}.")
+        if left := self._sizes():
+            raise NotDone(f"{', '.join(left)} is still in {self.action.cache}.")
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
         cache, models = str(saved["cache"]), tuple(map(str, saved["models"]))
-        procedure = cls(QuarantineModels(cache, models, str(saved["container"])), site)
-        before = procedure._there()
-        procedure.folder.moves(_PUT_BACK, str(saved["away"]), *_inside(cache, models))
-        return procedure._there() != before
+        folder = HostFolder(cache, str(saved["container"]), site)
+        return bool(folder.moves(_PUT_BACK, str(saved["away"]), *_inside(cache, models)))
 
 
 class CacheMove:
@@ -186,6 +187,7 @@ class CacheMove:
         self._sources = [below(path, self._base) for path in action.models]
         self._to = below(action.cache, self._base)
         self._away = ""
+        self._lost = self._missing()
 
     def _missing(self) -> list[str]:
         """What has to be moved, and is there."""
@@ -193,12 +195,12 @@ class CacheMove:
         return [path for path in self.folder.looks("sh", "-c", script, "ot-doctor", *self._sources).split("\n") if path]
 
     def precondition(self) -> bool:
-        return bool(self._missing())
+        return bool(self._lost)
 
     def preview(self) -> Preview:
-        lines = [f"{_shown(name, self._base)} goes to {self.action.cache}" for name in self._missing()]
+        lines = [f"{_shown(name, self._base)} goes to {self.action.cache}" for name in self._lost]
         does = f"Moves {_counted(lines)} to {self.action.cache}, where this release looks, and gives them to the worker's user."
-        return Preview(does, "Move them?", tuple(lines), {f"model {path}": "there" for path in self._missing()})
+        return Preview(does, "Move them?", tuple(lines), {f"model {path}": "there" for path in self._lost})
 
     def save(self, files: Path) -> Saved:
         self._away = away_of(self._to, files)
@@ -220,12 +222,10 @@ class CacheMove:
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
         action = MoveCache(tuple(map(str, saved["models"])), str(saved["cache"]), str(saved["container"]))
         procedure = cls(action, site)
-        before = procedure._missing()
-        procedure.folder.moves(_MOVE_BACK, procedure._to, *procedure._sources)
+        done = procedure.folder.moves(_MOVE_BACK, procedure._to, *procedure._sources)
         procedure.folder.own_again(manifest(files / _MANIFEST))
         there = [f"{procedure._to}/{PurePosixPath(path).name}" for path in action.models]
-        procedure.folder.moves(_PUT_BACK, str(saved["away"]), *there)
-        return procedure._missing() != before
+        return bool(done + procedure.folder.moves(_PUT_BACK, str(saved["away"]), *there))
 
 
 def common_folder(paths: tuple[str, ...]) -> str:
@@ -240,10 +240,6 @@ def _is_in(name: str, folders: list[str]) -> bool:
 
 def _inside(cache: str, models: tuple[str, ...]) -> list[str]:
     return [below(f"{cache}/{name}", cache) for name in models]
-
-
-def _columns(output: str) -> list[tuple[str, str, str]]:
-    return [line.partition("\t") for line in output.split("\n") if line]
 
 
 def _shown(name: str, folder: str) -> str:

@@ -131,8 +131,6 @@ class WorkerRecreate(_OfServices):
             lines += [f"{name}: {one.text}" for one in found if one.expected]
             lines += [f"{name}, unexpected: {one.text}" for one in found if not one.expected]
         grave = [one for found in self.differences.values() for one in found if one.grave]
-        if grave and not self.site.person.present:
-            raise NotPossible(f"Compose would also change this now: {grave[0].text}. Somebody must look at that first.")
         lines.append("Nothing else differs from what runs." if lines else "Nothing differs from what runs.")
         interrupts = _job_under_way(self.site, self._all())
         lines += [interrupts] if interrupts else []
@@ -142,6 +140,7 @@ class WorkerRecreate(_OfServices):
             tuple(lines),
             self.rests_on() | {f"image of {name_of(one)}": str(one.get("Image")) for one in self._all()},
             frozenset({Risk.INTERRUPTS}) if interrupts else frozenset(),
+            f"Compose would also change this now: {grave[0].text}. Somebody must look at that first." if grave else "",
         )
 
     def save(self, files: Path) -> Saved:

@@ -73,9 +73,9 @@ class HostFolder:
         for mode, names in by_mode.items():
             self._each(sorted(names, reverse=True), "chmod", f"{mode:o}")
 
-    def moves(self, script: str, *arguments: str) -> None:
-        """A script of ours for ``sh``; arguments are never code."""
-        self._changes(_MOVES, "sh", "-euc", script, "ot-doctor", *arguments)
+    def moves(self, script: str, *arguments: str) -> str:
+        """What a script of ours for ``sh`` prints; arguments are never code."""
+        return self._changes(_MOVES, "sh", "-euc", script, "ot-doctor", *arguments)
 
     def _each(self, names: Sequence[str], *command: str) -> None:
         # An entry that is gone since is no error.
@@ -85,9 +85,9 @@ class HostFolder:
         for some in _portions([_escaped(name) for name in names]):
             self._changes(_OWNS, "sh", "-euc", script, "ot-doctor", command[0], " ".join(command[1:]), *some)
 
-    def _changes(self, rights: Sequence[str], *command: str) -> None:
+    def _changes(self, rights: Sequence[str], *command: str) -> str:
         with or_else(NotDone):
-            alterations.as_root(self.site.store.request, self.worker, self.path, command, rights, writes=True)
+            return alterations.as_root(self.site.store.request, self.worker, self.path, command, rights, writes=True)
 
 
 def away_of(cache: str, files: Path) -> str:
