@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 
 class Answer(enum.Enum):
+    """The values are what bundles hold; ``words`` is what a person reads."""
+
     OK = "ok"
     NO_TOKEN = "no token"  # 401 GatedRepo: the request counted as anonymous
     BAD_TOKEN = "bad token"  # 401 otherwise
@@ -26,11 +28,23 @@ class Answer(enum.Enum):
     NOT_ASKED = "not asked"
 
     @property
+    def words(self) -> str:
+        """The answer in the Hub's own words."""
+        return _WORDS.get(self, self.value)
+
+    @property
     def unreachable(self) -> bool:
         """Nothing about token or access can be concluded from it."""
         return self in (
             Answer.PROXY, Answer.RATE_LIMITED, Answer.UNAVAILABLE, Answer.DNS, Answer.REFUSED, Answer.TIMEOUT, Answer.TLS
         )
+
+
+_WORDS = {
+    Answer.NOT_ACCEPTED: "the gated model's terms are not accepted",
+    Answer.PENDING: "the access request is pending",
+    Answer.REJECTED: "the access request was rejected",
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ class Hub:
     """Answers of the Hub that the worker uses. Made with the worker's token, never with the login of whoever runs the doctor."""
 
     endpoint: str  # "https://huggingface.co"
-    endpoint_from: str  # "the default", "opentranscribe-celery-worker Config.Env", "the doctor's environment"
+    endpoint_from: str  # "the default", "the environment of opentranscribe-celery-worker", "the doctor's environment"
     identity: Identity
     files: tuple[FileAnswer, ...]
     public: FileAnswer  # an anonymous request of a public file: can the Hub be reached at all

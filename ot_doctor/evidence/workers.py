@@ -126,7 +126,7 @@ class Worker:
     @property
     def where(self) -> str:
         """How a finding names the container's environment as a source."""
-        return f"{self.name} Config.Env"
+        return f"the environment of {self.name}"
 
     def setting(self, name: str) -> str | None:
         """The plain value of a variable that is no secret; ``None`` when it is absent or secret."""

@@ -135,7 +135,7 @@ def compose(
 def token(value: str | None = TOKEN, **changes: Any) -> WorkerToken:
     """The worker's token, from the container and with a line in the ``.env``; ``None``: not set."""
     secret = None if value is None else Secret(value)
-    usual = WorkerToken(secret, f"{WORKER} Config.Env", from_container=True, env_line=f"{ENV_PATH}:1")
+    usual = WorkerToken(secret, f"the environment of {WORKER}", from_container=True, env_line=f"{ENV_PATH}:1")
     return replace(usual, **changes)
 
 

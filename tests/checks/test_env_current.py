@@ -50,7 +50,7 @@ def test_an_edit_after_the_container_was_created() -> None:
     assert (finding.remedy[0].command or "").endswith("up -d --force-recreate --no-deps --pull never --no-build celery-worker")
     assert [(seen.where, seen.text) for seen in finding.evidence] == [
         ("/srv/ot/.env:1", f"HUGGINGFACE_TOKEN is {Secret(TOKEN)}"),
-        ("opentranscribe-celery-worker Config.Env", "HUGGINGFACE_TOKEN is empty"),
+        ("the environment of opentranscribe-celery-worker", "HUGGINGFACE_TOKEN is empty"),
     ]
 
 

@@ -40,7 +40,7 @@ def ask(endpoint: str, *, timeout: float = 30.0, known: Soon[ModelCache] = NOTHI
         Request(environ={"HF_ENDPOINT": endpoint}, timeout=timeout),
         Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4),
         Unavailable("Docker was left out", switched_off=True),
-        WorkerToken(Secret(VALUE), "opentranscribe-celery-worker Config.Env", True),
+        WorkerToken(Secret(VALUE), "the environment of opentranscribe-celery-worker", True),
         known,
     )
 
