@@ -266,7 +266,7 @@ def argument_gone() -> None:
     from huggingface_hub import hf_hub_download
 
     old = {"use_auth_token": TOKEN}
-    hf_hub_download("pyannote/segmentation-3.0", "config.yaml", **old)  # type: ignore[arg-type]
+    hf_hub_download("pyannote/segmentation-3.0", "config.yaml", **old)  # type: ignore[call-overload]
 
 
 def numpy_name_gone() -> None:

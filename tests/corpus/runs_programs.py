@@ -56,7 +56,7 @@ _PLAIN: dict[str, Truth] = {
     "onnx_cut": _CORRUPT,
     "onnx_gone": _GONE,
     "ctranslate_gone": _GONE,
-    "ctranslate_cut": _CORRUPT,
+    "ctranslate_cut": Truth("none", "model-corrupt", also=("cache-incomplete",), why="a file that is cut off is both"),
     "ctranslate_page": _CORRUPT,
     "ctranslate_cuda": _NO_GPU,
     "module_gone": _MISMATCH,
@@ -77,7 +77,9 @@ _PLAIN: dict[str, Truth] = {
     "no_memory": _MEMORY,
     "no_memory_for_array": _MEMORY,
     "no_memory_for_map": _MEMORY,
-    "no_memory_for_thread": _MEMORY,
+    "no_memory_for_thread": Truth(
+        "none", "out-of-memory", also=("unrecognised",), why="a limit of processes is told in the same words"
+    ),
     "child_killed": _KILLED,
     "child_crashed": _CRASHED,
     "child_exits": Truth("none", "unrecognised", why="an exit code alone tells no cause"),
