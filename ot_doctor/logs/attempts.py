@@ -83,6 +83,7 @@ class AttemptBuilder:
         self.release_signs: dict[str, None] = {}
         self.device = ""
         self._stands_in = False  # PyAnnote, for the native engine
+        self._forgot = False
         self._not_up: deque[str] = deque(maxlen=MAX_KEPT)  # children that Celery killed because they did not become ready
 
     def add(self, record: Record) -> bool:
@@ -140,7 +141,14 @@ class AttemptBuilder:
     def attempts(self) -> list[tuple[Attempt, bool]]:
         """The attempts so far, the newest first, each with whether its beginning was seen."""
         still_open = [self._finished(draft, at_end=True) for draft in self._open]
-        return sorted([*self._closed, *still_open], key=lambda pair: pair[0].lines[1], reverse=True)
+        found = sorted([*self._closed, *still_open], key=lambda pair: pair[0].lines[1], reverse=True)
+        return found[:-1] if self._forgot and len(found) > 1 and not found[-1][1] else found  # half of one was forgotten
+
+    def forget(self) -> None:
+        """What follows does not follow on what came before: attempts that are much older are no longer of interest."""
+        for kept in (self._open, self._closed, self._stray, self._waiting):
+            kept.clear()
+        self._forgot = True
 
     def stray(self) -> tuple[Hit, ...]:
         return tuple(self._stray)

@@ -89,12 +89,18 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _scan(known: SignatureCatalogue, on_record: Callable[[Record], object], *, timed: bool = False) -> RecordScan:
+def _scan(
+    known: SignatureCatalogue,
+    on_record: Callable[[Record], object],
+    *,
+    timed: bool = False,
+    on_gap: Callable[[], object] | None = None,
+) -> RecordScan:
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
         marks, known.words(), lambda record: on_record(_bounded(record)), error_words=ERROR_WORDS,
-        begins=lambda text: any(mark.search(text) for mark in marking), timed=timed,
+        begins=lambda text: any(mark.search(text) for mark in marking), timed=timed, on_gap=on_gap,
     )  # fmt: skip
 
 
@@ -137,7 +143,7 @@ class _OneContainer:
     def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None) -> None:
         self._file, self._service, self._apart = file, service, apart
         self._builder = AttemptBuilder(known, file)
-        self.scan = _scan(known, self._take)
+        self.scan = _scan(known, self._take, on_gap=self._builder.forget)
 
     def _number(self, nth: int) -> int:
         return self._apart.number(self._service, nth) if self._apart else nth

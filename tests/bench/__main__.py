@@ -225,7 +225,14 @@ def _logs_stdin() -> None:
 
 def _tracebacks() -> None:
     """How fast a log is read that holds nothing but errors."""
-    kinds = {"alone": "", "in records": "[2026-11-21 01:37:28,804: ERROR/MainProcess] request {0} went wrong\n"}
+    head = "[2026-11-21 01:37:28,804: "
+    kinds = {
+        "alone": "",
+        "in records": head + "ERROR/MainProcess] request {0} went wrong\n",
+        "each the end of a job": head
+        + "INFO/MainProcess] Loading PyAnnote v4 pipeline: pyannote/speaker-diarization-community-1\n"
+        + head + "ERROR/MainProcess] Task transcription.gpu_transcribe[5d1c2b8e-0000-4000-8000-{0:012d}] raised unexpected: x\n",
+    }  # fmt: skip
     for kind, head in kinds.items():
         with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
             path = Path(folder) / "worker.log"
