@@ -16,6 +16,7 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Reco
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, AttemptBuilder
 from ot_doctor.logs.containers_apart import Apart, may_diarize, names_containers
+from ot_doctor.logs.faults.unwrapping import LONGEST_WRAPPED, rejoined
 from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
@@ -122,31 +123,58 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
     parts: dict[str, _OneContainer] = {}
     apart: Apart | None = None
     problem = ""
+    begins: list[int] = []
     try:
-        for nth, block in enumerate(file_lines(name if name == "-" else str(request.cwd / name), until)):
+        for nth, block in enumerate(_unwrapped(file_lines(name if name == "-" else str(request.cwd / name), until), begins)):
             if nth == 0 and names_containers(block):
                 apart = Apart()
             for service, lines in apart.split(block) if apart else (("", block),):
                 if service not in parts:
-                    parts[service] = _OneContainer(known, shown, service, apart)
+                    parts[service] = _OneContainer(known, shown, service, apart, begins)
                 parts[service].scan.feed(lines)
     except LogProblem as error:
         problem = str(error)
-    parts = parts or {"": _OneContainer(known, shown, "", None)}
+    parts = parts or {"": _OneContainer(known, shown, "", None, begins)}
     chosen = [part for service, part in parts.items() if may_diarize(service)] or list(parts.values())
     return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
+
+
+def _unwrapped(blocks: Iterable[bytes], begins: list[int]) -> Iterator[bytes]:
+    """The blocks; of a short log that was wrapped at a width, its lines joined again, and in ``begins`` where each began."""
+    held: bytes | None = b""
+    try:
+        for block in blocks:
+            if held is None:
+                yield block
+            elif len(held) + len(block) > LONGEST_WRAPPED:
+                yield held + block
+                held = None
+            else:
+                held += block
+    except LogProblem:
+        if held:
+            yield held
+        raise
+    joined = rejoined(held) if held else None
+    if joined is not None:
+        begins += joined[1]
+    if held:
+        yield joined[0] if joined else held
 
 
 class _OneContainer:
     """The lines of one container in a file; all lines where it names none."""
 
-    def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None) -> None:
-        self._file, self._service, self._apart = file, service, apart
+    def __init__(
+        self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None, begins: Sequence[int]
+    ) -> None:
+        self._file, self._service, self._apart, self._begins = file, service, apart, begins
         self._builder = AttemptBuilder(known, file)
         self.scan = _scan(known, self._take, on_gap=self._builder.forget)
 
     def _number(self, nth: int) -> int:
-        return self._apart.number(self._service, nth) if self._apart else nth
+        nth = self._apart.number(self._service, nth) if self._apart else nth
+        return self._begins[min(nth, len(self._begins)) - 1] if self._begins else nth
 
     def _take(self, record: Record) -> None:
         first, last = record.lines
@@ -158,7 +186,8 @@ class _OneContainer:
         name = self._file if alone or not self._service else f"{self._service} in {self._file}"
         lines = [(self._number(nth), raw) for nth, raw in self.scan.last_lines] if judged else []
         tokens = [self._number(nth) for nth in self.scan.token_lines]
-        read = _result(name, self.scan.lines, tokens, self._builder, lines, whole=not problem, problem=problem)
+        count = self._begins[-1] if alone and self._begins else self.scan.lines
+        read = _result(name, count, tokens, self._builder, lines, whole=not problem, problem=problem)
         of_a_worker = self.scan.of_a_worker or bool(read.attempts or read.stray)
         attempts = tuple(replace(attempt, worker=name) for attempt in read.attempts)
         source = replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker)
