@@ -168,7 +168,7 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
 @cli.command("list", cls=Command, context_settings=SETTINGS, short_help="List checks, causes or log signatures.")
 @click.option("--causes", is_flag=True, help="List the causes, in the order in which they must be fixed.")
 @click.option(  # the variable names files, for the other commands
-    "--signatures", is_flag=True, allow_from_autoenv=False, help="List the log signatures, each with its cause."
+    "--signatures", is_flag=True, allow_from_autoenv=False, help="List the log signatures and the rules, each with its cause."
 )
 @checks_dir
 @ascii_only

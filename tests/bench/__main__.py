@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ot_doctor.logs.signatures import catalogue
 from tests.corpus import rewrite
+from tests.corpus.test_must_change import wrong_after_success, wrong_after_swap
 from tests.corpus.test_public import verdict_is_wrong
 from tests.logs import mutations
 from tests.logs.speed import TRACEBACK
@@ -51,6 +52,7 @@ def main() -> None:
         "logs-stdin": _logs_stdin,
         "tracebacks": _tracebacks,
         "rewordings": _rewordings,
+        "must-change": _must_change,
         "memory": _memory,
         "hub": _hub,
     }
@@ -251,6 +253,14 @@ def _rewordings() -> None:
             wrong = [report.name for report in REPORTS if verdict_is_wrong(Path(folder), mutation(report.text), report)]
             right = f"{len(REPORTS) - len(wrong)} of {len(REPORTS)}"
             _print(f"public reports, {mutation.__name__}", right, f"all {' '.join(wrong)}".rstrip())
+
+
+def _must_change() -> None:
+    """How many logs get another verdict, as they must, with a success behind the failure or with another number in it."""
+    with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
+        kinds = {"a success behind": wrong_after_success(Path(folder)), "another number": wrong_after_swap(Path(folder))}
+    for kind, wrong in kinds.items():
+        _print(f"failures of the corpus and of the public reports, {kind}", f"{len(wrong)} keep their cause", "0")
 
 
 def _against_grep(name: str, doctor: Sequence[str], path: Path, alternatives: str) -> None:

@@ -25,6 +25,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause
+from ot_doctor.logs.faults.rule import rules
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
 from tests.parts.models import v04_cache
@@ -157,6 +158,8 @@ def test_list_of_causes_and_signatures(doctor: Doctor) -> None:
     assert re.findall(r"^([a-z][a-z-]+)  ", causes, re.M)[1:] == [cause.value for cause in Cause]
     signatures = doctor("list", "--signatures").stdout
     assert all(re.search(rf"^{s.name} +(none \(|{s.cause})", signatures, re.M) for s in log_signatures().signatures)
+    told = " ".join(signatures.split())
+    assert all(f" {rule.name} {rule.cause}: {rule.title} " in f"{told} " for rule in rules())
     assert "two lists" in refused(doctor("list", "--signatures", "--causes"))
     assert doctor("list", "--causes", OT_DOCTOR_SIGNATURES="site.toml").stdout == causes  # files, for the other commands
 
