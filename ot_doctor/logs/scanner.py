@@ -26,7 +26,8 @@ _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
 _TELLING_KEPT = 25  # of the records that tell a cause and mark nothing: likewise; all that may be judged again are among them
 _FIRST_READ = 100  # records that are passed on at once: where a worker says what it is
-_NEWEST_READ = 600  # of what follows, the newest are passed on: a dozen for each attempt that is kept
+_NEWEST_READ = 600  # of what follows, the newest with a mark are passed on, and all between them: a dozen marks for each attempt
+_NEWEST_KEPT = 1 << 24  # bytes of those
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 _CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
 _OF_A_WORKER = (  # one of them is in every log of a worker
@@ -86,7 +87,8 @@ class RecordScan:
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._on_gap = on_gap
         self._first_read = 0
-        self._newest: deque[_Region] = deque()
+        self._newest: deque[tuple[_Region, bool]] = deque()  # each with whether it has a mark
+        self._newest_marked = self._newest_size = 0
         self._gap = False  # whether records were left out
         self._timed = timed  # whether a record without a time gets that of the one before it
         self._carry = b""
@@ -123,7 +125,7 @@ class RecordScan:
         if self._gap and self._on_gap is not None:
             self._on_gap()
         while self._newest:
-            self._take_apart(*self._newest.popleft())
+            self._take_apart(*self._newest.popleft()[0])
 
     def _note_tokens(self, block: bytes) -> None:
         number, counted = self.lines + 1, 0
@@ -201,7 +203,7 @@ class RecordScan:
         if tells and next(self._marking.places(region), None) is not None:
             self._pass_on_last()
             self._first_left, self._first_telling_left = _LOUD_KEPT, _TELLING_KEPT
-            self._pass_on(region, number, before)
+            self._pass_on(region, number, before, marked=True)
         elif tells and self._first_telling_left:
             self._pass_on_last()
             self._first_left = _LOUD_KEPT
@@ -225,14 +227,18 @@ class RecordScan:
         self._last_telling.clear()
         self._last_size = 0
 
-    def _pass_on(self, region: bytes, number: int, before: datetime | None) -> None:
+    def _pass_on(self, region: bytes, number: int, before: datetime | None, *, marked: bool = False) -> None:
         if self._on_gap is None or self._first_read < _FIRST_READ:
             self._first_read += 1
             self._take_apart(region, number, before)
             return
-        self._newest.append((region, number, before))
-        if len(self._newest) > _NEWEST_READ:
-            self._newest.popleft()
+        self._newest.append(((region, number, before), marked))
+        self._newest_marked += marked
+        self._newest_size += len(region)
+        while self._newest_marked > _NEWEST_READ or self._newest_size > _NEWEST_KEPT:
+            (oldest, _, _), had_mark = self._newest.popleft()
+            self._newest_marked -= had_mark
+            self._newest_size -= len(oldest)
             self._gap = True
 
     def _take_apart(self, region: bytes, number: int, before: datetime | None) -> None:

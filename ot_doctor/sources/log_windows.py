@@ -16,13 +16,13 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Reco
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.logs.attempts import ERROR_WORDS, TASK_WORDS, AttemptBuilder
 from ot_doctor.logs.containers_apart import Apart, may_diarize, names_containers
-from ot_doctor.logs.faults.unwrapping import LONGEST_WRAPPED, rejoined
 from ot_doctor.logs.lines import own_head, own_time_agrees, parse_stamp
 from ot_doctor.logs.records import shifted
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import SignatureCatalogue, catalogue
 from ot_doctor.logs.verdicts import ErrorReader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
+from ot_doctor.sources.wrapped_logs import unwrapped
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
 _LONGEST_RECORD = 1 << 15  # characters
@@ -91,12 +91,9 @@ def _newness(attempt: Attempt) -> float:
 
 
 def _scan(
-    known: SignatureCatalogue,
-    on_record: Callable[[Record], object],
-    *,
-    timed: bool = False,
+    known: SignatureCatalogue, on_record: Callable[[Record], object], *, timed: bool = False,
     on_gap: Callable[[], object] | None = None,
-) -> RecordScan:
+) -> RecordScan:  # fmt: skip
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
@@ -107,10 +104,8 @@ def _scan(
 
 def _bounded(record: Record) -> Record:
     """The record without its middle where it is very long: a few hundred are kept."""
-    if len(record.text) <= _LONGEST_RECORD:
-        return record
-    half = _LONGEST_RECORD // 2
-    return replace(record, text=f"{record.text[:half]}\n[...]\n{record.text[-half:]}")
+    text, half = record.text, _LONGEST_RECORD // 2
+    return record if len(text) <= _LONGEST_RECORD else replace(record, text=f"{text[:half]}\n[...]\n{text[-half:]}")
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -125,7 +120,7 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
     problem = ""
     begins: list[int] = []
     try:
-        for nth, block in enumerate(_unwrapped(file_lines(name if name == "-" else str(request.cwd / name), until), begins)):
+        for nth, block in enumerate(unwrapped(file_lines(name if name == "-" else str(request.cwd / name), until), begins)):
             if nth == 0 and names_containers(block):
                 apart = Apart()
             for service, lines in apart.split(block) if apart else (("", block),):
@@ -139,35 +134,10 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
     return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
 
 
-def _unwrapped(blocks: Iterable[bytes], begins: list[int]) -> Iterator[bytes]:
-    """The blocks; of a short log that was wrapped at a width, its lines joined again, and in ``begins`` where each began."""
-    held: bytes | None = b""
-    try:
-        for block in blocks:
-            if held is None:
-                yield block
-            elif len(held) + len(block) > LONGEST_WRAPPED:
-                yield held + block
-                held = None
-            else:
-                held += block
-    except LogProblem:
-        if held:
-            yield held
-        raise
-    joined = rejoined(held) if held else None
-    if joined is not None:
-        begins += joined[1]
-    if held:
-        yield joined[0] if joined else held
-
-
 class _OneContainer:
     """The lines of one container in a file; all lines where it names none."""
 
-    def __init__(
-        self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None, begins: Sequence[int]
-    ) -> None:
+    def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None, begins: Sequence[int]) -> None:
         self._file, self._service, self._apart, self._begins = file, service, apart, begins
         self._builder = AttemptBuilder(known, file)
         self.scan = _scan(known, self._take, on_gap=self._builder.forget)
