@@ -20,6 +20,7 @@ from tests.logs import mutations
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 PUBLIC = Path(__file__).parents[1] / "logs" / "public" / "index.json"
+COVERAGE = "## How much of what the libraries can say is known"  # the last section: `python -m tests.corpus.coverage` writes it
 NOTHING = "(none)"
 #: How the logs of the second half were judged before anything was changed for them.
 FIRST = {"right": 173, "wrong": 13, "unrecognised": 31, "silent": 2}
@@ -170,8 +171,15 @@ def _cells(said: Counter[str]) -> str:
     return f"{sum(said.values()) or ''} | {', '.join(f'{word} {count}' for word, count in said.most_common())}"
 
 
+def made_here(text: str) -> str:
+    """The page without its last section, which is made of other things."""
+    return text.partition(COVERAGE)[0].rstrip() + "\n"
+
+
 def main() -> None:
-    PAGE.write_text(page([judge(case_of(name)) for name in NAMES], judged_reports()))
+    _, heading, rest = PAGE.read_text(encoding="utf-8").partition(COVERAGE)
+    kept = f"\n{heading}{rest}" if heading else ""
+    PAGE.write_text(page([judge(case_of(name)) for name in NAMES], judged_reports()) + kept, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ _PUBLIC = re.compile(  # owners of repositories that workers ask for; none of th
     re.IGNORECASE,
 )
 _UNSET = re.compile(r"^(?:None|null|undefined|nan|true|false|your[-_ ].*|<.*)(?:/|$)", re.IGNORECASE)
-_READS_WEIGHTS = re.compile(r"\btorch[/\\\\](?:serialization|_weights_only_unpickler)\.py$")
 _ASKS_BY_HTTP = frozenset(("aiohttp", "httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"))
 _LIBRARIES = frozenset((
     "torch", "torchaudio", "torchvision", "torchcodec", "pyannote", "whisperx", "whisper", "faster_whisper", "ctranslate2",
@@ -73,6 +72,7 @@ _CLASSES = (
     r"|WhisperModel|TranscriptionOptions|AudioMetaData|HfFolder|HfApi|PretrainedConfig|\w*Tokenizer\w*|Trainer|Specifications"
     r"|Audio\w+|Tensor"
 )
+_READS_WEIGHTS = re.compile(r"[/\\]torch[/\\](?:serialization|_weights_only_unpickler)\.py$")
 _IN_LIBRARY = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b|\b(?:{_CLASSES})(?:['.]| object)")
 
 
@@ -171,8 +171,8 @@ CONDITIONS: dict[str, Callable[[Fault], bool]] = {
     "address-built-in": _address_built_in,
     "broker": _broker,
     "sidecar": _sidecar,
-    "cached-file": lambda fault: any("models--" in one or "/snapshots/" in one for one in fault.paths),
     "reads-weights": lambda fault: any(_READS_WEIGHTS.search(frame.path) for frame in fault.frames),
+    "cached-file": lambda fault: any("models--" in one or "/snapshots/" in one for one in fault.paths),
     "asks-by-http": lambda fault: bool(fault.libraries & _ASKS_BY_HTTP),
     "library": lambda fault: bool(_IN_LIBRARY.search(fault.text) or fault.libraries & _LIBRARIES),
 }
