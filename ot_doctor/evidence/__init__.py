@@ -41,6 +41,7 @@ from ot_doctor.evidence.model_cache import (
     ModelCache,
 )
 from ot_doctor.evidence.native_engine import NativeEngine, NativeModels, Provisioning, Readiness, ScratchFolder
+from ot_doctor.evidence.next_release import NextRelease
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
@@ -86,6 +87,7 @@ __all__ = [
     "Mount",
     "NativeEngine",
     "NativeModels",
+    "NextRelease",
     "NoSuchWorker",
     "OddLine",
     "Outcome",

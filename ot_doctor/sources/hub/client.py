@@ -19,6 +19,7 @@ from ot_doctor.core.deadline import start
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
+from ot_doctor.evidence.next_release import NextRelease
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
 from ot_doctor.redaction.masking import holds_secret
@@ -46,7 +47,11 @@ _Result = TypeVar("_Result")
 
 
 def gather(
-    request: Request, deployment: Deployment | Unavailable, workers: Workers | Unavailable, token: WorkerToken | Unavailable
+    request: Request,
+    deployment: Deployment | Unavailable,
+    workers: Workers | Unavailable,
+    token: WorkerToken | Unavailable,
+    upcoming: NextRelease | Unavailable,
 ) -> Hub:
     """Ask the Hub that the worker uses. Raises ``Unavailable`` when it is left out, or its address is no address."""
     if request.offline:
@@ -64,6 +69,8 @@ def gather(
 
     asking = _Asking(client, endpoint, wait)
     wanted = _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
+    if isinstance(upcoming, NextRelease):
+        wanted = tuple(dict.fromkeys([*wanted, *_files(upcoming.line)]))
     public = asking.file(*_PUBLIC_FILE, None)
     if secret is None:
         nobody = Identity(Answer.NOT_ASKED, text=not_sent_reason)
