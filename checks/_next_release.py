@@ -64,41 +64,28 @@ def _term(upcoming: NextRelease, hub: Hub, model: Model) -> Finding:
 
 
 def settings(upcoming: NextRelease, env: EnvFile, workers: Workers | Unavailable) -> Iterator[Finding]:
-    """Settings that the release does not start without, reads otherwise, or ignores although the present one reads them."""
+    """Settings that the release does not start without, and lines that mean something else to it."""
     release = release_of(upcoming.line)
-    for line in release.old_template if release else ():
-        if found := _line(upcoming, line, env, workers):
-            yield found
-
-
-def newly_ignored(upcoming: NextRelease, present: tuple[IgnoredSetting, ...], env: EnvFile) -> Iterator[Finding]:
-    known = {rule.setting for rule in present if not rule.v0_1}
-    for rule in ignored_settings(upcoming.line):
-        entry = env.entry(rule.setting)
-        value = entry.value if entry else None
-        if entry is None or not isinstance(value, str) or not value or value.lower() in rule.harmless or rule.setting in known:
-            continue
-        yield warned(
-            f"{rule.setting}={value} takes effect now; in {upcoming.name} it {rule.why}.",
-            subject=rule.setting,
-            evidence=[Seen(".env", env.where(entry.line), f"{rule.setting}={value}")],
-            remedy=[Step(f"Remove {rule.setting} after the change of release.", risk=Risk.CHANGES_FILES)],
-        )
-
-
-def _line(upcoming: NextRelease, line: OldTemplateLine, env: EnvFile, workers: Workers | Unavailable) -> Finding | None:
-    entry = env.entry(line.setting)
-    remedy = [Step(line.instead.partition(", and start the stack")[0].rstrip(".") + ".", risk=Risk.CHANGES_FILES)]
-    if line.missing:
-        if (entry is not None and not entry.empty) or line.setting in env.shell_wins:
-            return None
-        return failed(
+    lines = release.old_template if release else ()
+    if missing := [line for line in lines if line.missing and _is_missing(line, env)]:
+        names = joined([line.setting for line in missing])
+        yield failed(
             Cause.WORKER_DOWN,
-            f"{line.setting} is not set in {env.path}. {upcoming.name} needs it: without it the service backend refuses to start, "
-            "and no worker starts after it.",
-            subject=line.setting, expected=f"a line {line.setting}=…",
-            evidence=[Seen(".env", str(env.path), f"{line.setting} is not set")], remedy=remedy,
+            f"{upcoming.name} does not start without {names}: its service backend refuses to, and no worker starts after it.",
+            subject=names, expected=f"a line for each of them in {env.path}",
+            evidence=[Seen(".env", str(env.path), f"{line.setting} is not set") for line in missing],
+            remedy=[_advice(line) for line in missing],
         )  # fmt: skip
+    yield from (found for line in lines if not line.missing and (found := _reads_otherwise(line, env, workers)))
+
+
+def _is_missing(line: OldTemplateLine, env: EnvFile) -> bool:
+    entry = env.entry(line.setting)
+    return (entry is None or entry.empty) and line.setting not in env.shell_wins
+
+
+def _reads_otherwise(line: OldTemplateLine, env: EnvFile, workers: Workers | Unavailable) -> Finding | None:
+    entry = env.entry(line.setting)
     value = entry.value if entry and isinstance(entry.value, str) else ""
     if entry is None or value.strip().lower() not in line.values:
         return None
@@ -106,8 +93,34 @@ def _line(upcoming: NextRelease, line: OldTemplateLine, env: EnvFile, workers: W
         return None
     return warned(
         f"{line.setting}={value} {line.does}", subject=line.setting,
-        evidence=[Seen(".env", env.where(entry.line), f"{line.setting}={value}")], remedy=remedy,
+        evidence=[Seen(".env", env.where(entry.line), f"{line.setting}={value}")], remedy=[_advice(line)],
     )  # fmt: skip
+
+
+def _advice(line: OldTemplateLine) -> Step:
+    """What to write, without the restart: the change of release brings one."""
+    return Step(line.instead.partition(", and start the stack")[0].rstrip(".") + ".", risk=Risk.CHANGES_FILES)
+
+
+def joined(names: list[str]) -> str:
+    """``A, B and C``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def newly_ignored(upcoming: NextRelease, present: tuple[IgnoredSetting, ...], env: EnvFile) -> Iterator[Finding]:
+    """Settings that the present release reads, and the other one does not."""
+    known = {rule.setting for rule in present if not rule.v0_1}
+    for rule in ignored_settings(upcoming.line):
+        entry = env.entry(rule.setting)
+        value = entry.value if entry else None
+        if entry is None or not isinstance(value, str) or not value or value.lower() in rule.harmless or rule.setting in known:
+            continue
+        yield warned(
+            f"{rule.setting}={value} takes effect now. After the change it {rule.why}.",
+            subject=rule.setting,
+            evidence=[Seen(".env", env.where(entry.line), f"{rule.setting}={value}")],
+            remedy=[Step(f"Remove {rule.setting} after the change of release.", risk=Risk.CHANGES_FILES)],
+        )
 
 
 def env_not_read(env: EnvFile | Unavailable) -> Finding | None:

@@ -33,7 +33,8 @@ def next_hardware(upcoming: NextRelease, workers: Workers) -> Iterator[Finding]:
         yield skipped("The engine does not tell how much memory its machine has.")
         return
     size = min(limits)
-    seen = [Seen("container" if worker else "host", worker.where if worker else "the engine", f"{size / _GIB:.1f} GiB of memory, {gpu}")]
+    where = worker.where if worker else workers.engine.endpoint
+    seen = [Seen("container" if worker else "host", where, f"{size / _GIB:.1f} GiB of memory, {gpu}")]
     if size <= advice.gib * _GIB * (1 + _KERNELS_SHARE):
         yield warned(
             f"The worker has {size / _GIB:.1f} GiB of memory; {advice.why}.",

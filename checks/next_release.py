@@ -10,7 +10,7 @@ from ot_doctor.evidence import Deployment, EnvFile, Hub, NextRelease, Unavailabl
 from ._next_release import env_not_read, settings, terms
 
 
-@check("next-release", title="The next 'docker compose up' brings no surprise", family=Family.WORKER)
+@check("next-release", title="The next update of the image brings no surprise", family=Family.WORKER)
 def next_release(
     upcoming: NextRelease | Unavailable, deployment: Deployment, hub: Hub | Unavailable, env: EnvFile | Unavailable,
     workers: Workers | Unavailable,
@@ -26,8 +26,7 @@ def next_release(
     tag: in the .env as OT_IMAGE_TAG where the Compose file reads that, else in the Compose file.
     """
     if isinstance(upcoming, Unavailable):
-        yield skipped(str(upcoming))
-        return
+        raise upcoming
     seen = [Seen("compose", upcoming.image_at or upcoming.image, f"image {upcoming.image}")] if upcoming.image else []
     if upcoming.asked:
         yield from _asked(upcoming, deployment, seen)
@@ -36,8 +35,11 @@ def next_release(
     moves = f"The tag of {upcoming.image} moves, {how}: from {_present(deployment)} to {upcoming.name} or later"
     wants = [] if isinstance(hub, Unavailable) else list(terms(upcoming, hub))
     not_read = env_not_read(env)
-    wants += [not_read] if not_read or isinstance(env, Unavailable) else settings(upcoming, env, workers)
-    lacking = [want for want in wants if want is not None and want.status is Status.FAIL]
+    if not_read:
+        wants.append(not_read)
+    elif isinstance(env, EnvFile):
+        wants += settings(upcoming, env, workers)
+    lacking = [want for want in wants if want.status is Status.FAIL]
     if lacking:
         needs = ", ".join(dict.fromkeys(want.subject or want.message for want in lacking))
         yield warned(
@@ -49,7 +51,7 @@ def next_release(
                 _stay(deployment),
             ],
         )
-    elif isinstance(hub, Unavailable) or any(want is not None and want.status is Status.UNKNOWN for want in wants):
+    elif isinstance(hub, Unavailable) or any(want.status is Status.UNKNOWN for want in wants):
         yield skipped(f"{moves}. Not all that it needs could be checked.", evidence=seen)
     else:
         yield passed(f"{moves}. It finds here what it is known to need.", evidence=seen)

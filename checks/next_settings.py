@@ -25,9 +25,9 @@ def next_settings(
 
     To fix it, add the line that is named before you change the release.
     """
-    if not_read := env_not_read(env):
-        yield not_read
+    not_read = env_not_read(env)
+    if not_read or isinstance(env, Unavailable):
+        yield from [not_read] if not_read else []
         return
-    assert isinstance(env, EnvFile)
     found = [*settings(upcoming, env, workers), *newly_ignored(upcoming, ignored_settings(deployment.line), env)]
     yield from found or [passed(f"{env.path} has every setting that {upcoming.name} is known to need.")]

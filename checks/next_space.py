@@ -55,7 +55,8 @@ def next_space(upcoming: NextRelease, host: Host, cache: ModelCache | Unavailabl
 def _is_there(model: Model, cache: ModelCache | Unavailable) -> bool:
     if isinstance(cache, Unavailable):
         return False
-    return any(one.repo == model.repo and one.complete and {f.name for f in one.files} >= set(model.files) for one in cache.models)
+    kept = next((one for one in cache.models if one.repo == model.repo and one.complete), None)
+    return kept is not None and {file.name for file in kept.files} >= set(model.files)
 
 
 def _inodes(space: Space) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Step, check, failed
+from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed
 from ot_doctor.evidence import TOKEN_NAME, Hub, NextRelease, WorkerToken
 
 from ._network import CAUSES
@@ -31,7 +31,9 @@ def next_terms(upcoming: NextRelease, hub: Hub, token: WorkerToken) -> Iterator[
         yield failed(
             Cause.TOKEN_MISSING,
             f"{upcoming.name} needs gated models, and the worker has no Hugging Face token.",
-            subject=TOKEN_NAME, remedy=[new_token(), Step("Write it into the .env as HUGGINGFACE_TOKEN=hf_…")],
+            subject=TOKEN_NAME,
+            evidence=[Seen("container" if token.from_container else ".env", token.where, f"{TOKEN_NAME} is not set")],
+            remedy=[new_token(), Step("Write it into the .env as HUGGINGFACE_TOKEN=hf_…")],
         )  # fmt: skip
         return
     yield from terms(upcoming, hub)

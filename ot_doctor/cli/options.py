@@ -131,13 +131,15 @@ redact_level = click.option(
     help="'strict' hides the names of hosts, projects and files too.",
 )  # fmt: skip
 
-_LOOK = (
+_FOLDERS = (
     click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder."),
     click.option("--env-file", type=_FILE, help="The .env file, if it is not the folder's own."),
-    click.option(
-        "--logs", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_log_file,
-        help="A log instead of Docker's; '-' is standard input. Repeatable.",
-    ),
+)
+_LOGS = click.option(
+    "--logs", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_log_file,
+    help="A log instead of Docker's; '-' is standard input. Repeatable.",
+)  # fmt: skip
+_LEFT_OUT = (
     click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
     click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub."),
     click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
@@ -146,8 +148,9 @@ _LOOK = (
         "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
         help="Time limit for the whole run.",
     ),
-    signatures,
 )  # fmt: skip
+_PLACE = (*_FOLDERS, *_LEFT_OUT)
+_LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
                  help="Only this check or family. Repeatable."),
@@ -183,6 +186,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comma
     return decorate
 
 
+place_options = _all(_PLACE)  # where to look, of a command that reads no log
 look_options = _all(_LOOK)  # where to look, and what to leave out
 check_options = _all(_CHECKS)  # which checks
 report_options = _all(_REPORT)  # what is shown, and what counts as a failure

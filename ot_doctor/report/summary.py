@@ -81,6 +81,8 @@ def nothing_was_checked(report: Report) -> bool:
 def verdict(report: Report) -> Verdict:
     """The outcome of the run in one sentence."""
     summary, missing = report.summary, unmet(report.results, report.required)
+    if report.upcoming:
+        return _of_another_release(report, report.upcoming.name)
     if len(report.diagnosis) == 1:
         return Verdict(Status.FAIL, title(report.diagnosis[0].cause))
     if report.diagnosis:
@@ -104,6 +106,21 @@ def verdict(report: Report) -> Verdict:
     if failed:
         return Verdict(Status.WARN, f"No problem found now, but {failed}")
     return _nothing_is_wrong(report)
+
+
+def _of_another_release(report: Report, name: str) -> Verdict:
+    """The outcome of ``preflight``."""
+    summary, more = report.summary, (counts(report),)
+    if missing := unmet(report.results, report.required):
+        return Verdict(Status.FAIL, f"Not everything that {name} needs could be checked", (", ".join(f.value for f in missing),))
+    if summary[Status.FAIL]:
+        return Verdict(Status.FAIL, f"{name} would not work here yet", more)
+    if summary[Status.UNKNOWN] or report.notices or nothing_was_checked(report):
+        return Verdict(Status.UNKNOWN, f"Whether {name} would work here is not known", more)
+    if summary[Status.WARN]:
+        status = Status.FAIL if report.fail_on == "warn" else Status.WARN
+        return Verdict(status, f"{name} can come; look at the warnings first", more)
+    return Verdict(Status.PASS, f"{name} finds here what it needs", more)
 
 
 def _nothing_is_wrong(report: Report) -> Verdict:

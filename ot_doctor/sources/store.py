@@ -60,7 +60,7 @@ SOURCES: Mapping[type, Source] = {
     WorkerToken: Source("the worker's token", "token_origin:gather"),
     NativeEngine: Source("the native engine", "native_state:gather"),
     ModelCache: Source("the model cache", "model_cache.cache:gather"),
-    NextRelease: Source("the next release", "next_release:gather"),
+    NextRelease: Source("the next release", "upcoming_release:gather"),
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),

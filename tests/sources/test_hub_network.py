@@ -27,6 +27,7 @@ from tests.parts.hub import Fault, LocalHub, pyannote_hub
 
 ROOT = Path(__file__).parents[2]
 VALUE = "hf_" + "Kw7" * 11 + "Z"
+NO_OTHER = Unavailable("no other release is asked about", switched_off=True)
 PROXY_NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CA_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -36,7 +37,7 @@ def ask(endpoint: str, *, timeout: float = 30.0) -> Hub:
         Request(environ={"HF_ENDPOINT": endpoint}, timeout=timeout),
         Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4),
         Unavailable("Docker was left out", switched_off=True),
-        WorkerToken(Secret(VALUE), "opentranscribe-celery-worker Config.Env", True),
+        WorkerToken(Secret(VALUE), "opentranscribe-celery-worker Config.Env", True), NO_OTHER,
     )
 
 
@@ -340,7 +341,7 @@ here = Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLi
 token = WorkerToken(Secret(sys.argv[1]), "x", True)
 request = Request(environ=dict(os.environ), timeout=float(sys.argv[2]))
 try:
-    hub = gather(request, here, Unavailable("no Docker"), token)
+    hub = gather(request, here, Unavailable("no Docker"), token, Unavailable("no other release"))
 except Unavailable as nothing:
     print(nothing)
 else:

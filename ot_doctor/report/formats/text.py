@@ -82,8 +82,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
         yield _verdict(report, style)
         return
     yield _head(report, style)
-    alone = len(report.diagnosis) == 1
-    if not alone:
+    if not _alone(report):
         yield from (_cause(root, number, report, style) for number, root in enumerate(report.diagnosis, 1))
     yield _plan(report, style)
     yield from (_not_known(reason, style) for reason in summary.not_known(report))
@@ -108,15 +107,20 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         parts.append(f"recorded {summary.moment(report.recorded_at)}")
     yield from _wrap(" · ".join(parts), style, hanging=2)
     yield from _verdict(report, style)
-    if len(report.diagnosis) == 1:
+    if _alone(report):
         yield from _said(report.diagnosis[0], report, style)
+
+
+def _alone(report: Report) -> bool:
+    """Whether a single cause is the verdict."""
+    return len(report.diagnosis) == 1 and report.upcoming is None
 
 
 def _verdict(report: Report, style: Style) -> list[str]:
     """The verdict, with the last diarization on a line of its own where it does not fit beside it."""
     verdict = summary.verdict(report)
     mark, code = style.mark(verdict.status), f"1;{_COLOURS[verdict.status]}"
-    if len(report.diagnosis) == 1:
+    if _alone(report):
         return _titled(mark, verdict.text, _names(report.diagnosis[0]), style, code)
     text = verdict.line
     if verdict.more and len(mark) + 1 + len(text) > style.width:

@@ -19,8 +19,8 @@ from ot_doctor.core.deadline import start
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
-from ot_doctor.evidence.next_release import NextRelease
 from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.upcoming import NextRelease
 from ot_doctor.evidence.workers import Workers
 from ot_doctor.redaction.masking import holds_secret
 from ot_doctor.redaction.secret import Secret

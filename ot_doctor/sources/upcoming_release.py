@@ -7,40 +7,35 @@ import re
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.env_file import ComposeConfig, ComposeService
-from ot_doctor.evidence.next_release import NextRelease
 from ot_doctor.evidence.releases import line_of_version, newer_than_known, releases, services
+from ot_doctor.evidence.upcoming import NextRelease
 from ot_doctor.evidence.workers import Workers
 
-_RELEASE = re.compile(r"v?\d{1,3}\.\d{1,3}(?![\w])|v?\d{1,3}\.\d{1,3}\.\d{1,3}")
+_RELEASE = re.compile(r"v?\d{1,3}\.\d{1,3}(?:\.\d{1,3})?(?!\w)")
 _FLOATING = ("", "latest", "main", "master", "edge", "stable", "dev")
 
 
 def gather(
     request: Request, deployment: Deployment, workers: Workers | Unavailable, compose: ComposeConfig | Unavailable
 ) -> NextRelease:
-    """Raises ``Unavailable`` where no release is asked about, and none but the present one is to be expected."""
+    """Raises ``Unavailable`` where no release is asked about, and none but the present one can come."""
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
     service = _diarizing(compose)
     image = (service.image if service else "") or _image(workers)
     moves = bool(image) and tag_of(image) in _FLOATING
-    about = {
-        "image": image,
-        "image_at": service.where if service else None,
-        "moves": moves,
-        "always_pulled": service is not None and service.pull_policy in ("always", "daily", "weekly"),
-    }
+    at = service.where if service else None
+    pulled = service is not None and service.pull_policy in ("always", "daily", "weekly")
+    newest = releases()[-1].line
     if asked := request.next_release:
         line = line_of_version(version_of(asked))
-        newest = releases()[-1].line
-        known = line if line is not ReleaseLine.UNKNOWN else newest
-        return NextRelease(known, asked, asked=True, unknown_to_us=newer_than_known(version_of(asked)), **about)
-    newest = releases()[-1].line
+        newer = newer_than_known(version_of(asked))
+        return NextRelease(line, asked, True, image, at, moves, pulled, newer)
     if not moves:
         raise Unavailable("The image's tag names a release, so 'docker compose up' does not change it.", switched_off=True)
     if deployment.line in (ReleaseLine.UNKNOWN, newest):
         raise Unavailable("No release is known that is newer than the one that runs.", switched_off=True)
-    return NextRelease(newest, newest.value, asked=False, **about)
+    return NextRelease(newest, newest.value, False, image, at, moves, pulled)
 
 
 def version_of(name: str) -> str:
