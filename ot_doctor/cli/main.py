@@ -19,6 +19,7 @@ from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
+from ot_doctor.cli.facts_command import facts
 from ot_doctor.cli.failure import BrokeOff, tell
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
@@ -42,7 +43,7 @@ from ot_doctor.cli.output import (
     tell_of_waiting,
     write,
 )
-from ot_doctor.cli.preflight import preflight
+from ot_doctor.cli.preflight_command import preflight
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
@@ -226,7 +227,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff, preflight):
+for command in (collect, diagnose, diff, preflight, facts):
     cli.add_command(command)
 
 

@@ -85,6 +85,16 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     return checks, store, notices
 
 
+def gathered(plan: Plan, kinds: Iterable[type]) -> Store:
+    """A store that gathers evidence, with no check. Raises ``WrongUsage`` where there is no installation to examine."""
+    register_environment(plan.request.environ)
+    store = Store(plan.request)
+    store.start((Deployment, *kinds))
+    _must_be_called_so(store)
+    _must_be_installed(store)
+    return store
+
+
 def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
     """The checks, and notices about plug-ins. Raises ``WrongUsage``."""
     # Half of the time: the other half is for the evidence.
