@@ -11,8 +11,8 @@ import click
 _SECTIONS = {
     "Where to look": ("release", "image", "dir", "env_file", "logs", "worker", "config", "signatures", "checks_dir"),
     "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "timeout"),
-    "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii"),
-    "CI": ("strict", "fail_on", "require", "wait"),
+    "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
+    "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }
 _OTHERS = "Help"
 _SHORT = 8  # options that need no sections

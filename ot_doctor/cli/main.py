@@ -17,6 +17,7 @@ import click
 from ot_doctor import __version__
 from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
+from ot_doctor.cli.clipboard import copy
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.facts_command import facts
@@ -34,6 +35,7 @@ from ot_doctor.cli.options import (
     plan_of,
     report_options,
     signatures,
+    tell_options,
     wait,
 )
 from ot_doctor.cli.output import (
@@ -44,6 +46,7 @@ from ot_doctor.cli.output import (
     write,
 )
 from ot_doctor.cli.preflight_command import preflight
+from ot_doctor.cli.schedule_command import schedule
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.core import supervisor
@@ -51,6 +54,7 @@ from ot_doctor.core import supervisor
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from ot_doctor.redaction.secret import Secret
     from ot_doctor.report.model import Report
     from ot_doctor.run.plan import Plan
 
@@ -121,6 +125,7 @@ def cli() -> None:
 @look_options
 @check_options
 @report_options
+@tell_options
 @wait
 @config_file
 @click.pass_context
@@ -146,7 +151,22 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)
     if said:
         complain(said)
-    ctx.exit(show(report, options))
+    code = show(report, options)
+    if options["copy"]:
+        copy(report)
+    if options["ping"]:
+        _tell_the_service(options["ping"], report)
+    ctx.exit(code)
+
+
+def _tell_the_service(address: Secret, report: Report) -> None:
+    from ot_doctor.report.model import exit_code
+    from ot_doctor.report.summary import verdict
+    from ot_doctor.sources.ping import SECONDS, ping
+
+    supervisor.expect(2 * SECONDS)
+    if problem := ping(address, exit_code(report), verdict(report).text):
+        complain(f"--ping: {problem}")
 
 
 def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
@@ -227,7 +247,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff, preflight, facts):
+for command in (collect, diagnose, diff, preflight, facts, schedule):
     cli.add_command(command)
 
 

@@ -18,6 +18,7 @@ from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
+    from ot_doctor.redaction.secret import Secret
     from ot_doctor.run.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,6 +40,19 @@ _FOLDER = _Paths(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANY_PATH = _Paths(readable=False)
 _FAMILIES = ("env", "token", "access", "cache", "worker", "logs", "speakers", "host")
+
+
+def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> Secret | None:
+    """An address by which others could report for this machine: a secret, which no message may show."""
+    if not value:
+        return None
+    from ot_doctor.redaction.secret import Secret
+    from ot_doctor.sources.ping import problem_of
+
+    secret = Secret(value, "OT_DOCTOR_PING")
+    if problem := problem_of(value):
+        raise click.UsageError(f"--ping: {problem}.", ctx)
+    return secret
 
 
 def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -149,6 +163,11 @@ _LEFT_OUT = (
         help="Time limit for the whole run.",
     ),
 )  # fmt: skip
+_OTHERS = (
+    click.option("--copy", is_flag=True, help="Copy the report as Markdown into the terminal's clipboard."),
+    click.option("--ping", metavar="URL", callback=_address,
+                 help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
+)  # fmt: skip
 _PLACE = (*_FOLDERS, *_LEFT_OUT)
 _LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
 _CHECKS = (
@@ -189,6 +208,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comma
 place_options = _all(_PLACE)  # where to look, of a command that reads no log
 look_options = _all(_LOOK)  # where to look, and what to leave out
 check_options = _all(_CHECKS)  # which checks
+tell_options = _all(_OTHERS)  # who else is told
 report_options = _all(_REPORT)  # what is shown, and what counts as a failure
 
 
