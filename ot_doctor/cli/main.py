@@ -22,6 +22,7 @@ from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.facts_command import facts
 from ot_doctor.cli.failure import BrokeOff, tell
+from ot_doctor.cli.fleet_command import elsewhere, fleet, takes_place_elsewhere
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
 from ot_doctor.cli.options import (
@@ -31,6 +32,7 @@ from ot_doctor.cli.options import (
     check_options,
     checks_dir,
     config_file,
+    host_option,
     look_options,
     plan_of,
     report_options,
@@ -85,6 +87,8 @@ class RunByDefault(Group):
         bare = not args and not ctx.resilient_parsing  # where a shell completes, a command may follow
         if bare or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
+        if args[:1] == ["run"] and takes_place_elsewhere(args):
+            args = ["elsewhere", *args[1:]]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -123,6 +127,7 @@ def cli() -> None:
     epilog="'ot-doctor explain NAME' explains a check, a cause or a log line.",
 )  # fmt: skip
 @look_options
+@host_option
 @check_options
 @report_options
 @tell_options
@@ -247,7 +252,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff, preflight, facts, schedule):
+for command in (collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere):
     cli.add_command(command)
 
 

@@ -169,6 +169,10 @@ _OTHERS = (
                  help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
 )  # fmt: skip
 _PLACE = (*_FOLDERS, *_LEFT_OUT)
+_HOST = click.option(  # taken before any other option is read: see fleet_command
+    "--host", multiple=True, metavar="ADDRESS", expose_value=False,
+    help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
+)  # fmt: skip
 _LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
@@ -208,6 +212,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comma
 place_options = _all(_PLACE)  # where to look, of a command that reads no log
 look_options = _all(_LOOK)  # where to look, and what to leave out
 check_options = _all(_CHECKS)  # which checks
+host_option = _all((_HOST,))
 tell_options = _all(_OTHERS)  # who else is told
 report_options = _all(_REPORT)  # what is shown, and what counts as a failure
 
