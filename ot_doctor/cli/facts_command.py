@@ -39,7 +39,7 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
     from ot_doctor.report.build import redactor_of
     from ot_doctor.report.facts import GATHERED, facts_of
     from ot_doctor.report.formats.facts_rendered import FORMATS
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import gathered
 

@@ -28,6 +28,7 @@ from ot_doctor.evidence.env_file import (
     ReaderDifference,
     Refusal,
 )
+from ot_doctor.evidence.frontend import Frontend, ServedSecret
 from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.installation import Installation
@@ -36,6 +37,7 @@ from ot_doctor.evidence.model_cache import (
     CachedFile,
     CachedModel,
     CacheRoot,
+    CacheView,
     Denied,
     FileState,
     ModelCache,
@@ -60,6 +62,7 @@ __all__ = [
     "Attempt",
     "CacheAccess",
     "CacheRoot",
+    "CacheView",
     "CachedFile",
     "CachedModel",
     "ComposeConfig",
@@ -74,6 +77,7 @@ __all__ = [
     "EnvProblem",
     "FileAnswer",
     "FileState",
+    "Frontend",
     "GpuGrant",
     "Hit",
     "Host",
@@ -103,6 +107,7 @@ __all__ = [
     "Role",
     "ScratchFolder",
     "Secret",
+    "ServedSecret",
     "Shape",
     "Space",
     "Unavailable",

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Confidence, Finding, Result, Status
+from ot_doctor.check import Cause, Confidence, Finding, Result, Status, Step
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
+from ot_doctor.report.advice import Planned, plan
 from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet
 
 WORDS = {Status.PASS: "passed", Status.WARN: "warning", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
+LAST = "last-attempt"  # the check of the last diarization
 SEE_ABOVE = "could not run, see above"  # of a check whose reason is given there
 NAMED = 4  # checks that are named where the same is said of them; more are counted
 _FEW = 3  # warnings are named where they are fewer
@@ -73,6 +75,19 @@ def counts(report: Report) -> str:
     return ", ".join(found) or "no check was run"
 
 
+def heading(root: RootCause, report: Report) -> str:
+    """A cause's title. What would keep another release from starting has not stopped the present one."""
+    if report.upcoming and root.cause is Cause.WORKER_DOWN:
+        return f"{report.upcoming.name} would not start here"
+    return title(root.cause)
+
+
+def steps(report: Report) -> tuple[Planned, ...]:
+    """The steps of all causes, as one plan."""
+    again = Step(f"Run 'ot-doctor preflight --for {report.upcoming.line.value}' again.") if report.upcoming else None
+    return plan(report.diagnosis, again)
+
+
 def nothing_was_checked(report: Report) -> bool:
     """Whether every check was skipped or could not run."""
     return not any(report.summary[status] for status in (Status.PASS, Status.WARN, Status.FAIL))
@@ -84,7 +99,7 @@ def verdict(report: Report) -> Verdict:
     if report.upcoming:
         return _of_another_release(report, report.upcoming.name)
     if len(report.diagnosis) == 1:
-        return Verdict(Status.FAIL, title(report.diagnosis[0].cause))
+        return Verdict(Status.FAIL, heading(report.diagnosis[0], report))
     if report.diagnosis:
         return Verdict(Status.FAIL, f"{counted(len(report.diagnosis), 'problem')} found; fix them in this order")
     failed = _failed_last(report)
@@ -138,7 +153,7 @@ def _nothing_is_wrong(report: Report) -> Verdict:
         more = (*more, "last diarization " + (", ".join(filter(None, (at, speakers))) or "succeeded"))
     if warned and report.fail_on == "warn":
         return Verdict(Status.FAIL, "Warnings count as failures", more)
-    if last and last.speakers == 1 and not _ONE_ALLOWED.search(last.settings):
+    if _too_few_speakers(last):
         return Verdict(Status.WARN, "The last diarization found only one speaker", more)
     if report.deployment is None and report.log is not None:
         return Verdict(status, "The log shows no problem", more)
@@ -147,6 +162,18 @@ def _nothing_is_wrong(report: Report) -> Verdict:
     if last:
         return Verdict(status, "Everything works", more)
     return Verdict(status, "No problem found", more) if summary[Status.SKIP] else Verdict(status, "All checks passed")
+
+
+def _too_few_speakers(last: Attempt | None) -> bool:
+    return last is not None and last.speakers == 1 and not _ONE_ALLOWED.search(last.settings)
+
+
+def remark(report: Report) -> str:
+    """What the check of the last diarization says of it where it found only one speaker of more that were allowed; else empty."""
+    found = next((result for result in report.results if result.check.name == LAST), None)
+    if found is None or found.status is not Status.PASS or not _too_few_speakers(_succeeded_last(report)):
+        return ""
+    return found.findings[0].message if found.findings else ""
 
 
 def _failed_last(report: Report) -> str:
@@ -282,8 +309,17 @@ def follows_from(result: Result, finding: Finding, report: Report) -> RootCause 
 
 
 def attempts(report: Report) -> tuple[Attempt, ...]:
-    """The attempts, the newest first; a job with diarization switched off is none."""
-    return tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    """The attempts, the newest first; a job with diarization switched off is none.
+
+    The last failure has the cause of the diagnosis that explains it where its own lines are not recognised.
+    """
+    found = tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    failed = report.log.newest_ended if report.log else None
+    if failed is None or failed.outcome is not Outcome.FAILED or failed.cause not in (None, Cause.UNRECOGNISED.value):
+        return found
+    relations = Relations(report)
+    causes = [root.cause.value for root in report.diagnosis if relations.of_root(root) is Relation.EXPLAINS]
+    return tuple(replace(a, cause=causes[0]) if a is failed and causes else a for a in found)
 
 
 def last_failure(report: Report) -> Attempt | None:

@@ -32,7 +32,6 @@ from ot_doctor.sources.hub.client import gather, may_carry_token
 from tests.parts.hub import Account, Fault, LocalHub, Token, pyannote_hub
 
 VALUE = "hf_" + "Kw7" * 11 + "Z"
-NO_OTHER = Unavailable("no other release is asked about", switched_off=True)
 OTHER = "hf_" + "Q4x" * 11 + "B"  # the login of whoever runs the doctor
 
 
@@ -41,7 +40,7 @@ def deployment(line: ReleaseLine = ReleaseLine.V0_4) -> Deployment:
 
 
 def token(value: str | None = VALUE) -> WorkerToken:
-    return WorkerToken(None if value is None else Secret(value), "opentranscribe-celery-worker Config.Env", True)
+    return WorkerToken(None if value is None else Secret(value), "the environment of opentranscribe-celery-worker", True)
 
 
 def workers(**env: str) -> Workers:
@@ -64,7 +63,7 @@ def ask(
         Request(environ={"HF_ENDPOINT": endpoint}, timeout=timeout),
         deployment(line),
         Unavailable("Docker was left out", switched_off=True),
-        token() if of is None else of, NO_OTHER,
+        token() if of is None else of,
     )
 
 
@@ -134,8 +133,7 @@ def test_the_files_of_the_release_line_are_asked_for(
 
 
 def test_an_unknown_line_asks_for_the_models_of_all(hub: LocalHub) -> None:
-    request = Request(environ={"HF_ENDPOINT": hub.url})
-    both = gather(request, Unavailable("no installation"), Unavailable("no Docker"), token(), NO_OTHER)
+    both = gather(Request(environ={"HF_ENDPOINT": hub.url}), Unavailable("no installation"), Unavailable("no Docker"), token())
     assert set(answers(both)) == {COMMUNITY_1, DIARIZATION_3_1, SEGMENTATION_3_0, WESPEAKER, EMBEDDING}
 
 
@@ -336,13 +334,13 @@ def test_nothing_shows_the_token(hub: LocalHub, capfd: pytest.CaptureFixture[str
 
 def test_the_workers_endpoint_comes_first(hub: LocalHub) -> None:
     request = Request(environ={"HF_ENDPOINT": "http://127.0.0.1:9"})
-    found = gather(request, deployment(), workers(HF_ENDPOINT=hub.url + "/"), token(), NO_OTHER)
-    assert (found.endpoint, found.endpoint_from) == (hub.url, "opentranscribe-celery-worker Config.Env")
+    found = gather(request, deployment(), workers(HF_ENDPOINT=hub.url + "/"), token())
+    assert (found.endpoint, found.endpoint_from) == (hub.url, "the environment of opentranscribe-celery-worker")
     assert set(answers(found).values()) == {Answer.OK}
 
 
 def test_a_worker_without_one_leaves_it_to_the_doctor(hub: LocalHub) -> None:
-    found = gather(Request(environ={"HF_ENDPOINT": hub.url}), deployment(), workers(HF_HOME="/models"), token(), NO_OTHER)
+    found = gather(Request(environ={"HF_ENDPOINT": hub.url}), deployment(), workers(HF_HOME="/models"), token())
     assert (found.endpoint, found.endpoint_from) == (hub.url, "the doctor's environment")
 
 
@@ -355,7 +353,7 @@ def test_a_worker_without_one_leaves_it_to_the_doctor(hub: LocalHub) -> None:
 )  # fmt: skip
 def test_an_endpoint_that_is_none(endpoint: str) -> None:
     with pytest.raises(Unavailable, match=r"HF_ENDPOINT of opentranscribe-celery-worker Config\.Env") as raised:
-        gather(Request(), deployment(), workers(HF_ENDPOINT=endpoint), token(), NO_OTHER)
+        gather(Request(), deployment(), workers(HF_ENDPOINT=endpoint), token())
     assert "secret-word" not in str(raised.value)
     assert VALUE not in str(raised.value)
     assert raised.value.hint
@@ -364,14 +362,14 @@ def test_an_endpoint_that_is_none(endpoint: str) -> None:
 
 def test_offline_asks_nobody(hub: LocalHub) -> None:
     with pytest.raises(Unavailable) as raised:
-        gather(Request(offline=True, environ={"HF_ENDPOINT": hub.url}), deployment(), workers(), token(), NO_OTHER)
+        gather(Request(offline=True, environ={"HF_ENDPOINT": hub.url}), deployment(), workers(), token())
     assert raised.value.switched_off
     assert not hub.requests
 
 
 def test_a_log_alone_asks_nobody(hub: LocalHub) -> None:
     with pytest.raises(Unavailable) as raised:
-        gather(Request(log_alone=True, environ={"HF_ENDPOINT": hub.url}), deployment(), workers(), token(), NO_OTHER)
+        gather(Request(log_alone=True, environ={"HF_ENDPOINT": hub.url}), deployment(), workers(), token())
     assert raised.value.switched_off
     assert not hub.requests
 

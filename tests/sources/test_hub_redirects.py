@@ -16,7 +16,6 @@ from ot_doctor.sources.hub import client as source
 from ot_doctor.sources.hub.client import gather
 from ot_doctor.sources.hub.plain_urls import origin, same_server
 
-NO_OTHER = Unavailable("no other release is asked about", switched_off=True)
 VALUE = "hf_" + "Kw7" * 11 + "Z"
 COMMIT = {"X-Repo-Commit": "0" * 40}
 Reply = tuple[int, dict[str, str]]
@@ -91,7 +90,7 @@ def ask(mirror: Server) -> Hub:
         Request(environ={"HF_ENDPOINT": f"http://{mirror.at}"}, timeout=20.0),
         Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4),
         Unavailable("Docker was left out", switched_off=True),
-        WorkerToken(Secret(VALUE), "x", True), NO_OTHER,
+        WorkerToken(Secret(VALUE), "x", True),
     )
 
 

@@ -11,8 +11,10 @@ from ot_doctor import __version__
 from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.evidence import Attempt
+from ot_doctor.report import summary
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
+from ot_doctor.report.summary import attempts
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}
@@ -41,8 +43,8 @@ def render(report: Report) -> str:
             "preflight": {"for": report.upcoming.name, "line": report.upcoming.line.value} if report.upcoming else None,
             "exit_code": exit_code(report),
             "summary": {status.value: count for status, count in report.summary.items()},
-            "attempts": [_attempt(a) for a in report.attempts if a.outcome is not Outcome.DISABLED],
-            "diagnosis": [_root_cause(root) for root in report.diagnosis],
+            "attempts": [_attempt(attempt) for attempt in attempts(report)],
+            "diagnosis": [_root_cause(root, report) for root in report.diagnosis],
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
             "recorded_at": _time(report.recorded_at),
@@ -98,12 +100,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _root_cause(root: RootCause) -> dict[str, Any]:
-    from ot_doctor.diagnosis.causes import title
+def _root_cause(root: RootCause, report: Report) -> dict[str, Any]:
 
     return {
         "cause": root.cause.value,
-        "title": title(root.cause),
+        "title": summary.heading(root, report),
         "message": root.message,
         "confidence": root.confidence.value,
         "subject": root.subject,

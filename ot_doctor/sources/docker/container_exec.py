@@ -13,10 +13,14 @@ from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
 
 
+class Unresponsive(Unavailable):
+    """It did not answer in time: what it looked at may hang, and would hang for anybody else."""
+
+
 def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[str]) -> bytes:
     """What ``script`` prints; its arguments reach it as ``$1``, ``$2``, … and are never read as code.
 
-    Raises ``Unavailable`` when nothing may be run there, when it is not running, and when no answer comes in time.
+    Raises ``Unavailable`` when nothing may be run there, and when it is not running; ``Unresponsive`` when no answer comes.
     """
     if request.no_exec:
         raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
@@ -26,7 +30,7 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
     try:
         return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments]))
     except TimeoutError:
-        raise Unavailable(f"{worker.name} did not answer within {deadline:.1f} s.") from None
+        raise Unresponsive(f"{worker.name} did not answer within {deadline:.1f} s.") from None
 
 
 def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
