@@ -101,7 +101,8 @@ def _diagnosis(report: Report) -> list[Element]:
 
 def _root(root: RootCause, number: int, of: int, relations: Relations, report: Report) -> Element:
     order = f"{'Fix first' if number == 1 else 'Then fix'} ({number} of {of})"
-    heading = [element("p", order, class_="order"), element("h3", summary.heading(root, report))] if of > 1 else []  # else the page's own
+    heading = [element("p", order, class_="order"), element("h3", summary.heading(root, report))]
+    heading = heading if of > 1 else []  # else the page's own
     said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     names = [element("code", root.cause.value)]
     names += [element("span", summary.confidence_text(root))] if summary.confidence_text(root) else []
