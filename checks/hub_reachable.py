@@ -28,7 +28,7 @@ def hub_reachable(
     """
     answer = hub.public.answer
     name = hub.endpoint if hub.is_default else f"{hub.endpoint} (set by {hub.endpoint_from})"
-    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.value)]
+    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.words)]
     if answer.unreachable:
         message = f"{name} could not be reached: {WHY[answer]}."
         remedy = tries(hub, answer, workers, deployment)
@@ -38,4 +38,4 @@ def hub_reachable(
     elif answer is Answer.OK:
         yield passed(f"{name} answers.", evidence=seen)
     else:
-        yield passed(f"{name} answers, but does not have the public file that was asked for ({answer.value}).", evidence=seen)
+        yield passed(f"{name} answers, but does not have the public file that was asked for ({answer.words}).", evidence=seen)
