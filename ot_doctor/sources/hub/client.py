@@ -113,7 +113,7 @@ def _checked(value: str | None, where: str) -> str:
     problem = _problem(value)
     if value is None or problem:
         raise Unavailable(
-            f"HF_ENDPOINT of {where} {problem}, so the Hub was not asked.",
+            f"HF_ENDPOINT in {where} {problem}, so the Hub was not asked.",
             hint=f"Either remove HF_ENDPOINT, or set it to an address such as {DEFAULT_ENDPOINT}.",
         )
     return value.rstrip("/")
