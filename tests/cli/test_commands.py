@@ -379,7 +379,7 @@ def test_a_wrong_value_in_the_environment_is_wrong_usage(installed: Doctor) -> N
 
 def test_select_and_ignore(installed: Doctor) -> None:
     read = document(installed("--format", "json", "--select", "token", "--ignore", "token-role"))
-    expected = {"token-present", "token-format", "token-accepted", "token-exposure", "token-names"}
+    expected = {"token-present", "token-format", "token-accepted", "token-exposure", "token-names", "browser-files"}
     assert {check["name"] for check in read["checks"]} == expected
 
 
