@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers.
+# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; promtool and sshd, too.
 #
 # The programs are unpacked there, not installed: the machine's own Docker, if it has one, is neither replaced nor
 # started. Only iptables is really installed, and only where it is missing. Debian 12's own engine is years old and
@@ -31,6 +31,7 @@ complete() {
         && runs "$tree" docker --version && runs "$tree" docker-init --version \
         && runs "$tree" containerd-shim-runc-v2 -v \
         && runs "$tree" "$tree/usr/libexec/docker/cli-plugins/docker-compose" version \
+        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] \
         && [ -x "$tree/busybox" ] && runs "$tree" "$tree/busybox" true
 }
 
@@ -124,7 +125,7 @@ say "reading the package lists of $wanted"
 prepare "$work/wanted" "$release" "$wanted"
 own="$work/wanted"
 
-packages=(docker.io containerd runc tini)
+packages=(docker.io containerd runc tini prometheus) # the last one for promtool, which tests the alerts of docs/fleet
 if available "$work/wanted" docker-cli; then packages+=(docker-cli); fi
 if available "$work/wanted" docker-compose-v2; then
     packages+=(docker-compose-v2)
@@ -147,6 +148,9 @@ for pair in runc:runc docker-init:tini; do
         unpack "$own" "$tree" "${pair##*:}"
     fi
 done
+
+# Of this release: it shares libraries with the ssh that is there.
+unpack "$own" "$tree" openssh-server libwrap0
 
 # The programs of the images. Unpacked on its own: installing it could push out the system's busybox.
 unpack "$own" "$work/busybox" busybox-static
