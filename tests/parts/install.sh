@@ -125,7 +125,7 @@ say "reading the package lists of $wanted"
 prepare "$work/wanted" "$release" "$wanted"
 own="$work/wanted"
 
-packages=(docker.io containerd runc tini prometheus) # the last one for promtool, which tests the alerts of docs/fleet
+packages=(docker.io containerd runc tini)
 if available "$work/wanted" docker-cli; then packages+=(docker-cli); fi
 if available "$work/wanted" docker-compose-v2; then
     packages+=(docker-compose-v2)
@@ -149,8 +149,12 @@ for pair in runc:runc docker-init:tini; do
     fi
 done
 
-# Of this release: it shares libraries with the ssh that is there.
-unpack "$own" "$tree" openssh-server libwrap0
+# Of this release, whose libraries they share: promtool tests the alerts of docs/fleet, sshd is the other machine.
+if [ "$wanted" != "$release" ] && [ "$own" = "$work/wanted" ]; then
+    prepare "$work/own" "$release" "$release"
+    own="$work/own"
+fi
+unpack "$own" "$tree" prometheus openssh-server libwrap0
 
 # The programs of the images. Unpacked on its own: installing it could push out the system's busybox.
 unpack "$own" "$work/busybox" busybox-static
