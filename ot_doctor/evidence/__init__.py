@@ -41,6 +41,7 @@ from ot_doctor.evidence.model_cache import (
     ModelCache,
 )
 from ot_doctor.evidence.native_engine import NativeEngine, NativeModels, Provisioning, Readiness, ScratchFolder
+from ot_doctor.evidence.probe import Ladder, NvmlAnswer, ProcessEnvironment, Rung, SeenGpu, Stage, WorkerProbe, WriteTest
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
@@ -79,6 +80,7 @@ __all__ = [
     "Hub",
     "Identity",
     "Installation",
+    "Ladder",
     "Location",
     "LogSource",
     "Model",
@@ -87,8 +89,10 @@ __all__ = [
     "NativeEngine",
     "NativeModels",
     "NoSuchWorker",
+    "NvmlAnswer",
     "OddLine",
     "Outcome",
+    "ProcessEnvironment",
     "Provisioning",
     "Purpose",
     "Reader",
@@ -99,14 +103,19 @@ __all__ = [
     "ReleaseLine",
     "Request",
     "Role",
+    "Rung",
     "ScratchFolder",
     "Secret",
+    "SeenGpu",
     "Shape",
     "Space",
+    "Stage",
     "Unavailable",
     "Worker",
     "WorkerLog",
+    "WorkerProbe",
     "WorkerToken",
     "Workers",
+    "WriteTest",
     "models",
 ]  # fmt: skip

@@ -64,6 +64,7 @@ class Request:
     offline: bool = False
     no_docker: bool = False
     no_exec: bool = False
+    probe: str = "light"  # --probe: "off", "light" or "deep"
     log_alone: bool = False  # --logs where no installation was named or found: no Docker, no network
     timeout: float = 30.0  # seconds, the whole run
     cwd: Path = field(default_factory=_working_folder)

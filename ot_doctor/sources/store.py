@@ -29,6 +29,7 @@ from ot_doctor.evidence import (
     Request,
     Unavailable,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -62,6 +63,7 @@ SOURCES: Mapping[type, Source] = {
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),
+    WorkerProbe: Source("the worker's own view", "probe.gathering:gather"),
 }
 
 
