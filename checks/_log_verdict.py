@@ -44,6 +44,8 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
     if cause in ACCESS:
         access = _access(verdict, certain, now)
         return (_closed_cache(now) or access) if access.fixed else access
+    if cause in NETWORK and now.worker_reaches_hub:
+        return replace(verdict, fixed="The worker itself reaches the Hub now.")
     if cause in SERVER and now.hub_reachable:
         return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:

@@ -44,6 +44,7 @@ from ot_doctor.cli.output import (
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
+from ot_doctor.cli.worker_view import probe
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff):
+for command in (collect, diagnose, diff, probe):
     cli.add_command(command)
 
 

@@ -20,6 +20,7 @@ from ot_doctor.evidence import (
     NativeEngine,
     Request,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -46,6 +47,7 @@ def healthy(**changes: object) -> dict[type, object]:
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),
+        WorkerProbe: e.probe(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 

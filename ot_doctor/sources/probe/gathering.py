@@ -75,7 +75,7 @@ _LAYERS = ("identity", "process", "memory", "libraries", "write", "network", "gp
 
 
 def _files(line: ReleaseLine) -> list[tuple[str, str]]:
-    """One file of each required model, a large one where it has one; and a public one, for which everybody is sent to the storage."""
+    """A file of each required model, a large one where it has one; and a public one, for which all are sent to the storage."""
     needed = [model for model in models(line) if model.required] or list(models(line))
     files = [(m.repo, next((name for name in _WEIGHTS if name in m.files), "config.yaml")) for m in needed[:_MOST_FILES]]
     return list(dict.fromkeys([*files, (WESPEAKER, _WEIGHTS[0])]))

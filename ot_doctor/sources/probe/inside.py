@@ -170,10 +170,12 @@ def _sites(environ: Mapping[str, str]) -> list[str]:
 
 
 def _cache_folders(environ: Mapping[str, str]) -> list[str]:
-    """The folders that a download writes to, as the Hub's client finds them."""
+    """The folders that a download writes to, as the Hub's client finds them; the nearest one where they are not there yet."""
     home = environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")
     hub = environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
-    return [folder for folder in (hub, f"{hub}/.locks") if os.path.isdir(folder)] or [home]
+    while not os.path.isdir(hub):
+        hub = os.path.dirname(hub) or "/"
+    return [folder for folder in (hub, f"{hub}/.locks") if os.path.isdir(folder)]
 
 
 def _written(folder: str) -> dict[str, Any]:
