@@ -21,10 +21,10 @@ def steps_for(
     """What to change about the worker, and the command that makes it count."""
     again = recreate(deployment, workers)
     host = urlsplit(inside.endpoint).hostname or ""
-    if host in _LOOPBACK and not inside.proxy:
-        return (*_means_the_machine(inside.endpoint), again)
     if cause is Cause.NETWORK_TLS:
         return (*_certificates(inside, here), again)
+    if host in _LOOPBACK and not inside.proxy:
+        return (*_means_the_machine(inside.endpoint), again)
     if here is not None and here.proxy and not inside.proxy:
         text = f"Set HTTPS_PROXY={here.proxy} in .env, as this machine has it, and NO_PROXY for OpenTranscribe's own services."
         return _setting(text), again

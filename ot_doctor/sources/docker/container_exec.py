@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.printable import printable
@@ -13,6 +14,9 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_of
+
+if TYPE_CHECKING:
+    from docker.errors import APIError
 
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
 
@@ -74,15 +78,19 @@ def _talk(request: Request, worker: Worker, command: list[str], data: bytes, unt
     client = reconnect(worker.engine, request)
     try:
         with asking(client, worker.engine, request):
-            created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
-            started: Any = client.api.exec_start(created, socket=True)
+            try:
+                created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
+                started: Any = client.api.exec_start(created, socket=True)
+            except NotFound:
+                raise
+            except APIError as error:
+                raise _refused(worker, error) from None
             connection = getattr(started, "_sock", started)
             try:
                 connection.settimeout(max(0.05, until - time.monotonic()))
-                connection.sendall(data)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended unread: what it printed says why
+                    connection.sendall(data)
                 output = _frames(started._response.raw._fp.fp, connection, until)
-            except (BrokenPipeError, ConnectionResetError):  # it ended without reading: its exit code says why
-                output = b""
             finally:
                 connection.close()
                 started._response.close()
@@ -90,15 +98,17 @@ def _talk(request: Request, worker: Worker, command: list[str], data: bytes, unt
             return output, code if isinstance(code, int) else -1
     except NotFound:
         raise Unavailable(f"{worker.name} no longer exists.") from None
-    except APIError as error:
-        if error.status_code == 403:
-            raise Unavailable(
-                f"What stands before the Docker engine does not allow that a command is run in {worker.name} (HTTP 403).",
-                hint="Allow POST and EXEC in the settings of the socket proxy, or ask the engine itself.", switched_off=True,
-            ) from None
-        raise Unavailable(f"No command can be run in {worker.name} now: {printable(error.explanation or str(error))}") from None
     finally:
         client.close()
+
+
+def _refused(worker: Worker, error: APIError) -> Unavailable:
+    if error.status_code == 403:
+        return Unavailable(
+            f"What stands before the Docker engine does not allow that a command is run in {worker.name} (HTTP 403).",
+            hint="Allow POST and EXEC in the settings of the socket proxy, or ask the engine itself.", switched_off=True,
+        )  # fmt: skip
+    return Unavailable(f"No command can be run in {worker.name} now: {printable(str(error.explanation or error))}")
 
 
 def _frames(reader: Any, connection: Any, until: float) -> bytes:
@@ -106,7 +116,10 @@ def _frames(reader: Any, connection: Any, until: float) -> bytes:
     received, output = bytearray(), bytearray()
     while True:
         connection.settimeout(max(0.05, until - time.monotonic()))
-        piece = reader.read1(65536)
+        try:
+            piece = reader.read1(65536)
+        except ConnectionResetError:
+            piece = b""
         if not piece:
             return bytes(output)
         received += piece

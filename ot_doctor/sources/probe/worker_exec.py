@@ -13,11 +13,14 @@ from typing import Any
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.container_exec import talk_in
+from ot_doctor.sources.hub.answers import clean
 
 LONGEST = 8.0  # seconds; what is waited for inside takes less
 _ROOM = 64 * 1024 * 1024  # bytes of memory that must be left: an interpreter takes a fifth of them
 _LARGEST_LINE = 256 * 1024
 _TEXTS = ("ladder", "inside")
+_TRIES = 4  # the engine's own helper takes some processes in a container that may have few
+_NOT_STARTED = re.compile(rb"OCI runtime exec failed(?!.*(?:executable file not found|no such file))", re.DOTALL)
 
 # The room is looked at before an interpreter is started: memory that runs out would mark the whole container as killed for it.
 _BOOT = r"""
@@ -61,8 +64,11 @@ def ask(request: Request, worker: Worker, wanted: Mapping[str, Any]) -> tuple[La
     mark = f"ot-doctor-{secrets.token_hex(16)}"
     asked = json.dumps({**wanted, "mark": mark}).encode("ascii")
     sizes = [str(_ROOM), mark, str(len(program())), str(len(asked))]
-    seconds = min(LONGEST, request.remaining() * 0.8)
-    output, code = talk_in(request, worker, ["sh", "-c", _BOOT, "ot-doctor", *sizes], program() + asked, seconds)
+    for _ in range(_TRIES):
+        seconds = min(LONGEST, request.remaining() * 0.8)
+        output, code = talk_in(request, worker, ["sh", "-c", _BOOT, "ot-doctor", *sizes], program() + asked, seconds)
+        if not _NOT_STARTED.search(output):
+            break
     lines = [line.partition(" ")[2] for line in output.decode("ascii", "replace").split("\n") if line.startswith(f"{mark} ")]
     if lines and (room := re.fullmatch(r"room (-?\d{1,18})", lines[0])):
         raise Unavailable(
@@ -72,7 +78,7 @@ def ask(request: Request, worker: Worker, wanted: Mapping[str, Any]) -> tuple[La
         )
     layers = {str(layer["layer"]): layer for line in lines if (layer := _layer(line))}
     if not layers:
-        raise _nothing(worker, code)
+        raise _nothing(worker, code, output)
     return layers, "" if "end" in lines else f"The look into {worker.name} ended early (exit code {code})."
 
 
@@ -87,7 +93,10 @@ def _layer(line: str) -> dict[str, Any] | None:
     return found if fits else None
 
 
-def _nothing(worker: Worker, code: int) -> Unavailable:
+def _nothing(worker: Worker, code: int, output: bytes) -> Unavailable:
+    if _NOT_STARTED.search(output):
+        said = clean(output.decode("utf-8", "replace"))
+        return Unavailable(f"The engine could not start a command in {worker.name}: {said}", "Raise the container's pids limit.")
     if code in (126, 127):
         return Unavailable(
             f"There is no Python in {worker.name}, so it was not looked at from inside. This machine's requests stand for it.",
