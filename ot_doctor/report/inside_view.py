@@ -61,6 +61,7 @@ def _about(seen: WorkerProbe) -> dict[str, Any]:
             "library": gpu.library, "code": gpu.code, "text": gpu.text, "driver": gpu.driver,
             "gpus": [{"name": one.name, "total": one.total, "used": one.used} for one in gpu.gpus],
         },
+        "writes": [{"path": one.path, "ok": one.ok, "text": one.text} for one in seen.writes],
         "incomplete": list(seen.incomplete),
         "took_ms": dict(seen.took),
         "program_sha256": seen.program,

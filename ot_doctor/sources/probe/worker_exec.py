@@ -23,6 +23,7 @@ _TRIES = 4  # the engine's own helper takes some processes in a container that m
 _NOT_STARTED = re.compile(rb"OCI runtime exec failed(?!.*(?:executable file not found|no such file))", re.DOTALL)
 
 # The room is looked at before an interpreter is started: memory that runs out would mark the whole container as killed for it.
+# Nothing is forked where python3 is found: a container may have few processes.
 _BOOT = r"""
 m=/sys/fs/cgroup l= u= f=0
 if [ -r $m/memory.max ]; then read -r l <$m/memory.max; read -r u <$m/memory.current; s=$m/memory.stat
@@ -31,8 +32,8 @@ elif [ -r $m/memory/memory.usage_in_bytes ]; then m=$m/memory
 case $l in ''|max) ;; *)
   while read -r k v; do case $k in inactive_file|total_inactive_file) f=$v ;; esac; done <$s
   if [ $((l - u + f)) -lt $1 ]; then echo "$2 room $((l - u + f))"; exit 0; fi ;; esac
-p=$(readlink /proc/1/exe 2>/dev/null)
-case $p in *python3*|*python) ;; *) p=$(command -v python3 || command -v python) || exit 127 ;; esac
+if command -v python3 >/dev/null; then p=python3
+else p=$(readlink /proc/1/exe); case $p in *python3*|*python) ;; *) p=$(command -v python) || exit 127 ;; esac; fi
 exec "$p" -I -c 'import signal,sys
 signal.signal(14,signal.SIG_DFL);signal.alarm(11)
 exec(compile(sys.stdin.buffer.read(int(sys.argv[1])),"ot-doctor-probe","exec"))' "$3" "$4"
