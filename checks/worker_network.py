@@ -75,10 +75,10 @@ def _fallen(
         text = f"the certificate is issued by '{inside.issuer}'; trusted is {inside.trusted}"
         seen.append(Seen("container", probe.worker, text))
     remedy = steps_for(cause, probe.worker, inside, here, workers, deployment)
-    works_here = here is not None and here.reached and rung.answer not in _OF_THE_SERVER
+    works_here = here is not None and here.reached and here.endpoint == inside.endpoint and rung.answer not in _OF_THE_SERVER
     message = f"{probe.worker} does not reach {inside.endpoint}: {WHY[rung.answer]} ({rung.stage.value}: {rung.text})."
     if not works_here:
-        also = "" if here is None or here.reached else " Nor does this machine."
+        also = "" if here is None or here.reached or here.endpoint != inside.endpoint else " Nor does this machine."
         return unanswered(cache, message + also, cause=cause, subject=inside.endpoint, evidence=seen, remedy=remedy)
     return _serious(cache, cause, f"{message} This machine reaches it.", inside.endpoint, seen, remedy, rung.answer)
 

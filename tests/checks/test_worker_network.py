@@ -55,9 +55,14 @@ def test_a_trouble_of_the_hub_is_not_the_workers(answer: Answer) -> None:
     assert judge(probe(ladder(answer, Stage.HUB))).status is Status.UNKNOWN
 
 
+def test_two_different_hubs_are_not_compared() -> None:
+    finding = judge(probe(ladder(Answer.REFUSED, endpoint="http://mirror.lan"), ladder()))
+    assert finding.status is Status.UNKNOWN and "machine" not in finding.message
+
+
 def test_a_loopback_address_means_the_container() -> None:
     inside = ladder(Answer.REFUSED, endpoint="http://localhost:8080")
-    said = everything_said(judge(probe(inside)))
+    said = everything_said(judge(probe(inside, ladder(endpoint="http://localhost:8080"))))
     assert "HF_ENDPOINT=http://host.docker.internal:8080" in said and "extra_hosts" in said and "host-gateway" in said
 
 
