@@ -171,8 +171,9 @@ def test_an_answer_that_ends_early_keeps_what_came(answering: Any) -> None:
 
 
 _KEYS = [
-    "files", "rungs", "step", "kind", "storage", "host", "headers", "status", "own", "theirs", "blank", "readable", "gpus", "name",
-    "total", "now", "devices", "limit", "repo", "clock", "text", "path", "folders", "library", "code", "date", "x-repo-commit",
+    "files", "rungs", "step", "kind", "storage", "host", "headers", "status", "own", "theirs", "blank", "readable", "gpus",
+    "name", "total", "now", "devices", "limit", "repo", "clock", "text", "path", "folders", "library", "code",
+    "date", "x-repo-commit",
 ]  # fmt: skip
 _VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["ok", "names", "hub"])
 _JSON = st.recursive(
