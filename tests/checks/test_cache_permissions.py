@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import shlex
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,9 @@ def test_what_could_not_be_asked_is_unknown() -> None:
     [("HF_HOME", "/opt/hf/hub"), ("HF_HUB_CACHE", "/opt/hf"), ("TORCH_HOME", "/opt/hf/pyannote"), ("PYANNOTE_CACHE", "/opt/hf")],
 )
 @pytest.mark.parametrize("changes", [{"writable": False}, {"readable": False}])
-def test_a_cache_inside_the_container_is_the_fault_of_the_variable_that_moved_it(variable, root, changes) -> None:
+def test_a_cache_inside_the_container_is_the_fault_of_the_variable_that_moved_it(
+    variable: str, root: str, changes: dict[str, Any]
+) -> None:
     given = cache(False, **changes)
     moved = replace(given.root, mount=None, path=None, container_path=root, set_by=variable)
     what = "write" if "writable" in changes else "read"

@@ -1,36 +1,44 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import Answer, Unavailable
+from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.evidence import Answer, Deployment, ModelCache, Unavailable, Workers
 from ot_doctor_checks._network import WHY
 from ot_doctor_checks.hub_reachable import hub_reachable
 from tests.checks.evidence import WORKER, cache, deployment, everything_said, hub, only, worker, workers
 
 
-def judge(answer, *, model_cache=None, containers=None, where=None, **changes):
+def judge(
+    answer: Answer,
+    *,
+    model_cache: ModelCache | None = None,
+    containers: Workers | Unavailable | None = None,
+    where: Deployment | Unavailable | None = None,
+    **changes: Any,
+) -> Finding:
     evidence = hub(public=answer, **changes)
     return only(hub_reachable, evidence, containers or workers(), where or deployment(), model_cache or cache(complete=False))
 
 
-def test_it_answers():
+def test_it_answers() -> None:
     assert judge(Answer.OK).status is Status.PASS
 
 
-def test_another_endpoint_is_named():
+def test_another_endpoint_is_named() -> None:
     finding = judge(Answer.OK, endpoint="https://mirror.lan", endpoint_from=f"{WORKER} Config.Env")
     assert "https://mirror.lan (set by opentranscribe-celery-worker Config.Env)" in finding.message
 
 
-def test_an_endpoint_without_the_file_answers_all_the_same():
+def test_an_endpoint_without_the_file_answers_all_the_same() -> None:
     finding = judge(Answer.NOT_FOUND)
     assert finding.status is Status.PASS and "does not have the public file" in finding.message
 
 
-def test_not_asked_is_skipped():
+def test_not_asked_is_skipped() -> None:
     assert judge(Answer.NOT_ASKED).status is Status.SKIP
 
 
@@ -42,7 +50,7 @@ def test_not_asked_is_skipped():
         (Answer.UNAVAILABLE, Cause.HUB_UNAVAILABLE),
     ],
 )  # fmt: skip
-def test_unreachable_is_unknown_and_a_warning_with_a_complete_cache(answer, cause):
+def test_unreachable_is_unknown_and_a_warning_with_a_complete_cache(answer: Answer, cause: Cause) -> None:
     finding = judge(answer)
     assert (finding.status, finding.cause) == (Status.UNKNOWN, cause)
     assert WHY[answer] in finding.message and finding.remedy
@@ -51,22 +59,22 @@ def test_unreachable_is_unknown_and_a_warning_with_a_complete_cache(answer, caus
 
 
 @pytest.mark.parametrize("answer, call", [(Answer.DNS, "gethostbyname"), (Answer.TLS, "urlopen"), (Answer.REFUSED, "urlopen")])
-def test_the_container_is_asked(answer, call):
+def test_the_container_is_asked(answer: Answer, call: str) -> None:
     words = shlex.split(judge(answer).remedy[0].command or "")
     assert words[:5] == ["docker", "exec", WORKER, "python3", "-c"] and call in words[5]
     compile(words[5], "probe", "exec")
 
 
-def test_no_command_where_no_worker_runs():
+def test_no_command_where_no_worker_runs() -> None:
     assert judge(Answer.DNS, containers=workers(worker(status="exited"))).remedy[0].command is None
     assert judge(Answer.DNS, containers=Unavailable("no engine")).remedy[0].command is None
 
 
-def test_without_a_deployment():
+def test_without_a_deployment() -> None:
     assert "docker exec" in everything_said(judge(Answer.DNS, where=Unavailable("none")))
 
 
-def test_an_outage_has_a_status_page_and_a_rate_limit_has_none():
+def test_an_outage_has_a_status_page_and_a_rate_limit_has_none() -> None:
     assert judge(Answer.UNAVAILABLE).remedy[0].url == "https://status.huggingface.co"
     assert judge(Answer.UNAVAILABLE, endpoint="https://mirror.lan").remedy[0].url is None
     assert judge(Answer.RATE_LIMITED).remedy[0].url is None

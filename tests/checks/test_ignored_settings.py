@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
-from ot_doctor.check import Status
+from ot_doctor.check import Finding, Status
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, EnvProblem, ReleaseLine, Unavailable
 from ot_doctor_checks.ignored_settings import ignored_settings
 from tests.checks.evidence import deployment, env_file, only, worker, workers
@@ -10,7 +13,7 @@ from tests.checks.evidence import deployment, env_file, only, worker, workers
 V0_3, V0_4, V0_5, UNKNOWN = ReleaseLine.V0_3, ReleaseLine.V0_4, ReleaseLine.V0_5, ReleaseLine.UNKNOWN
 
 
-def judge(line, text="", env=None, **changes):
+def judge(line: ReleaseLine, text: str = "", env: Mapping[str, str] | None = None, **changes: Any) -> Finding:
     containers = workers(worker(env=env)) if env is not None else Unavailable("no engine")
     return only(ignored_settings, env_file(text), containers, deployment(line, **changes))
 
@@ -33,7 +36,7 @@ def judge(line, text="", env=None, **changes):
         (V0_5, "MIN_SPEAKERS=2", "little effect on the native diarizer"),
     ],
 )
-def test_an_ignored_setting_is_said_to_be_ignored(line, setting, said):
+def test_an_ignored_setting_is_said_to_be_ignored(line: ReleaseLine, setting: str, said: str) -> None:
     key, _, value = setting.partition("=")
     for finding in (judge(line, f"{setting}\n"), judge(line, env={key: value})):
         assert (finding.status, finding.cause, finding.subject) == (Status.WARN, None, key)
@@ -45,7 +48,7 @@ def test_an_ignored_setting_is_said_to_be_ignored(line, setting, said):
     "setting, said",
     [("MIN_SPEAKERS=2", "has fixed limits"), ("MAX_SPEAKERS=4", "has fixed limits"), ("NUM_SPEAKERS=2", "no effect before v0.2")],
 )
-def test_v01_ignores_the_speaker_limits(setting, said):
+def test_v01_ignores_the_speaker_limits(setting: str, said: str) -> None:
     assert said in judge(V0_3, f"{setting}\n", v0_1=True).message
     assert judge(V0_3, f"{setting}\n").status is Status.PASS
 
@@ -59,15 +62,15 @@ def test_v01_ignores_the_speaker_limits(setting, said):
         (UNKNOWN, "MAX_SPEAKERS=4\n"),
     ],
 )
-def test_defaults_and_heeded_settings_pass(line, text):
+def test_defaults_and_heeded_settings_pass(line: ReleaseLine, text: str) -> None:
     assert judge(line, text).status is Status.PASS
 
 
-def test_what_the_image_sets_is_not_mentioned():
+def test_what_the_image_sets_is_not_mentioned() -> None:
     containers = workers(worker(env={"PYANNOTE_CACHE": "/x"}, image_env={"PYANNOTE_CACHE": "/x"}))
     assert only(ignored_settings, Unavailable("none"), containers, deployment()).status is Status.PASS
 
 
-def test_nothing_to_look_at():
+def test_nothing_to_look_at() -> None:
     finding = only(ignored_settings, env_file("", problem=EnvProblem.MISSING), Unavailable("none"), deployment())
     assert finding.status is Status.SKIP

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import COMMUNITY_1, ReleaseLine
+from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.evidence import COMMUNITY_1, NativeModels, ReleaseLine
 from ot_doctor_checks.native_models import native_models
 from tests.checks import native as n
-from tests.checks.evidence import cache, deployment, everything_said
+from tests.checks.evidence import cache, deployment, everything_said, only
 
 V0_5 = deployment(ReleaseLine.V0_5)
 NONE = n.native_models(marked=False, tested=False, files=0)
 
 
-def judge(**changes):
-    (finding,) = native_models(n.native(**changes), V0_5, cache())
-    return finding
+def judge(**changes: Any) -> Finding:
+    return only(native_models, n.native(**changes), V0_5, cache())
 
 
-def test_complete():
+def test_complete() -> None:
     assert judge().status is Status.PASS
     assert judge(models=None, models_unseen="x").status is Status.PASS, "the engine itself says that it is ready"
 
@@ -35,7 +36,7 @@ def test_complete():
         (None, "diar-native provisioning failed: export exceeded 1800s.", "export exceeded 1800s"),
     ],
 )
-def test_a_failed_export(code, text, said):
+def test_a_failed_export(code: int | None, text: str, said: str) -> None:
     failed = n.provisioning(text, code=code)
     finding = judge(models=NONE, provisioning=failed, readiness=None)
     assert (finding.status, finding.cause) == (Status.WARN, Cause.NATIVE_UNAVAILABLE)
@@ -52,12 +53,12 @@ def test_a_failed_export(code, text, said):
         (n.native_models(files=0), "names no file"),
     ],
 )
-def test_incomplete(models, said):
+def test_incomplete(models: NativeModels, said: str) -> None:
     finding = judge(models=models)
     assert finding.status is Status.WARN and said in finding.message
 
 
-def test_unseen_and_not_configured():
+def test_unseen_and_not_configured() -> None:
     unseen = {"models": None, "models_unseen": "x is not running", "readiness": None}
     assert judge(**unseen).status is Status.UNKNOWN
     assert judge(**unseen, exec_left_out=True).status is Status.SKIP

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from ot_doctor.check import Cause, Status
+from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import Workers
 from ot_doctor_checks.network_settings import network_settings
 from tests.checks.evidence import ENGINE, deployment, host, only, workers
@@ -10,7 +12,9 @@ from tests.checks.evidence import ENGINE, deployment, host, only, workers
 PROXY = "http://…@proxy.lan:3128"
 
 
-def judge(inside=None, outside=None, containers=None):
+def judge(
+    inside: Mapping[str, str] | None = None, outside: Mapping[str, str] | None = None, containers: Workers | None = None
+) -> Finding:
     evidence = host(worker_network=inside or {}, doctor_network=outside or {})
     return only(network_settings, evidence, workers() if containers is None else containers, deployment())
 
@@ -26,34 +30,34 @@ def judge(inside=None, outside=None, containers=None):
         ({}, {"NO_PROXY": "localhost", "HTTPS_PROXY": ""}),
     ],
 )
-def test_nothing_odd(inside, outside):
+def test_nothing_odd(inside: dict[str, str], outside: dict[str, str]) -> None:
     assert judge(inside, outside).status is Status.PASS
 
 
 @pytest.mark.parametrize(
     "name, value", [("HTTPS_PROXY", "proxy.lan:3128"), ("http_proxy", '"http://proxy:1"'), ("HF_ENDPOINT", "mirror.lan")]
 )
-def test_no_address(name, value):
+def test_no_address(name: str, value: str) -> None:
     finding = judge({name: value, "NO_PROXY": "x"})
     assert (finding.status, finding.cause, finding.subject) == (Status.WARN, Cause.NETWORK_PROXY, name.upper())
     assert value in finding.message and "--force-recreate" in (finding.remedy[-1].command or "")
 
 
-def test_a_proxy_of_this_machine_alone():
+def test_a_proxy_of_this_machine_alone() -> None:
     finding = judge({}, {"https_proxy": PROXY})
     assert (finding.status, finding.cause) == (Status.WARN, Cause.NETWORK_PROXY)
     assert "uses a proxy (HTTPS_PROXY)" in finding.message
 
 
-def test_a_proxy_without_exceptions():
+def test_a_proxy_without_exceptions() -> None:
     finding = judge({"HTTPS_PROXY": PROXY})
     assert (finding.status, finding.subject) == (Status.WARN, "NO_PROXY")
 
 
-def test_certificates_of_this_machine_alone():
+def test_certificates_of_this_machine_alone() -> None:
     finding = judge({}, {"SSL_CERT_FILE": "/etc/corp.pem"})
     assert (finding.status, finding.cause, finding.subject) == (Status.WARN, Cause.NETWORK_TLS, "SSL_CERT_FILE")
 
 
-def test_no_worker():
+def test_no_worker() -> None:
     assert judge(containers=Workers(ENGINE, ())).status is Status.SKIP

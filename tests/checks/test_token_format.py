@@ -1,34 +1,38 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import Unavailable
+from ot_doctor.check import Cause, Finding, Status
+from ot_doctor.evidence import EnvFile, ModelCache, Unavailable
 from ot_doctor.redaction.secret import Secret
 from ot_doctor_checks.token_format import token_format
 from tests.checks.evidence import OTHER_TOKEN, TOKEN, cache, deployment, env_file, everything_said, only, token, workers
 
 
-def judge(value, env=None, model_cache=None, **changes):
+def judge(
+    value: str | None, env: EnvFile | Unavailable | None = None, model_cache: ModelCache | None = None, **changes: Any
+) -> Finding:
     env = env or env_file(f"HUGGINGFACE_TOKEN={value}\n")
     return only(token_format, token(value, **changes), env, workers(), deployment(), model_cache or cache(complete=False))
 
 
-def test_a_token_passes():
+def test_a_token_passes() -> None:
     finding = judge(TOKEN)
     assert finding.status is Status.PASS and TOKEN not in everything_said(finding)
 
 
-def test_no_token_is_skipped():
+def test_no_token_is_skipped() -> None:
     assert judge(None).status is Status.SKIP
 
 
 @pytest.mark.parametrize(
     "value", ["hf_your_token_here", "your_huggingface_token_here", "<your_token>", "hf_" + "x" * 34, "hf_...", "hf_" + "0" * 34]
 )
-def test_example_values(value):
+def test_example_values(value: str) -> None:
     finding = judge(value)
     assert (finding.status, finding.cause) == (Status.FAIL, Cause.TOKEN_PLACEHOLDER)
     assert "/srv/ot/.env:1" in finding.message
@@ -56,7 +60,7 @@ def test_example_values(value):
         ("Ab1" * 12, "does not begin with hf_"),
     ],
 )
-def test_what_is_no_token(value, said):
+def test_what_is_no_token(value: str, said: str) -> None:
     finding = judge(value)
     assert (finding.status, finding.cause) == (Status.FAIL, Cause.TOKEN_MALFORMED)
     assert said in finding.message and "/srv/ot/.env:1" in finding.message
@@ -72,7 +76,7 @@ def test_what_is_no_token(value, said):
         f"HUGGINGFACE_TOKEN={TOKEN}`",
     ],
 )  # fmt: skip
-def test_the_repair_leaves_the_token_alone_on_its_line(tmp_path, line):
+def test_the_repair_leaves_the_token_alone_on_its_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "my .env"
     path.write_text(f"A=1\n{line}\nB=2\n")
     value = line.partition("=")[2]
@@ -83,27 +87,27 @@ def test_the_repair_leaves_the_token_alone_on_its_line(tmp_path, line):
 
 
 @pytest.mark.parametrize("value", [f"{TOKEN[:20]}\u200b{TOKEN[20:]}", "hf_Ab1", f"{TOKEN}\n"])
-def test_no_repair_where_no_whole_token_can_be_seen(value):
+def test_no_repair_where_no_whole_token_can_be_seen(value: str) -> None:
     assert all("LC_ALL" not in (step.command or "") for step in judge(value, env_file("")).remedy)
 
 
-def test_a_line_that_was_mended_needs_the_recreate_alone():
+def test_a_line_that_was_mended_needs_the_recreate_alone() -> None:
     finding = judge(f"{TOKEN}\u200b", env_file(f"HUGGINGFACE_TOKEN={OTHER_TOKEN}\n"))
     assert len(finding.remedy) == 1 and "--force-recreate" in (finding.remedy[0].command or "")
 
 
-def test_an_unusual_length_is_only_a_warning():
+def test_an_unusual_length_is_only_a_warning() -> None:
     finding = judge(TOKEN + "x")
     assert (finding.status, finding.cause) == (Status.WARN, None)
     assert "38 characters instead of 37" in finding.message
 
 
-def test_a_complete_cache_makes_it_a_warning():
+def test_a_complete_cache_makes_it_a_warning() -> None:
     assert judge("hf_your_token_here", model_cache=cache()).status is Status.WARN
     assert judge(f"{TOKEN}\u200b", model_cache=cache()).status is Status.WARN
 
 
-def test_without_an_env_file_the_place_in_the_container_is_named():
+def test_without_an_env_file_the_place_in_the_container_is_named() -> None:
     finding = judge(f"{TOKEN}\u200b", Unavailable("none"), env_line=None)
     assert "opentranscribe-celery-worker Config.Env" in finding.message
     assert Secret(TOKEN).shape.well_formed

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from ot_doctor.check import Status
+from ot_doctor.check import Finding, Status
 from ot_doctor.evidence import ReleaseLine, Workers
 from ot_doctor_checks.token_names import token_names
-from tests.checks.evidence import ENGINE, OTHER_TOKEN, TOKEN, deployment, everything_said, worker, workers
+from tests.checks.evidence import ENGINE, OTHER_TOKEN, TOKEN, deployment, everything_said, only, worker, workers
 
 
-def judge(env, line=ReleaseLine.V0_5):
-    (finding,) = token_names(workers(worker(env=env)), deployment(line))
-    return finding
+def judge(env: Mapping[str, str], line: ReleaseLine = ReleaseLine.V0_5) -> Finding:
+    return only(token_names, workers(worker(env=env)), deployment(line))
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,11 @@ def judge(env, line=ReleaseLine.V0_5):
         {"HF_TOKEN": OTHER_TOKEN},
     ],
 )
-def test_one_token(env):
+def test_one_token(env: dict[str, str]) -> None:
     assert judge(env).status is Status.PASS
 
 
-def test_two_tokens_name_the_winner_for_each_purpose():
+def test_two_tokens_name_the_winner_for_each_purpose() -> None:
     finding = judge({"HUGGINGFACE_TOKEN": TOKEN, "HF_TOKEN": OTHER_TOKEN, "HUGGING_FACE_HUB_TOKEN": TOKEN})
     assert (finding.status, finding.subject) == (Status.WARN, "HF_TOKEN")
     assert "HF_TOKEN wins for the export" in finding.message and "HUGGINGFACE_TOKEN wins for PyAnnote" in finding.message
@@ -36,6 +37,6 @@ def test_two_tokens_name_the_winner_for_each_purpose():
     assert third.subject == "HUGGING_FACE_HUB_TOKEN"
 
 
-def test_no_worker():
+def test_no_worker() -> None:
     (finding,) = token_names(Workers(ENGINE, ()), deployment())
     assert finding.status is Status.SKIP

@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import time
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.exceptions import Retry
 from celery.signals import setup_logging, worker_process_init, worker_ready
 
@@ -24,6 +25,7 @@ app.conf.broker_connection_retry_on_startup = True
 if "TASK_TIME_LIMIT" in os.environ:
     app.conf.task_time_limit = int(os.environ["TASK_TIME_LIMIT"])
 
+Job = dict[str, Any]  # as the case writes it, in JSON
 RELEASE = os.environ["LAB_RELEASE"]
 NEWER = RELEASE in ("v0.4", "v0.5")
 TOKEN = os.environ.get("HUGGINGFACE_TOKEN", None if NEWER else "")
@@ -53,7 +55,7 @@ class FileProblem(Exception):
 class JsonFormatter(logging.Formatter):
     """A record in one line, as LOG_FORMAT=json has it in v0.5."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         entry = {"timestamp": self.formatTime(record), "level": record.levelname, "name": record.name}
         entry["message"] = record.getMessage()
         if hasattr(record, "data"):
@@ -96,7 +98,7 @@ def send_jobs(**_: object) -> None:
 # -- the models ------------------------------------------------------------------------------------
 
 
-def load(repo, job):
+def load(repo: str, job: Job) -> Any:
     """The pipeline by pyannote where it is installed, else its files by the Hub's client as pyannote asks for them."""
     if HAS_PYANNOTE or job.get("pyannote"):
         return load_with_pyannote(repo, job)
@@ -122,7 +124,7 @@ def load(repo, job):
     return str
 
 
-def load_with_pyannote(repo, job):
+def load_with_pyannote(repo: str, job: Job) -> Any:
     from pyannote.audio import Pipeline
 
     if job.get("patched", True):
@@ -132,7 +134,7 @@ def load_with_pyannote(repo, job):
     return Pipeline.from_pretrained(repo, use_auth_token=TOKEN)
 
 
-def allow_old_weights():
+def allow_old_weights() -> None:
     """As OpenTranscribe does from v0.2 on: torch 2.6 and later refuse whole objects."""
     import torch
 
@@ -140,13 +142,13 @@ def allow_old_weights():
     if plain.__name__ == "load_whole":
         return
 
-    def load_whole(*arguments, **options):
+    def load_whole(*arguments: Any, **options: Any) -> Any:
         return plain(*arguments, **{**options, "weights_only": False})
 
     torch.load = load_whole
 
 
-def load_v4(job):
+def load_v4(job: Job) -> Any:
     primary = job.get("repo", COMMUNITY)
     try:
         log.info("Loading PyAnnote v4 pipeline: %s", primary)
@@ -163,13 +165,13 @@ def load_v4(job):
     return pipeline
 
 
-def to_device(name):
+def to_device(name: str) -> None:
     import torch
 
     torch.nn.Linear(2, 2).to(torch.device(name))
 
 
-def decode(path):
+def decode(path: str) -> None:
     """The audio by ffmpeg, as whisperx has it done."""
     import subprocess
 
@@ -196,7 +198,7 @@ def decode(path):
         raise RuntimeError(f"Failed to load audio: {error.stderr.decode()}") from error
 
 
-def used(pipeline, limits, job):
+def used(pipeline: Any, limits: dict[str, int], job: Job) -> None:
     """Runs the pipeline over noise where it is a real one; else only takes the time it takes."""
     time.sleep(job.get("sleep", 0))
     if pipeline is str:
@@ -210,7 +212,7 @@ def used(pipeline, limits, job):
 
 
 @app.task(name="transcription.gpu_transcribe", bind=True)
-def gpu_transcribe(task, job):
+def gpu_transcribe(task: Task, job: Job) -> dict[str, Any]:
     if job.get("split"):
         log.info("Transcribed; the diarization follows")
         return {"status": "split_forwarded", "file_id": 7}
@@ -241,7 +243,7 @@ def gpu_transcribe(task, job):
 
 
 @app.task(name="rediarize")
-def rediarize(job):
+def rediarize(job: Job) -> dict[str, Any]:
     try:
         diarize_v4(job)
         return {"status": "success", "file_id": 7}
@@ -251,7 +253,7 @@ def rediarize(job):
 
 
 @app.task(name="transcription.download")
-def download(job):
+def download(job: Job) -> dict[str, Any]:
     """Another queue's work: no diarization."""
     for level, text in job.get("say", ()):
         log.log(getattr(logging, level), text)
@@ -260,7 +262,7 @@ def download(job):
     return {"status": "success"}
 
 
-def diarize_v4(job):
+def diarize_v4(job: Job) -> None:
     start = time.monotonic()
     if job.get("loaded"):
         log.info("Reusing cached diarizer (hash=5c1b9f02)")
@@ -283,7 +285,7 @@ def diarize_v4(job):
             raise cited(job)
         used(pipeline, limits, job)
     except Exception as error:
-        raise worded_anew(error, job) from error
+        raise worded_anew(error) from error
     if batch < 16:
         log.info("Diarization succeeded with reduced batch_size=%d (original: 16)", batch)
     log.info(
@@ -291,12 +293,12 @@ def diarize_v4(job):
     )
 
 
-def cited(job):
+def cited(job: Job) -> RuntimeError:
     """An error that this machine cannot have, by its text as others have seen it."""
     return RuntimeError(job["raise"])
 
 
-def worded_anew(error, job):
+def worded_anew(error: Exception) -> RuntimeError:
     text = str(error).lower()
     if "cudnn" in text:
         return RuntimeError(
@@ -322,7 +324,7 @@ NATIVE = "diar-native sidecar unavailable at http://diar-native:8701"
 
 
 @app.task(name="transcription.diarize_gpu", bind=True)
-def diarize_gpu(task, job):
+def diarize_gpu(task: Task, job: Job) -> dict[str, Any]:
     file = job.get("file_uuid", "0192f6a4-77b1-7cc0-8a35-5f3f1e9d2c10")
     try:
         diarize_v5(task, job, file)
@@ -332,7 +334,7 @@ def diarize_gpu(task, job):
         return {"status": "error", "message": str(error)}
 
 
-def diarize_v5(task, job, file):
+def diarize_v5(task: Task, job: Job, file: str) -> None:
     """By the native engine, or by PyAnnote where it is down; ``busy`` is how often it is too busy at first."""
     start = time.monotonic()
     native = logging.getLogger("app.transcription.diarizer_native")
@@ -356,7 +358,7 @@ def diarize_v5(task, job, file):
 
 
 @app.task(name="transcribe_audio")
-def transcribe_audio(job):
+def transcribe_audio(job: Job) -> dict[str, Any]:
     for level, text in job.get("say", ()):
         log.log(getattr(logging, level), text)
     try:
@@ -376,7 +378,7 @@ def transcribe_audio(job):
         return {"status": "error", "message": str(error)}
 
 
-def identify(job):
+def identify(job: Job) -> None:
     """The matching of speakers across files; its failure is no failure of the diarization."""
     from huggingface_hub import hf_hub_download
 
@@ -388,7 +390,7 @@ def identify(job):
         log.warning("Error in speaker identification: %s", error)
 
 
-def diarize_v3(job):
+def diarize_v3(job: Job) -> None:
     if RELEASE == "v0.1":
         log.info("Performing speaker diarization...")
     else:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.parts.engine import Engine
-from tests.scenarios.scenario import Scenario, World, hub_for
+from tests.scenarios.scenario import BringUp, Scenario, World, hub_for
 
 
 @pytest.fixture
-def bring_up(clean_engine: Engine, tmp_path: Path) -> Iterator[Callable[[Scenario], World]]:
+def bring_up(clean_engine: Engine, tmp_path: Path) -> Iterator[BringUp]:
     """``bring_up(Scenario(...))`` is the scenario's world, running."""
     with ExitStack() as stack:
 

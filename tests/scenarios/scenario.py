@@ -227,9 +227,12 @@ class Scenario:
             world.env_path.chmod(0o600)
 
 
+BringUp = Callable[[Scenario], World]  # the fixture that brings a scenario up
+
+
 def hub_for(accepted: Sequence[str] | None) -> LocalHub:
     """The local Hub with the worker's token."""
     return pyannote_hub(accepted, token=TOKEN)
 
 
-__all__ = ["APPUSER", "COMMUNITY_1", "DOCTOR", "TOKEN", "UNKNOWN_TOKEN", "Report", "Scenario", "World", "hub_for"]
+__all__ = ["APPUSER", "COMMUNITY_1", "DOCTOR", "TOKEN", "UNKNOWN_TOKEN", "BringUp", "Report", "Scenario", "World", "hub_for"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.parts import hub, models
 from tests.scenarios import logs
-from tests.scenarios.scenario import Report, Scenario, World
+from tests.scenarios.scenario import BringUp, Report, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -43,7 +43,7 @@ def owned_by_root(world: World) -> None:
             path.chmod(0o755)
 
 
-def test_tasks_of_a_thread_pool_that_run_at_once(bring_up):
+def test_tasks_of_a_thread_pool_that_run_at_once(bring_up: BringUp) -> None:
     error, summary = logs.gated_403(hub.COMMUNITY_1)
     log = [
         line(1, f"Task {GPU}[{logs.TASK}] received"), line(1, f"Task {GPU}[{OTHER}] received"), loads(2), loads(2),
@@ -59,7 +59,7 @@ def test_tasks_of_a_thread_pool_that_run_at_once(bring_up):
     assert relations(report) == {("gated-not-accepted", "explains-the-failure")}
 
 
-def test_a_permission_that_is_called_gated_while_the_gate_is_closed_too(bring_up):
+def test_a_permission_that_is_called_gated_while_the_gate_is_closed_too(bring_up: BringUp) -> None:
     denied = "/home/appuser/.cache/torch/pyannote/models--pyannote--speaker-diarization-3.1"
     log = [
         line(2, "Performing speaker diarization...", process="ForkPoolWorker-1"),
@@ -80,7 +80,7 @@ def test_a_permission_that_is_called_gated_while_the_gate_is_closed_too(bring_up
     assert "It explains the last failure" in text and "would break the next run" in text
 
 
-def test_memory_that_a_smaller_batch_saved(bring_up):
+def test_memory_that_a_smaller_batch_saved(bring_up: BringUp) -> None:
     log = logs.v04_success()
     log.insert(5, line(6, "Diarization OOM with batch_size=16, reducing and retrying...", "WARNING"))
     log.insert(6, line(9, "Diarization succeeded with reduced batch_size=8 (original: 16)"))
@@ -90,7 +90,7 @@ def test_memory_that_a_smaller_batch_saved(bring_up):
     assert "did not stop it" in report.text_of("last-attempt")
 
 
-def test_what_people_say_into_a_microphone(bring_up):
+def test_what_people_say_into_a_microphone(bring_up: BringUp) -> None:
     log = logs.v04_success()
     log[5:5] = [
         line(6, "Transcript segment: Cannot access gated repository", "WARNING"),
@@ -103,7 +103,7 @@ def test_what_people_say_into_a_microphone(bring_up):
     assert attempts(report) == {logs.TASK: ("succeeded", None)}
 
 
-def test_an_attempt_that_a_restart_cut_off(bring_up):
+def test_an_attempt_that_a_restart_cut_off(bring_up: BringUp) -> None:
     banner = [" -------------- gpu-transcription@3f1d2c4b5a69 v5.6.3 (recovery)", "--- ***** -----", " -------------- [queues]"]
     log = [*banner, line(1, f"Task {GPU}[{logs.TASK}] received"), *logs.v04_success()[1:5]]
     world = bring_up(Scenario(log=[*log, "", *banner, line(40, "gpu-transcription@3f1d2c4b5a69 ready.")]))
@@ -115,7 +115,7 @@ def test_an_attempt_that_a_restart_cut_off(bring_up):
     assert world.obey(report), "how the container ended can be looked up"
 
 
-def test_the_byte_count_that_looks_like_a_status_in_a_log_alone(bring_up):
+def test_the_byte_count_that_looks_like_a_status_in_a_log_alone(bring_up: BringUp) -> None:
     log = [
         line(2, "Performing speaker diarization...", process="ForkPoolWorker-1"),
         line(
@@ -132,7 +132,7 @@ def test_the_byte_count_that_looks_like_a_status_in_a_log_alone(bring_up):
     assert "token" not in report.remedy_text()
 
 
-def test_libraries_that_do_not_fit_with_good_access(bring_up):
+def test_libraries_that_do_not_fit_with_good_access(bring_up: BringUp) -> None:
     error = "module 'torchaudio' has no attribute 'AudioMetaData'"
     log = logs.v04_failure([f"AttributeError: {error}"], error)
     report = bring_up(Scenario(cache="absent", log=log)).report()
@@ -142,7 +142,7 @@ def test_libraries_that_do_not_fit_with_good_access(bring_up):
     assert relations(report) == {("lib-mismatch", "explains-the-failure")}
 
 
-def test_access_that_was_granted_after_the_failure(bring_up):
+def test_access_that_was_granted_after_the_failure(bring_up: BringUp) -> None:
     log = logs.v04_failure(*logs.gated_403(hub.COMMUNITY_1))
     report = bring_up(Scenario(cache="absent", log=log)).report()
     assert report.causes == [] and report.exit_code == 0, report.summary()
@@ -150,7 +150,7 @@ def test_access_that_was_granted_after_the_failure(bring_up):
     assert "Access is fine now. Run the job again." in said and "you do not need a new token" in said
 
 
-def test_a_generic_text_and_what_is_wrong_now(bring_up):
+def test_a_generic_text_and_what_is_wrong_now(bring_up: BringUp) -> None:
     generic = "An error happened while trying to locate the file on the Hub and we cannot find the requested files in the cache."
     log = logs.v04_failure([f"huggingface_hub.errors.LocalEntryNotFoundError: {generic}"], generic)
     env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.parts import hub, models
 from tests.scenarios import logs
-from tests.scenarios.scenario import APPUSER, TOKEN, Scenario, World
+from tests.scenarios.scenario import APPUSER, TOKEN, BringUp, Report, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -17,11 +19,11 @@ DENIED = logs.v04_failure(*logs.permission_denied(f"{HUB}/models--pyannote--spea
 OFFLINE = "HUGGINGFACE_TOKEN={token}\nHF_HUB_OFFLINE=1\n"
 
 
-def _community(world: World):
+def _community(world: World) -> Path:
     return world.models / "huggingface/hub/models--pyannote--speaker-diarization-community-1"
 
 
-def _healthy_after_obeying(world: World, report) -> None:
+def _healthy_after_obeying(world: World, report: Report) -> None:
     (world.folder / "recorded.log").write_text("")
     world.obey(report)
     world.compose("restart")
@@ -29,7 +31,7 @@ def _healthy_after_obeying(world: World, report) -> None:
     assert again.causes == [] and again.exit_code == 0, again.summary()
 
 
-def test_folder_created_by_the_engine_as_root(bring_up):
+def test_folder_created_by_the_engine_as_root(bring_up: BringUp) -> None:
     world = bring_up(Scenario(cache="none", log=DENIED))
     report = world.report()
     assert report.causes == ["cache-permission"] and report.exit_code == 1, report.summary()
@@ -38,12 +40,12 @@ def test_folder_created_by_the_engine_as_root(bring_up):
     _healthy_after_obeying(world, report)
 
 
-def test_no_exec_comes_to_the_same_answer(bring_up):
+def test_no_exec_comes_to_the_same_answer(bring_up: BringUp) -> None:
     report = bring_up(Scenario(cache="none", log=DENIED)).report("--no-exec")
     assert report.causes == ["cache-permission"], report.summary()
 
 
-def test_locks_owned_by_root(bring_up):
+def test_locks_owned_by_root(bring_up: BringUp) -> None:
     def prepare(world: World) -> None:
         locks = world.models / "huggingface/hub/.locks"
         locks.mkdir(parents=True)
@@ -57,7 +59,7 @@ def test_locks_owned_by_root(bring_up):
     _healthy_after_obeying(world, report)
 
 
-def test_unreadable_cache_beats_the_gate(bring_up):
+def test_unreadable_cache_beats_the_gate(bring_up: BringUp) -> None:
     def prepare(world: World) -> None:
         models.own(world.models / "huggingface", (0, 0))
         os.chmod(world.models / "huggingface/hub", 0o700)
@@ -67,7 +69,7 @@ def test_unreadable_cache_beats_the_gate(bring_up):
     assert report.causes == ["cache-permission", "gated-not-accepted"], report.summary()
 
 
-def test_read_only_cache_with_a_download_needed(bring_up):
+def test_read_only_cache_with_a_download_needed(bring_up: BringUp) -> None:
     volumes = """\
       - ./models/huggingface:/home/appuser/.cache/huggingface:ro
       - ./models/torch:/home/appuser/.cache/torch
@@ -78,7 +80,7 @@ def test_read_only_cache_with_a_download_needed(bring_up):
     assert report.causes == ["cache-readonly"] and report.exit_code == 1, report.summary()
 
 
-def test_read_only_but_complete_is_no_failure(bring_up):
+def test_read_only_but_complete_is_no_failure(bring_up: BringUp) -> None:
     volumes = """\
       - ./models/huggingface:/home/appuser/.cache/huggingface:ro
       - ./recorded.log:/recorded.log:ro
@@ -87,7 +89,7 @@ def test_read_only_but_complete_is_no_failure(bring_up):
     assert report.causes == [] and report.exit_code == 0, report.summary()
 
 
-def test_disk_full(bring_up):
+def test_disk_full(bring_up: BringUp) -> None:
     volumes = """\
       - small:/home/appuser/.cache/huggingface
       - ./recorded.log:/recorded.log:ro
@@ -110,7 +112,7 @@ volumes:
     assert report.causes == ["disk-full"] and report.exit_code == 1, report.summary()
 
 
-def test_models_where_the_guides_tar_recipe_puts_them(bring_up):
+def test_models_where_the_guides_tar_recipe_puts_them(bring_up: BringUp) -> None:
     """`tar -xzf … -C models/torch/` of an archive of ~/.cache/torch/pyannote/."""
 
     def unpack(world: World) -> None:
@@ -125,18 +127,18 @@ def test_models_where_the_guides_tar_recipe_puts_them(bring_up):
     _healthy_after_obeying(world, report)
 
 
-def test_cache_not_mounted_warns(bring_up):
+def test_cache_not_mounted_warns(bring_up: BringUp) -> None:
     report = bring_up(Scenario(volumes="      - ./recorded.log:/recorded.log:ro\n")).report()
     assert report.causes == [] and "cache-not-mounted" in report.warned_causes(), report.summary()
 
 
-def test_hf_home_outside_the_mount_warns(bring_up):
+def test_hf_home_outside_the_mount_warns(bring_up: BringUp) -> None:
     report = bring_up(Scenario(env="HUGGINGFACE_TOKEN={token}\nHF_HOME=/home/appuser/models\n")).report()
     assert report.causes == [] and "cache-not-mounted" in report.warned_causes(), report.summary()
     assert "HF_HOME" in report.text_of("cache-mounted")
 
 
-def test_dangling_links_with_offline_mode(bring_up):
+def test_dangling_links_with_offline_mode(bring_up: BringUp) -> None:
     def dangle(world: World) -> None:
         for name in ("config.yaml", "segmentation/pytorch_model.bin"):
             models.make_dangling(_community(world), name)
@@ -146,25 +148,28 @@ def test_dangling_links_with_offline_mode(bring_up):
     assert "segmentation/pytorch_model.bin" in str(report.diagnosis[0])
 
 
-def test_offline_with_an_empty_cache(bring_up):
+def test_offline_with_an_empty_cache(bring_up: BringUp) -> None:
     report = bring_up(Scenario(env=OFFLINE, cache="absent", log=[])).report()
     assert report.causes == ["offline-cache-missing"], report.summary()
 
 
 @pytest.mark.parametrize("damage", [models.make_lfs_pointer, models.make_html, models.truncate])
-def test_file_that_is_no_model(bring_up, damage):
-    world = bring_up(Scenario(prepare=lambda w: damage(_community(w), "segmentation/pytorch_model.bin") and None, log=[]))
+def test_file_that_is_no_model(bring_up: BringUp, damage: Callable[[Path, str], object]) -> None:
+    def prepare(world: World) -> None:
+        damage(_community(world), "segmentation/pytorch_model.bin")
+
+    world = bring_up(Scenario(prepare=prepare, log=[]))
     report = world.report()
     assert report.causes == ["model-corrupt"] and report.exit_code == 1, report.summary()
     _healthy_after_obeying(world, report)
 
 
-def test_empty_torch_folder_is_normal_on_v04(bring_up):
+def test_empty_torch_folder_is_normal_on_v04(bring_up: BringUp) -> None:
     report = bring_up(Scenario()).report()
     assert "torch/pyannote" not in str(report.diagnosis) and report.exit_code == 0
 
 
-def test_revoked_token_and_unwritable_but_complete_cache(bring_up):
+def test_revoked_token_and_unwritable_but_complete_cache(bring_up: BringUp) -> None:
     def revoke(local: hub.LocalHub) -> None:
         local.tokens[TOKEN].revoked = True
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.parts import hub
 from tests.scenarios import logs
-from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, Scenario, World
+from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -31,7 +33,7 @@ def _edited_after_up(restart: bool) -> Scenario:
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["edited", "edited and restarted"])
-def test_edited_after_the_container_was_created(bring_up, restart):
+def test_edited_after_the_container_was_created(bring_up: BringUp, restart: bool) -> None:
     world = bring_up(_edited_after_up(restart))
     report = world.report()
     assert report.causes == ["stale-worker-env"] and report.exit_code == 1, report.summary()
@@ -44,7 +46,7 @@ def test_edited_after_the_container_was_created(bring_up, restart):
     assert again.causes == [] and again.exit_code == 0, again.summary()
 
 
-def test_later_empty_duplicate(bring_up):
+def test_later_empty_duplicate(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\nHUGGINGFACE_TOKEN=\n"
     world = bring_up(Scenario(env=env, cache="absent", log=FAILED_401))
     report = world.report()
@@ -66,14 +68,14 @@ def test_later_empty_duplicate(bring_up):
     ],
     ids=["another value", "empty in a list", "empty interpolation"],
 )
-def test_environment_entry_shadows_env(bring_up, environment):
+def test_environment_entry_shadows_env(bring_up: BringUp, environment: str) -> None:
     world = bring_up(Scenario(environment=environment, cache="absent", log=FAILED_401))
     report = world.report()
     assert report.causes == ["env-shadowed"] and report.exit_code == 1, report.summary()
     assert "docker-compose.yml" in str(report.diagnosis[0])
 
 
-def test_two_celery_containers_with_different_tokens(bring_up):
+def test_two_celery_containers_with_different_tokens(bring_up: BringUp) -> None:
     other = f"""\
   celery-download-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
@@ -89,7 +91,7 @@ def test_two_celery_containers_with_different_tokens(bring_up):
     assert "celery-download-worker" in report.text_of("env-workers-agree")
 
 
-def test_the_user_stands_in_another_clone(bring_up, tmp_path):
+def test_the_user_stands_in_another_clone(bring_up: BringUp, tmp_path: Path) -> None:
     world = bring_up(Scenario(env="HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401))
     clone = tmp_path / "clone"
     shutil.copytree(world.folder, clone)
@@ -99,7 +101,7 @@ def test_the_user_stands_in_another_clone(bring_up, tmp_path):
     assert str(world.folder) in str(report.diagnosis[0]) and str(clone) in str(report.diagnosis[0])
 
 
-def test_another_clone_with_nothing_different_only_warns(bring_up, tmp_path):
+def test_another_clone_with_nothing_different_only_warns(bring_up: BringUp, tmp_path: Path) -> None:
     world = bring_up(Scenario())
     clone = tmp_path / "clone"
     shutil.copytree(world.folder, clone)
@@ -107,7 +109,7 @@ def test_another_clone_with_nothing_different_only_warns(bring_up, tmp_path):
     assert report.causes == [] and "wrong-folder" in report.warned_causes(), report.summary()
 
 
-def _spoil(how: str):
+def _spoil(how: str) -> Callable[[World], None]:
     def spoil(world: World) -> None:
         path = world.env_path
         if how in ("missing", "folder"):
@@ -125,7 +127,7 @@ def _spoil(how: str):
 
 
 @pytest.mark.parametrize("how", ["missing", "folder", "UTF-16", "unterminated quote", "random bytes"])
-def test_unreadable(bring_up, how):
+def test_unreadable(bring_up: BringUp, how: str) -> None:
     """The stack still runs with what it got; the next `up` will not."""
     world = bring_up(Scenario(after=_spoil(how)))
     report = world.report()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.parts import hub, models
 from tests.scenarios import logs
-from tests.scenarios.scenario import TOKEN, Scenario, World
+from tests.scenarios.scenario import TOKEN, BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -19,7 +21,7 @@ def _assert_healthy(world: World) -> None:
 
 
 @pytest.mark.parametrize("line", ["v0.4", "v0.3"])
-def test_healthy(bring_up, line):
+def test_healthy(bring_up: BringUp, line: str) -> None:
     world = bring_up(Scenario(line=line))
     _assert_healthy(world)
     report = world.report()
@@ -41,17 +43,17 @@ def test_healthy(bring_up, line):
     ],
     ids=["double quotes", "single quotes", "space before", "spaces behind", "comment"],
 )
-def test_harmless_ways_to_write_the_token(bring_up, written):
+def test_harmless_ways_to_write_the_token(bring_up: BringUp, written: str) -> None:
     _assert_healthy(bring_up(Scenario(env=f"HUGGINGFACE_TOKEN={written}\nMAX_SPEAKERS=20\n")))
 
 
 @pytest.mark.parametrize("key", ["export HUGGINGFACE_TOKEN=", "HUGGINGFACE_TOKEN = "])
-def test_harmless_ways_to_write_the_key(bring_up, key):
+def test_harmless_ways_to_write_the_key(bring_up: BringUp, key: str) -> None:
     _assert_healthy(bring_up(Scenario(env=key + "{token}\nMAX_SPEAKERS=20\n")))
 
 
 @pytest.mark.parametrize("how", ["CRLF", "BOM"])
-def test_harmless_encodings(bring_up, how):
+def test_harmless_encodings(bring_up: BringUp, how: str) -> None:
     def rewrite(world: World) -> None:
         text = world.env_path.read_text()
         data = text.replace("\n", "\r\n").encode() if how == "CRLF" else b"\xef\xbb\xbf" + text.encode()
@@ -60,23 +62,23 @@ def test_harmless_encodings(bring_up, how):
     _assert_healthy(bring_up(Scenario(prepare=rewrite)))
 
 
-def test_only_community_1_accepted_on_v04(bring_up):
+def test_only_community_1_accepted_on_v04(bring_up: BringUp) -> None:
     _assert_healthy(bring_up(Scenario(accepted=[hub.COMMUNITY_1])))
 
 
-def test_cache_readable_but_owned_by_another(bring_up):
+def test_cache_readable_but_owned_by_another(bring_up: BringUp) -> None:
     world = bring_up(Scenario(prepare=lambda world: models.own(world.models, (4242, 4242))))
     report = world.report()
     assert report.causes == [] and report.exit_code == 0, report.summary()
     assert report.status("cache-permissions") in ("pass", "warn")
 
 
-def test_success_after_an_error(bring_up):
+def test_success_after_an_error(bring_up: BringUp) -> None:
     error = logs.v04_failure(*logs.gated_403(hub.COMMUNITY_1))
     _assert_healthy(bring_up(Scenario(log=[*error, *logs.v04_success()])))
 
 
-def test_success_with_one_speaker_says_so(bring_up):
+def test_success_with_one_speaker_says_so(bring_up: BringUp) -> None:
     world = bring_up(Scenario(log=logs.v04_success(speakers=1)))
     _assert_healthy(world)
     text = world.report().text_of("last-attempt")
@@ -84,7 +86,7 @@ def test_success_with_one_speaker_says_so(bring_up):
     assert "max_speakers" in text
 
 
-def test_complete_cache_with_a_revoked_token_only_warns(bring_up):
+def test_complete_cache_with_a_revoked_token_only_warns(bring_up: BringUp) -> None:
     def revoke(local: hub.LocalHub) -> None:
         local.tokens[TOKEN].revoked = True
 
@@ -93,7 +95,7 @@ def test_complete_cache_with_a_revoked_token_only_warns(bring_up):
     assert "token-invalid" in report.warned_causes()
 
 
-def test_agreement_accepted_after_the_failure(bring_up):
+def test_agreement_accepted_after_the_failure(bring_up: BringUp) -> None:
     world = bring_up(Scenario(cache="absent", log=logs.v04_failure(*logs.gated_403(hub.COMMUNITY_1))))
     report = world.report()
     assert report.causes == [] and report.exit_code == 0, report.summary()
@@ -101,14 +103,14 @@ def test_agreement_accepted_after_the_failure(bring_up):
     assert "again" in report.text_of("last-attempt")
 
 
-def test_no_attempt_yet(bring_up):
+def test_no_attempt_yet(bring_up: BringUp) -> None:
     report = bring_up(Scenario(log=["[2026-11-21 01:37:01,804: INFO/MainProcess] celery@gpu-transcription ready."])).report()
     assert report.causes == [] and report.exit_code == 0, report.summary()
     assert report.status("last-attempt") == "skip"
     assert report.document["attempts"] == []
 
 
-def test_lite_install_is_skipped(bring_up):
+def test_lite_install_is_skipped(bring_up: BringUp) -> None:
     cloud = """\
   celery-cloud-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
@@ -120,7 +122,7 @@ def test_lite_install_is_skipped(bring_up):
     assert report.status("worker-running") == "skip"
 
 
-def test_only_the_scaled_worker(bring_up):
+def test_only_the_scaled_worker(bring_up: BringUp) -> None:
     scaled = """\
   celery-worker-gpu-scaled:
     image: davidamacey/opentranscribe-backend:v0.4.1
@@ -137,7 +139,7 @@ def test_only_the_scaled_worker(bring_up):
     assert world.report().document["deployment"]["workers"] == ["opentranscribe-celery-worker-gpu-scaled"]
 
 
-def test_found_from_any_folder(bring_up, tmp_path):
+def test_found_from_any_folder(bring_up: BringUp, tmp_path: Path) -> None:
     world = bring_up(Scenario())
     report = world.report(cwd=tmp_path)
     assert report.document["deployment"]["dir"] == str(world.folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.hub import Fault
-from tests.scenarios.scenario import DOCTOR, Scenario, World
+from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -30,7 +30,7 @@ PARTIAL = Scenario(cache="absent", log=[])
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
-def test_hub_that_does_not_answer_properly(bring_up, fault, cause):
+def test_hub_that_does_not_answer_properly(bring_up: BringUp, fault: Fault, cause: str) -> None:
     world = bring_up(Scenario(cache="absent", log=[]))
     world.hub.fault = fault
     report = world.report("--timeout", "12")
@@ -40,10 +40,8 @@ def test_hub_that_does_not_answer_properly(bring_up, fault, cause):
     assert report.status("model-access") == "unknown"
 
 
-@pytest.mark.parametrize(
-    "endpoint, cause", [("http://127.0.0.1:9", "network-refused"), ("https://hub.invalid", "network-dns")]
-)
-def test_hub_that_cannot_be_reached(bring_up, endpoint, cause):
+@pytest.mark.parametrize("endpoint, cause", [("http://127.0.0.1:9", "network-refused"), ("https://hub.invalid", "network-dns")])
+def test_hub_that_cannot_be_reached(bring_up: BringUp, endpoint: str, cause: str) -> None:
     env = f"HUGGINGFACE_TOKEN={{token}}\nHF_ENDPOINT={endpoint}\n"
     report = bring_up(Scenario(cache="absent", log=[], env=env, endpoint=False)).report()
     assert report.causes == [] and report.exit_code == 3, report.summary()
@@ -51,14 +49,14 @@ def test_hub_that_cannot_be_reached(bring_up, endpoint, cause):
     assert endpoint in str(report.document["hub"])
 
 
-def test_complete_cache_needs_no_hub(bring_up):
+def test_complete_cache_needs_no_hub(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nHF_ENDPOINT=http://127.0.0.1:9\n"
     report = bring_up(Scenario(env=env, endpoint=False)).report()
     assert report.causes == [], report.summary()
     assert report.exit_code in (0, 3)
 
 
-def test_offline_asks_nothing_and_is_no_unknown(bring_up):
+def test_offline_asks_nothing_and_is_no_unknown(bring_up: BringUp) -> None:
     world = bring_up(Scenario())
     report = world.report("--offline")
     assert report.exit_code == 0 and world.hub.requests == [], report.summary()
@@ -81,12 +79,12 @@ def _listening(path: Path, mode: int) -> Iterator[str]:
 
 
 @pytest.fixture
-def folder(bring_up, tmp_path) -> Path:
+def folder(bring_up: BringUp, tmp_path: Path) -> Path:
     world: World = bring_up(Scenario(up=()))
     return world.folder
 
 
-def test_three_different_messages_for_docker(folder, tmp_path):
+def test_three_different_messages_for_docker(folder: Path, tmp_path: Path) -> None:
     """Not there, not allowed, and hanging are three different troubles."""
     absent = _doctor_without_docker(folder, tmp_path, f"unix://{tmp_path}/absent.sock")
     with _listening(tmp_path / "hang.sock", 0o666) as host:
@@ -103,7 +101,7 @@ def test_three_different_messages_for_docker(folder, tmp_path):
     assert "ermission" in texts["closed"] and "sudo" in texts["closed"]
 
 
-def test_no_docker_is_no_unknown(folder, tmp_path):
+def test_no_docker_is_no_unknown(folder: Path, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
     command = [str(DOCTOR), "--offline", "--no-docker"]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)

@@ -6,12 +6,13 @@ import json
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.parts import hub, models
 from tests.scenarios import logs
-from tests.scenarios.scenario import DOCTOR, Scenario, World
+from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -21,7 +22,7 @@ STRANGER = (1234, 1234)
 NO_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
-def test_an_unknown_error_under_a_complete_cache_is_a_failure(bring_up):
+def test_an_unknown_error_under_a_complete_cache_is_a_failure(bring_up: BringUp) -> None:
     report = bring_up(Scenario(log=UNKNOWN)).report()
     assert (report.causes, report.exit_code) == (["unrecognised"], 1), report.summary()
     said = report.text_of("last-attempt")
@@ -29,7 +30,7 @@ def test_an_unknown_error_under_a_complete_cache_is_a_failure(bring_up):
     assert "Run the job again" not in said and "is fine now" not in said
 
 
-def test_the_same_error_is_over_when_the_models_were_copied_after_it(bring_up):
+def test_the_same_error_is_over_when_the_models_were_copied_after_it(bring_up: BringUp) -> None:
     def complete(world: World) -> None:
         models.v04_cache(world.models)
         models.own(world.models, (1000, 998))
@@ -40,7 +41,9 @@ def test_the_same_error_is_over_when_the_models_were_copied_after_it(bring_up):
 
 
 @pytest.mark.parametrize("variable", ["HF_HOME", "HF_HUB_CACHE"])
-def test_a_variable_that_moves_the_cache_into_the_container_is_the_cause_and_its_line_the_remedy(bring_up, variable):
+def test_a_variable_that_moves_the_cache_into_the_container_is_the_cause_and_its_line_the_remedy(
+    bring_up: BringUp, variable: str
+) -> None:
     env = f"HUGGINGFACE_TOKEN={{token}}\n{variable}=/opt/hf\n"
     denied = logs.v04_failure(*logs.permission_denied("/opt/hf"))
     world = bring_up(Scenario(env=env, log=denied))
@@ -55,7 +58,7 @@ def test_a_variable_that_moves_the_cache_into_the_container_is_the_cause_and_its
     assert again.causes == [] and again.exit_code == 0, again.summary()
 
 
-def test_what_the_person_is_not_allowed_to_see_is_unknown_and_never_a_cause(bring_up, tmp_path):
+def test_what_the_person_is_not_allowed_to_see_is_unknown_and_never_a_cause(bring_up: BringUp, tmp_path: Path) -> None:
     closed = tmp_path / "closed.sock"
     world = bring_up(Scenario())
     os.chown(world.env_path, *STRANGER)
@@ -76,7 +79,7 @@ def test_what_the_person_is_not_allowed_to_see_is_unknown_and_never_a_cause(brin
     assert f"You are not allowed to read {world.env_path}." in done.stdout
 
 
-def test_a_refusal_under_an_unreadable_cache_comes_from_it_and_nothing_is_fine(bring_up):
+def test_a_refusal_under_an_unreadable_cache_comes_from_it_and_nothing_is_fine(bring_up: BringUp) -> None:
     def closed(world: World) -> None:
         models.own(world.models, (0, 0))
         (world.models / "huggingface").chmod(0o700)
@@ -88,7 +91,7 @@ def test_a_refusal_under_an_unreadable_cache_comes_from_it_and_nothing_is_fine(b
     assert {f["relation"] for f in report.check("cache-permissions")["findings"]} == {"explains-the-failure"}
 
 
-def test_the_next_job_is_not_said_to_download_what_it_cannot(bring_up):
+def test_the_next_job_is_not_said_to_download_what_it_cannot(bring_up: BringUp) -> None:
     report = bring_up(Scenario(accepted=[], cache="absent")).report()
     assert "It cannot be downloaded now" in report.text_of("cache-complete"), report.summary()
 
@@ -96,18 +99,18 @@ def test_the_next_job_is_not_said_to_download_what_it_cannot(bring_up):
 @pytest.mark.parametrize(
     "name, value", [("SSL_CERT_DIR", "/etc/ssl/certs"), ("REQUESTS_CA_BUNDLE", "/etc/ssl/certs/ca-certificates.crt")]
 )
-def test_the_systems_own_certificates_are_no_difference(bring_up, name, value):
+def test_the_systems_own_certificates_are_no_difference(bring_up: BringUp, name: str, value: str) -> None:
     report = bring_up(Scenario(environ={name: value})).report()
     assert report.status("network-settings") == "pass", report.summary()
 
 
-def test_an_optional_model_fails_no_strict_run(bring_up):
+def test_an_optional_model_fails_no_strict_run(bring_up: BringUp) -> None:
     accepted = [hub.DIARIZATION_31, hub.SEGMENTATION_30]
     world = bring_up(Scenario(line="v0.3", accepted=accepted))
     assert world.report().status("model-access") == "pass"
     assert world.doctor("--strict").returncode == 0
 
 
-def test_one_speaker_where_more_were_allowed_is_said_first(bring_up):
+def test_one_speaker_where_more_were_allowed_is_said_first(bring_up: BringUp) -> None:
     report = bring_up(Scenario(log=logs.v04_success(speakers=1))).report()
     assert report.exit_code == 0 and "but found only 1 speaker" in report.check("last-attempt")["findings"][0]["message"]

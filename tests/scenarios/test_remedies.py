@@ -6,7 +6,7 @@ import pytest
 
 from tests.parts import hub
 from tests.scenarios import logs
-from tests.scenarios.scenario import Scenario, World
+from tests.scenarios.scenario import BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -54,7 +54,7 @@ def _in_git(world: World) -> None:
         "HF_TOKEN", "the only environment entry", "an environment entry", "VITE_HF_TOKEN", "tracked by git", "UTF-16", "a folder",
     ],
 )  # fmt: skip
-def test_obeyed_as_printed(bring_up, scenario, cause):
+def test_obeyed_as_printed(bring_up: BringUp, scenario: Scenario, cause: str) -> None:
     world = bring_up(scenario)
     report = world.report()
     assert report.causes == [cause], report.summary()

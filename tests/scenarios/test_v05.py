@@ -10,10 +10,9 @@ import pytest
 
 from tests.parts.hub import COMMUNITY_1, Fault
 from tests.scenarios import logs, v05
-from tests.scenarios.scenario import Report, Scenario, World
+from tests.scenarios.scenario import BringUp, Report, Scenario, World
 
 pytestmark = pytest.mark.engine
-BringUp = Callable[[Scenario], World]
 TOKEN_CAUSES = {"token-missing", "token-invalid", "token-scope", "gated-not-accepted", "gated-pending"}
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.parts import images
-from tests.scenarios.scenario import DOCTOR, Scenario, World
+from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -17,7 +17,7 @@ def _until_killed(world: World) -> None:
     world.engine.until_oom_killed("opentranscribe-celery-worker")
 
 
-def test_no_worker(bring_up):
+def test_no_worker(bring_up: BringUp) -> None:
     world = bring_up(Scenario(up=()))
     report = world.report()
     assert report.causes == ["worker-down"] and report.exit_code == 1, report.summary()
@@ -26,7 +26,7 @@ def test_no_worker(bring_up):
     assert again.causes == [] and again.exit_code == 0, again.summary()
 
 
-def test_stopped_by_hand_is_not_out_of_memory(bring_up):
+def test_stopped_by_hand_is_not_out_of_memory(bring_up: BringUp) -> None:
     def kill(world: World) -> None:
         world.compose("kill")
 
@@ -37,7 +37,7 @@ def test_stopped_by_hand_is_not_out_of_memory(bring_up):
     assert world.report().exit_code == 0
 
 
-def test_out_of_memory(bring_up):
+def test_out_of_memory(bring_up: BringUp) -> None:
     command = f'["sh", "-c", {images.EAT_MEMORY!r}]'.replace("'", '"')
     scenario = Scenario(command=command, extra="    mem_limit: 16m\n", after=_until_killed)
     report = bring_up(scenario).report()
@@ -45,7 +45,7 @@ def test_out_of_memory(bring_up):
     assert "worker-running" in report.diagnosis[0]["explains"]
 
 
-def test_restarting(bring_up):
+def test_restarting(bring_up: BringUp) -> None:
     def after(world: World) -> None:
         time.sleep(3)
 
@@ -54,13 +54,13 @@ def test_restarting(bring_up):
     assert "exit code 3" in str(report.diagnosis[0])
 
 
-def test_min_above_max(bring_up):
+def test_min_above_max(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"
     report = bring_up(Scenario(env=env)).report()
     assert report.causes == ["speakers-config"] and report.exit_code == 1, report.summary()
 
 
-def test_comment_in_max_speakers(bring_up):
+def test_comment_in_max_speakers(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"
     world = bring_up(Scenario(env=env))
     report = world.report()
@@ -68,14 +68,14 @@ def test_comment_in_max_speakers(bring_up):
     assert f"{world.env_path}:3" in str(report.diagnosis[0])
 
 
-def test_speaker_limits_are_ignored_by_v01(bring_up):
+def test_speaker_limits_are_ignored_by_v01(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"
     report = bring_up(Scenario(line="v0.1", env=env, log=[])).report()
     assert report.causes == [], report.summary()
     assert "ignore" in report.text_of("speaker-limits")
 
 
-def test_a_worker_that_nothing_is_called_is_wrong_usage(bring_up):
+def test_a_worker_that_nothing_is_called_is_wrong_usage(bring_up: BringUp) -> None:
     world = bring_up(Scenario())
     for arguments in ((), ("--dir", str(world.folder))):
         done = world.doctor("--worker", "celery-wroker", *arguments, cwd=world.home if not arguments else None)
