@@ -151,8 +151,8 @@ _LOOK = (
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
     click.option(
         "--probe", type=click.Choice(["off", "light", "deep", "gpu"]), default="light", show_default=True, callback=_depth,
-        help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache. "
-        "'gpu' is not available yet.",
+        help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
+        "imports the libraries in a container of its own. 'gpu' is not available yet.",
     ),
     click.option(
         "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,

@@ -11,7 +11,7 @@ from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.options import SETTINGS, ascii_only, config_file, look_options, plan_of
 from ot_doctor.cli.output import Progress, write
 
-_CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test")
+_CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports")
 
 
 @click.command(

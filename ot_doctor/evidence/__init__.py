@@ -41,7 +41,18 @@ from ot_doctor.evidence.model_cache import (
     ModelCache,
 )
 from ot_doctor.evidence.native_engine import NativeEngine, NativeModels, Provisioning, Readiness, ScratchFolder
-from ot_doctor.evidence.probe import Ladder, NvmlAnswer, ProcessEnvironment, Rung, SeenGpu, Stage, WorkerProbe, WriteTest
+from ot_doctor.evidence.probe import (
+    ImportTest,
+    Ladder,
+    NvmlAnswer,
+    ProcessEnvironment,
+    Rung,
+    SeenGpu,
+    Stage,
+    WorkerImports,
+    WorkerProbe,
+    WriteTest,
+)
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
@@ -79,6 +90,7 @@ __all__ = [
     "Host",
     "Hub",
     "Identity",
+    "ImportTest",
     "Installation",
     "Ladder",
     "Location",
@@ -112,6 +124,7 @@ __all__ = [
     "Stage",
     "Unavailable",
     "Worker",
+    "WorkerImports",
     "WorkerLog",
     "WorkerProbe",
     "WorkerToken",

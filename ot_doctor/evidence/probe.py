@@ -128,3 +128,25 @@ class WorkerProbe:
     @property
     def reaches_hub(self) -> bool:
         return self.inside is not None and self.inside.reached
+
+
+@dataclass(frozen=True)
+class ImportTest:
+    """Whether a module of the worker's image can be imported."""
+
+    name: str
+    ok: bool
+    missing: bool  # it is not installed; else something in it goes wrong
+    version: str = ""
+    text: str = ""  # the error and its last line; of torch that is fine: "CUDA 12.8" or "no CUDA"
+
+
+@dataclass(frozen=True)
+class WorkerImports:
+    """The worker's libraries, imported in a container of its own of the worker's image (``--probe deep``)."""
+
+    worker: str
+    image: str
+    tests: tuple[ImportTest, ...]
+    dying: str = ""  # the module at whose import the process ended
+    exit_code: int = 0

@@ -28,6 +28,7 @@ from ot_doctor.evidence import (
     NativeEngine,
     Request,
     Unavailable,
+    WorkerImports,
     WorkerLog,
     WorkerProbe,
     Workers,
@@ -64,6 +65,7 @@ SOURCES: Mapping[type, Source] = {
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),
     WorkerProbe: Source("the worker's own view", "probe.gathering:gather"),
+    WorkerImports: Source("the worker's libraries", "probe.sibling:gather"),
 }
 
 

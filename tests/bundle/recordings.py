@@ -19,6 +19,7 @@ from ot_doctor.evidence import (
     ModelCache,
     NativeEngine,
     Request,
+    WorkerImports,
     WorkerLog,
     WorkerProbe,
     Workers,
@@ -48,6 +49,7 @@ def healthy(**changes: object) -> dict[type, object]:
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),
         WorkerProbe: e.probe(),
+        WorkerImports: e.imports(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 

@@ -26,6 +26,7 @@ from ot_doctor.evidence import (
     NativeEngine,
     Request,
     Unavailable,
+    WorkerImports,
     WorkerProbe,
     Workers,
     WorkerToken,
@@ -189,7 +190,7 @@ def test_a_bundle_of_the_first_version_is_still_read(tmp_path: Path) -> None:
     content = json.loads((Path(__file__).parent / "golden" / "format-1.json").read_text(encoding="utf-8"))
     recording = read_bundle(written(tmp_path, {name: text.encode() for name, text in content.items()}))
     assert recording.changed == () and recording.manifest.tool.version == "0.1.0"
-    later = {NativeEngine, WorkerProbe}  # what that version knew nothing of
+    later = {NativeEngine, WorkerImports, WorkerProbe}  # what that version knew nothing of
     assert {kind for kind, value in recording.evidence.items() if isinstance(value, Unavailable)} == later
     same = [kind for kind, value in healthy().items() if recording.evidence[kind] == value]
     assert set(healthy()) - set(same) - later == {Workers, EnvFile, WorkerToken}  # these hold secrets: their fingerprints differ

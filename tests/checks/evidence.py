@@ -31,6 +31,7 @@ from ot_doctor.evidence import (
     Host,
     Hub,
     Identity,
+    ImportTest,
     Ladder,
     LogSource,
     ModelCache,
@@ -45,6 +46,7 @@ from ot_doctor.evidence import (
     Space,
     Stage,
     Worker,
+    WorkerImports,
     WorkerLog,
     WorkerProbe,
     Workers,
@@ -242,6 +244,13 @@ def probe(inside: Ladder | None = None, here: Ladder | None = None, **changes: A
         libraries={"torch": "2.8.0"}, process=ProcessEnvironment(readable=True), inside=inside or ladder(), here=here or ladder(),
     )  # fmt: skip
     return replace(usual, **changes)
+
+
+def imports(*tests: ImportTest, **changes: Any) -> WorkerImports:
+    """The worker's libraries, all of which can be imported but those in ``tests``."""
+    fine = (ImportTest("torch", True, False, "2.8.0", "CUDA 12.8"), ImportTest("pyannote.audio", True, False, "4.0.5"))
+    told = {test.name: test for test in (*fine, *tests)}
+    return replace(WorkerImports(WORKER, "davidamacey/opentranscribe-backend:v0.4.1", tuple(told.values())), **changes)
 
 
 def only(check: Check, *evidence: object) -> Finding:

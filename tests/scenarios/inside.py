@@ -21,7 +21,7 @@ from tests.parts.python_image import TAG
 from .scenario import TOKEN
 
 CONTAINER = "opentranscribe-celery-worker"
-CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test")
+CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports")
 _TESTS = Path(__file__).resolve().parents[1]
 _SERVE = """
 import sys, time

@@ -16,6 +16,7 @@ from ot_doctor.check import Status
 from ot_doctor.evidence import Answer, Stage, Unavailable, WorkerProbe
 from tests.parts.engine import Engine
 from tests.parts.hub import LocalHub, make_certificate, pyannote_hub
+from tests.parts.python_image import TAG
 from tests.parts.socket_proxy import read_only_proxy
 
 from .inside import CONTAINER, Inside
@@ -257,3 +258,19 @@ def test_exec_that_a_socket_proxy_refuses(inside: Inside, here: LocalHub, tmp_pa
         seen = inside.look({"DOCKER_HOST": f"unix://{tmp_path}/proxy.sock"})
     assert seen.status("worker-network") is Status.SKIP and "does not allow that a command is run" in seen.said()
     assert isinstance(seen.evidence, Unavailable) and "POST and EXEC" in seen.evidence.hint
+
+
+def test_libraries_are_imported_beside_a_worker_that_cannot_start(inside: Inside, here: LocalHub, tmp_path: Path) -> None:
+    """One import that fails, one that ends the process: in a container of its own, which is gone afterwards."""
+    (tmp_path / "torch.py").write_text("class version: cuda = None\n__version__ = '2.8.0+cpu'\n")
+    (tmp_path / "torchaudio.py").write_text("print('noise')\nimport torch\ntorch.no_such_thing\n")
+    (tmp_path / "ctranslate2.py").write_text("import os\nos.abort()\n")
+    site = inside.engine.docker("run", "--rm", "--network", "none", TAG, "python3", "-m", "site", "--user-site")
+    mounts = [part for path in tmp_path.iterdir() for part in ("-v", f"{path}:{site}/{path.name}:ro")]
+    inside.up(*mounts, "--restart", "always", env={"HF_ENDPOINT": here.url}, command=("false",))
+    before = inside.engine.docker("ps", "--all", "--quiet")
+    seen = inside.look(probe="deep")
+    assert inside.engine.docker("ps", "--all", "--quiet") == before, "nothing is left"
+    assert {"lib-mismatch", "worker-crashed"} <= set(seen.causes), seen.said()
+    assert "torchaudio cannot be imported" in seen.said() and "(torchaudio.py:3)" in seen.said()
+    assert "Importing ctranslate2" in seen.said() and "pyannote.audio cannot be imported" in seen.said()
