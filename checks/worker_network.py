@@ -79,7 +79,9 @@ def _fallen(
     message = f"{probe.worker} does not reach {inside.endpoint}: {WHY[rung.answer]} ({rung.stage.value}: {rung.text})."
     if not works_here:
         also = "" if here is None or here.reached or here.endpoint != inside.endpoint else " Nor does this machine."
-        return unanswered(cache, message + also, cause=cause, subject=inside.endpoint, evidence=seen, remedy=remedy)
+        if spared := hub_not_needed(cache):  # hub-reachable warns
+            return skipped(f"{message}{also} {spared}", subject=inside.endpoint, evidence=seen)
+        return unknown(message + also, cause=cause, subject=inside.endpoint, evidence=seen, remedy=remedy)
     return _serious(cache, cause, f"{message} This machine reaches it.", inside.endpoint, seen, remedy, rung.answer)
 
 
@@ -106,6 +108,8 @@ def _serious(
 ) -> Finding:  # fmt: skip
     """A failure; a warning when the worker does not need the Hub. Slowness alone is one sign, and no proof."""
     confidence = Confidence.LIKELY if answer is Answer.TIMEOUT else Confidence.CERTAIN
+    if isinstance(cache, ModelCache) and cache.offline:
+        return skipped(f"{message} {cache.offline} keeps the worker from asking.", subject=subject, evidence=seen)
     if spared := hub_not_needed(cache):
         return warned(f"{message} {spared}", cause=cause, subject=subject, evidence=seen, remedy=remedy, confidence=confidence)
     return failed(cause, message, subject=subject, evidence=seen, remedy=remedy, confidence=confidence)

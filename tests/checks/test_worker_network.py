@@ -48,6 +48,11 @@ def test_what_works_here_and_fails_there_is_a_failure_of_the_worker(answer: Answ
 def test_what_fails_on_both_sides_is_unknown(here: Ladder) -> None:
     finding = judge(probe(DNS, here))
     assert (finding.status, finding.cause) == (Status.UNKNOWN, Cause.NETWORK_DNS) and "Nor does this machine." in finding.message
+    assert judge(probe(DNS, here), cache()).status is Status.SKIP, "hub-reachable warns of it"
+
+
+def test_a_worker_that_is_kept_from_asking_needs_no_way() -> None:
+    assert judge(probe(DNS), cache(complete=False, offline="HF_HUB_OFFLINE=1")).status is Status.SKIP
 
 
 @pytest.mark.parametrize("answer", [Answer.RATE_LIMITED, Answer.UNAVAILABLE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from ot_doctor.sources.store import Store
 from tests.parts.engine import Engine
 from tests.parts.python_image import TAG
 
-from .scenario import TOKEN
+from .scenario import DOCTOR, TOKEN
 
 CONTAINER = "opentranscribe-celery-worker"
 CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports")
@@ -112,6 +113,14 @@ class Inside:
 
     def processes(self) -> str:
         return self.engine.docker("exec", CONTAINER, "ps", "-o", "args")
+
+    def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The installed ot-doctor, as a user calls it."""
+        env = {name: value for name, value in self.engine.environment().items() if not name.startswith(("HF_", "OT_DOCTOR"))}
+        command = [str(DOCTOR), *arguments, "--dir", str(self.folder), "--worker", CONTAINER]
+        return subprocess.run(
+            command, env={**env, "PYTHONUTF8": "1"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+        )
 
     def look(self, environ: Mapping[str, str] | None = None, *, probe: str = "light", gpu: bool = False) -> Seen:
         """One look with the real engine, and the checks on what was recorded of it: live and bundle agree."""

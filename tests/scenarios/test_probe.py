@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -68,6 +69,11 @@ def test_the_machines_own_loopback_is_not_the_workers(inside: Inside, here: Loca
     assert (seen.probe.user, seen.probe.uid) == ("appuser", 1000)
     assert seen.probe.libraries == {"torch": "2.8.0", "pyannote.audio": "4.0.5", "huggingface_hub": "0.36.2"}
     assert seen.took < 5.0
+    shown = inside.doctor("probe")
+    assert shown.returncode == 1 and "connect    ✗ Connection refused" in shown.stdout and TOKEN[3:] not in shown.stdout
+    document = json.loads(inside.doctor("run", "--format", "json").stdout)
+    assert "network-refused" in [root["cause"] for root in document["diagnosis"]]
+    assert "worker-network" not in inside.doctor("run", "--probe", "off", "-q").stdout
 
 
 def test_a_worker_with_its_own_way_to_the_hub(inside: Inside, here: LocalHub, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def _from_here(request: Request, worker: Worker, wanted: list[tuple[str, str]]) 
     """This machine's way to the worker's Hub, begun: anonymous, and by the proxy and CA variables of whoever runs the doctor."""
     if not wanted:
         return None
-    environ = {**request.environ, "HF_ENDPOINT": worker.setting("HF_ENDPOINT") or "", "HF_HUB_OFFLINE": ""}
+    environ = {**request.environ, **{name: worker.setting(name) or "" for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE")}}
     found = importlib.util.find_spec("huggingface_hub")
     sites = [str(Path(found.origin).parent.parent)] if found and found.origin else []
     try:
