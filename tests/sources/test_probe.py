@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,32 @@ def test_this_machines_own_way(tmp_path: Path) -> None:
         answer = ladder.climb([["pyannote/x", "y"]], environ, [], "", 5.0)()
         assert [rung["step"] for rung in answer["files"][0]["rungs"]] == ["names", "connect", "tls", "hub"]
         assert not [request for request in hub.requests if request.authorization]
+
+
+@pytest.mark.parametrize(
+    ("location", "asked", "storage"),
+    [
+        ("/moved/resolve/main/c", ["https://hub.test/moved/resolve/main/c"], None), (".evil.test/c", ["https://hub.test/a/b/resolve/main/.evil.test/c"], None),
+        ("//evil.test/c", [], "evil.test"), ("https://hub.test.evil.test/c?key=1", [], "hub.test.evil.test"),
+        ("http://hub.test/c", [], "hub.test"), ("https://hub.test:8443/c", [], "hub.test"),
+    ],
+)  # fmt: skip
+def test_the_token_follows_no_redirect_to_another_server(
+    monkeypatch: pytest.MonkeyPatch, location: str, asked: list[str], storage: str | None
+) -> None:
+    urls: list[str] = []
+
+    def head(way: ladder._Way, url: str) -> tuple[int, dict[str, str]]:
+        urls.append(url)
+        return (307, {"location": location}) if len(urls) == 1 else (200, {"x-repo-commit": "c0ffee"})
+
+    monkeypatch.setattr(ladder._Way, "_head", head)
+    monkeypatch.setattr(ladder._Way, "_connected", lambda way, url: socket.socket())
+    way = ladder._Way("https://hub.test/a/b/resolve/main/c", {}, [], "", _SECRET, time.monotonic() + 5)
+    way.go()
+    assert urls[1:] == asked
+    assert (way.storage or {}).get("host") == storage
+    assert "key=1" not in json.dumps(way.told())
 
 
 @pytest.mark.parametrize(

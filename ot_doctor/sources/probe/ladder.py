@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 _LONGEST = 300  # characters of a text
@@ -145,19 +145,19 @@ class _Way:
         self.over.set()
 
     def _go(self) -> None:
-        url = self._url
+        url, target = self._url, ""
         for _ in range(_MOST_REDIRECTS):
             del self._rungs[:]
             status, headers = self._head(url)
             kept = {name: text_of(headers[name]) for name in _TELLING if headers.get(name)}
-            target = headers.get("location", "") if 300 <= status < 400 else ""
+            target = urljoin(url, headers.get("location", "")) if 300 <= status < 400 and headers.get("location") else ""
             self._known.update(status=status, headers={**self._known["headers"], **kept, "location": _origin(target)})
             if "date" in kept:
-                self._known["clock"] = _behind(kept["date"])
-            if not target or (_origin(target) not in ("", _origin(url))):
+                self._known["clock"] = _ahead(kept["date"])
+            if not target or _origin(target) != _origin(url):
                 break
-            url = _origin(url) + target[len(_origin(target)) :]
-        if target and _origin(target) not in ("", _origin(url)):
+            url = target
+        if target and _origin(target) != _origin(url):
             self._look_at_storage(target)
 
     def _head(self, url: str) -> tuple[int, dict[str, str]]:
@@ -349,7 +349,7 @@ def _issuer(certificate: bytes) -> str:
     return names.get(b"\x55\x04\x0a") or names.get(b"\x55\x04\x03") or ""
 
 
-def _behind(date: str) -> float | None:
+def _ahead(date: str) -> float | None:
     """Seconds by which this clock is ahead of the one that wrote the date."""
     from email.utils import parsedate_to_datetime
 
