@@ -111,7 +111,8 @@ def test_this_machines_own_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "asked", "storage"),
     [
-        ("/moved/resolve/main/c", ["https://hub.test/moved/resolve/main/c"], None), (".evil.test/c", ["https://hub.test/a/b/resolve/main/.evil.test/c"], None),
+        ("/moved/resolve/main/c", ["https://hub.test/moved/resolve/main/c"], None),
+        (".evil.test/c", ["https://hub.test/a/b/resolve/main/.evil.test/c"], None),
         ("//evil.test/c", [], "evil.test"), ("https://hub.test.evil.test/c?key=1", [], "hub.test.evil.test"),
         ("http://hub.test/c", [], "hub.test"), ("https://hub.test:8443/c", [], "hub.test"),
     ],
