@@ -28,6 +28,8 @@ ARGS ?=
 run: .venv/installed
 	@sh docs/sample/run.sh $(BIN)/ot-doctor '$(DIR)' $(ARGS)
 
+# pytest keeps the tests as it has rewritten them, which is half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 # All the tests together wait more than they work, so there are two processes for each processor; the quick ones only work.
 PROCESSORS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 PYTEST := $(BIN)/python -m pytest -q --dist worksteal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ot_doctor.check import Cause, Finding, Seen, Step, failed, warned
@@ -19,13 +18,16 @@ def offline(cache: ModelCache, deployment: Deployment, worker: Worker | None, re
     gone = [m for m in required if condition(cache, m) in (Condition.ABSENT, Condition.PARTIAL)]
     if not cache.offline or not gone:
         return
-    either, *rest = copy_from_elsewhere(cache, gone)
-    steps = [replace(either, text=f"Either: {either.text}"), *rest]
+    copied = copy_from_elsewhere(cache, gone)
     if cache.root.path:
-        steps.append(own_cache(deployment, worker, cache.access, cache.root.path))
-    steps.append(
-        Step(f"Or: let this machine download. Remove {cache.offline} from the worker's settings and recreate the worker.")
-    )
+        copied.append(own_cache(deployment, worker, cache.access, cache.root.path))
+    steps = [
+        Step(
+            f"Either let this machine download: remove {cache.offline} from the worker's settings, recreate the worker, and "
+            "leave out the copying. Or copy the models from a machine with internet access, as follows."
+        ),
+        *copied,
+    ]
     if cache.native:
         names = ", ".join(model.repo for model in gone)
         yield warned(

@@ -78,7 +78,8 @@ def _expected(key: str, worker: Worker, env: EnvFile, compose: ComposeConfig | U
     entry = env.entry(key)
     if entry is not None:
         return _Expected(entry.value, str(env.where(entry.line))) if entry.value is not None else None
-    return None if key in worker.image_env_names else _Expected(None, str(env.path))
+    of_image = key in worker.image_env_names or not worker.image_env_names  # a socket proxy need not show it
+    return None if of_image else _Expected(None, str(env.path))
 
 
 def _reads_env(worker: Worker, compose: ComposeConfig | Unavailable) -> bool:

@@ -42,8 +42,7 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
     if now.suffices and cause in ACCESS | NETWORK | SERVER | _CONTENT:
         return replace(verdict, fixed=_no_hub(now))
     if cause in ACCESS:
-        access = _access(verdict, certain, now)
-        return (_closed_cache(now) or access) if access.fixed else access
+        return _access(verdict, certain, now)
     if cause in NETWORK and now.worker_reaches_hub:
         return replace(verdict, fixed="The worker itself reaches the Hub now.")
     if cause in SERVER and now.hub_reachable:
@@ -137,14 +136,14 @@ def _access(verdict: LogVerdict, certain: bool, now: Present) -> LogVerdict:
     if bad and (about_token or not certain):
         return LogVerdict(bad, TOKEN_NAME, confirmed=True)
     answers = now.answers(verdict.subject)
-    if not bad and isinstance(now.cache, ModelCache) and now.cache.access.readable is False:
-        # What cannot be read hides the token's file and the models: the client then asks without a token.
-        return permission(LogVerdict(Cause.CACHE_PERMISSION, None), now)
+    closed = _closed_cache(now)
+    if closed and not bad and isinstance(now.cache, ModelCache) and now.cache.access.readable is False:
+        return closed  # it hides the token's file and the models: the client then asks without a token
     if answers and all(answer.answer is Answer.OK for answer in answers):
-        return replace(verdict, subject=subject, fixed="Access is fine now.")
+        return closed or replace(verdict, subject=subject, fixed="Access is fine now.")
     refusal = next((answer for answer in answers if answer.answer in _ANSWERS), None)
     if refusal is None and about_token and isinstance(now.hub, Hub) and now.hub.identity.answer is Answer.OK:
-        return replace(verdict, subject=subject, fixed="The Hub accepts the token that the worker has now.")
+        return closed or replace(verdict, subject=subject, fixed="The Hub accepts the token that the worker has now.")
     if refusal is None or bad:
         return replace(verdict, subject=subject)
     cause = _ANSWERS[refusal.answer]

@@ -11,7 +11,7 @@ def nothing_to_check(native: Unavailable, deployment: Deployment | Unavailable) 
     """Not applicable for a release without such an engine, whatever is missing; else what would make it known."""
     release = None if isinstance(deployment, Unavailable) else release_of(deployment.line)
     if release is not None and release.native is None:
-        return skipped(f"The native engine exists from v0.5 on, and the release line is {release.line.value}.")
+        return skipped("Only v0.5 and later have it.")
     if native.switched_off:
         return skipped(native.reason)
     return unknown(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ot_doctor.check import Cause, Finding, Seen, Step, passed, warned
-from ot_doctor.evidence import TOKEN_NAME, Answer, FileAnswer, Hub, Model, ModelCache, ReleaseLine, Unavailable
+from ot_doctor.evidence import TOKEN_NAME, Answer, FileAnswer, Hub, Model, ModelCache, Unavailable
 
 from ._remedies import TOKEN_SETTINGS, accept, run_again
 from ._severity import fault
@@ -44,14 +44,14 @@ def refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, 
 
 
 def weighed(
-    cache: ModelCache | Unavailable, needed: bool, line: ReleaseLine, model: Model, cause: Cause, message: str, subject: str,
+    cache: ModelCache | Unavailable, needed: bool, optional: bool, model: Model, cause: Cause, message: str, subject: str,
     answer: FileAnswer, remedy: tuple[Step, ...],
 ) -> Finding:  # fmt: skip
     """A refusal weighs as much as the model does."""
     expected = f"{model.repo} can be downloaded: {model.purpose}"
     if needed:
         return fault(cache, cause, message, subject=subject, expected=expected, evidence=[seen_answer(answer)], remedy=remedy)
-    if line is not ReleaseLine.UNKNOWN:
+    if optional:
         text = f"{model.repo} is optional ({model.purpose}) and not accessible. {message}"
         return passed(text, subject=model.repo, evidence=[seen_answer(answer)])
     return warned(

@@ -18,9 +18,7 @@ ALONE = "--no-deps --pull never --no-build"  # of 'docker compose up': no other 
 
 def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailable, services: Iterable[str] | None = None) -> Step:
     """Recreate the celery workers, or the services that are named, so that they get the ``.env`` as it is now."""
-    text = (
-        "Recreate the worker so that it reads the new .env (a plain restart keeps the old values; running jobs are interrupted)."
-    )
+    text = "Recreate the worker so that it reads the new .env. A plain restart keeps the old values."
     services = worker_services(workers) if services is None else tuple(services)
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)

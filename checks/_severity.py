@@ -13,7 +13,7 @@ def hub_not_needed(cache: ModelCache | Unavailable) -> str:
     if isinstance(cache, Unavailable):
         return ""
     if cache.native:
-        return "the native engine does the work with its own complete models, so the worker does not need it now"
+        return "The native engine does the work with its own complete models, so the worker does not need it now."
     if cache.suffices:
         return "The model cache is complete and readable, so the worker does not need the Hub now."
     if cache.offline:

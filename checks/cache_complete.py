@@ -107,7 +107,9 @@ def _one(
     if state is Condition.COMPLETE:
         size = sum(file.size for file in model.files) / 1e6
         yield passed(
-            f"{model.repo} is complete: {model.path} ({size:.1f} MB).", subject=model.repo, evidence=[seen_at(model, "complete")]
+            f"{model.repo} is complete: {model.path} ({size:.1f} MB).",
+            subject=model.repo,
+            evidence=[seen_at(model, f"complete, {cache.view.value}")],
         )
     elif state is Condition.CORRUPT:
         names = ", ".join(f"{file.name} ({file.state.value})" for file in model.corrupt)

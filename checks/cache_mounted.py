@@ -74,7 +74,7 @@ def _lost(cache: ModelCache, deployment: Deployment, workers: Workers | Unavaila
     if root.set_by:
         worker = cache_worker(cache, workers)
         value = worker.setting(root.set_by) if worker else None
-        evidence.append(Seen("container", f"{cache.worker} Config.Env", f"{root.set_by}={value or '…'}"))
+        evidence.append(Seen("container", f"the environment of {cache.worker}", f"{root.set_by}={value or '…'}"))
         who = f"{root.set_by}={value or '…'} makes the worker keep its models {kept}, in {root.container_path}"
     if entry and isinstance(env_file, EnvFile):
         evidence.append(Seen(".env", env_file.where(entry.line), f"{root.set_by}={entry.value}"))

@@ -33,7 +33,7 @@ def env_folder(asked: AskedEnvFile | Unavailable, deployment: Deployment, worker
         yield passed(f"The running stack was started from {running}.")
         return
     seen = [
-        Seen("container", "com.docker.compose.project.working_dir", running),
+        Seen("container", "the labels of the running containers", running),
         Seen("host", deployment.found_by, here),
     ]
     look = Step(f"Examine the folder that the stack runs from, {running}.", command=f"ot-doctor --dir {quote(running)}")

@@ -45,7 +45,7 @@ def _set_on_purpose(key: str, worker: Worker | None, env: EnvFile | Unavailable)
     """The value and its place, unless it is empty or the image's own."""
     value = worker.setting(key) if worker else None
     entry = None if isinstance(env, Unavailable) else env.entry(key)
-    if worker and value:
+    if worker and value and worker.image_env_names:  # unread, the image may have set it
         if value != worker.image_env.get(key):
             yield value, Seen("container", worker.where, key)
     elif entry and isinstance(entry.value, str) and entry.value and not isinstance(env, Unavailable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Step, check, passed, skipped, unknown
@@ -29,6 +30,7 @@ from ._present import Present
 from ._remedies import run_again
 from ._worker_view import NOT_LOOKED, reaches_hub_and_storage
 
+_LIMIT = re.compile(r"(\w+)'?\s*[:=]\s*([\w.]+)")  # of "{'max_speakers': 20}" and "max_speakers=20"
 _ABOUT_THE_CONTAINER = (Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE)
 
 
@@ -103,7 +105,8 @@ def _ended(attempt: Attempt, older: list[Attempt], now: Present) -> Finding:
         special = next((hit.remedy for hit in attempt.hits if hit.remedy and hit.cause == attempt.cause), "")
         failure = finding(failed, attempt.cause, subject, attempt.certain, records, now, special)
         return with_fix(failure, attempt.hits, now.deployment)
-    settings = f" ({attempt.settings})" if attempt.settings else ""
+    limits = ", ".join(f"{name}={value}" for name, value in _LIMIT.findall(attempt.settings) if value != "None")
+    settings = f" ({limits})" if limits else ""
     engine = ", by the native engine" if attempt.engine == "native" else ""
     found = "" if attempt.speakers is None else f" and found {attempt.speakers} speakers{settings}"
     if attempt.speakers == 1:

@@ -77,6 +77,7 @@ def model_access(
         decided = line is not ReleaseLine.UNKNOWN
         needed = model.required or (not decided and (_every_line_needs(model.repo) or _log_names(log, model.repo)))
         label = f"{model.repo} ({_needed_by(model.repo)})" if line is ReleaseLine.UNKNOWN else model.repo
+        optional = not needed and (decided or not _needed_at_all(model.repo))
         if answer is None or answer.answer is Answer.NOT_ASKED:
             yield skipped(f"The Hub was not asked about {label}.", subject=model.repo)
         elif answer.answer is Answer.OK:
@@ -87,14 +88,14 @@ def model_access(
                 f"The Hub treated the request for {label} as not logged in: the token is the problem, not the model's terms."
             )
             remedy = replace_token(token, env, deployment, workers)
-            yield weighed(cache, needed, line, model, Cause.TOKEN_INVALID, message, TOKEN_NAME, answer, remedy)
+            yield weighed(cache, needed, optional, model, Cause.TOKEN_INVALID, message, TOKEN_NAME, answer, remedy)
         elif answer.answer.unreachable:
-            yield _not_reached(hub, answer, label, needed or line is ReleaseLine.UNKNOWN, cache, workers, deployment)
+            yield _not_reached(hub, answer, label, not optional, cache, workers, deployment)
         elif answer.answer is Answer.NOT_FOUND:
             yield _not_found(answer, label, needed, cache)
         else:
             cause, message, subject, steps = refusal(hub, model, label, answer.answer)
-            yield weighed(cache, needed, line, model, cause, message, subject, answer, steps)
+            yield weighed(cache, needed, optional, model, cause, message, subject, answer, steps)
 
 
 def _not_reached(
@@ -122,13 +123,18 @@ def _needs(line: ReleaseLine, repo: str) -> bool:
     return any(model.repo == repo and model.required for model in models(line))
 
 
+def _needed_at_all(repo: str) -> bool:
+    return any(_needs(release.line, repo) for release in releases())
+
+
 def _every_line_needs(repo: str) -> bool:
     return all(_needs(release.line, repo) for release in releases())
 
 
 def _needed_by(repo: str) -> str:
     """Which releases need a model, for those who do not know which one they run."""
-    return ", ".join(f"needed by {r.line.value}" for r in releases() if _needs(r.line, repo)) or "needed by no release"
+    lines = [release.line.value for release in releases() if _needs(release.line, repo)]
+    return f"needed by {' and '.join(lines)}" if lines else "optional"
 
 
 def _log_names(log: WorkerLog | Unavailable, repo: str) -> bool:

@@ -42,12 +42,14 @@ def release_line(
     if not workers.diarizers and deployment.line is ReleaseLine.UNKNOWN:
         yield skipped("There is no worker to read the release from.")
         return
-    source = workers.diarizers[0].where if workers.diarizers else "the other containers"
+    diarizer = workers.diarizers[0] if workers.diarizers else None
+    source = diarizer.where if diarizer else "the other containers"
     seen = [Seen("container", source, deployment.line_reason or "it shows no sign of a release")]
     images = [Seen("container", worker.name, f"image {worker.image}") for worker in workers.diarizers[:1]]
     if deployment.line is ReleaseLine.UNKNOWN:
         yield warned(
-            f"The release of {source} could not be detected, so the models of all releases are tested ({_needed()}).",
+            f"The release of {diarizer.name if diarizer else source} could not be detected, so the models of all releases are "
+            f"tested ({_needed()}).",
             evidence=[*seen, *images],
             remedy=[Step("To be sure, use a published image: davidamacey/opentranscribe-backend with a version as its tag.")],
         )

@@ -23,8 +23,9 @@ def scratch_volume(
     /scratch/opentranscribe. It must belong to user id 1000 and group id 999, the worker's. A volume that an older image made
     belongs to root: the audio cannot be stored, and the native engine gets none.
 
-    It is looked at in the worker's container, as the worker's own user. It is not the model cache, and neither token nor
-    agreements have to do with it. Where the last job succeeded all the same, this is a warning.
+    It is looked at in the worker's container, as the worker's own user; where nothing can be run there, the engine shows owner
+    and mode. It is not the model cache, and neither token nor model terms have to do with it. Where the last job succeeded all
+    the same, this is a warning.
     """
     if isinstance(native, Unavailable):
         yield nothing_to_check(native, deployment)

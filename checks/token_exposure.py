@@ -8,7 +8,7 @@ from shlex import quote
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
-from ._remedies import TOKEN_SETTINGS, comment_out, new_token, put_token, recreate
+from ._remedies import comment_out, new_token, put_token, recreate
 from ._tokens import usable
 
 BROWSER_PREFIXES = (
@@ -59,8 +59,9 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
             evidence=[Seen(".env", path, "tracked by git")],
             remedy=[
                 Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
-                Step("Add it to .gitignore and commit. If it was ever pushed, delete the token.", url=TOKEN_SETTINGS),
-                new_token(), put_token(entry.line if entry else None, path), recreate(deployment, workers),
+                Step("Add it to .gitignore, and commit both. If it was never pushed, nobody else has the token: you are done."),
+                new_token(", and delete the old one, if the file was ever pushed"),
+                put_token(entry.line if entry else None, path), recreate(deployment, workers),
             ],
         )  # fmt: skip
     elif env.tracked_by_git is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -67,12 +69,17 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("manual")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    done = subprocess.run(
-        [*command, "-d", str(folder / "doctrees"), str(DOCS), str(folder / "html")], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The manual, built once for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "manual"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "built").exists():
+            command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(folder / "doctrees")]
+            done = subprocess.run([*command, DOCS, folder / "html"], capture_output=True, text=True, timeout=600)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "built").touch()
     return folder / "html"
 
 
@@ -132,6 +139,7 @@ def test_every_check_cause_and_signature_has_its_page(pages: dict[Path, Page], s
 
 
 @needs_sphinx
+@pytest.mark.slow
 def test_every_field_of_evidence_and_every_key_of_a_signature_is_told_of(pages: dict[Path, Page], site: Path) -> None:
     types = pages[site / "reference" / "evidence-types.html"]
     kinds = [getattr(evidence, name) for name in evidence.__all__]

@@ -20,6 +20,7 @@ import pytest
 from ot_doctor.check import Cause, Family, Finding, Seen, Status, Step, check, failed, passed
 from ot_doctor.redaction.masking import redact
 from ot_doctor.redaction.secret import Secret
+from tests.parts import ready_doctor
 from tests.scenarios import logs
 from tests.scenarios.conftest import bring_up  # noqa: F401
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario
@@ -55,10 +56,12 @@ def doctor(
     where: Path, *arguments: str, env: Mapping[str, str] | None = None, redirect: str = "", timeout: float = 20
 ) -> subprocess.CompletedProcess[str]:
     """The installed command, with the redirections that a shell is asked for."""
-    command = ["sh", "-c", f'exec "$0" "$@" {redirect}', str(DOCTOR), *arguments]
-    done = subprocess.run(
-        command, cwd=where, env=shell(where, env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-    )
+    if redirect:
+        command = ["sh", "-c", f'exec "$0" "$@" {redirect}', str(DOCTOR), *arguments]
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        done = subprocess.run(command, cwd=where, env=shell(where, env), timeout=timeout, **streams)
+    else:
+        done = ready_doctor.run(*arguments, cwd=where, env=shell(where, env), timeout=timeout)
     said = done.stdout + done.stderr
     assert "Traceback" not in said and "\x1b" not in said, said
     assert not pieces(CHANCE) & {said[at : at + 10] for at in range(len(said))}, "a piece of the token was printed"

@@ -16,6 +16,7 @@ else
       # A copy, so that it is an installation like any other and no part of this repository.
       sample=$(mktemp -d "${TMPDIR:-/tmp}/ot-doctor-sample.XXXXXX")/opentranscribe
       cp -R "$here" "$sample"
+      said=$(printf '%s\n' "$said" | sed -n '1s/ One of these helps:$//p')  # the sample is shown instead
       printf '%s\nSo this is a broken sample, in %s:\n\n' "$said" "$sample"
       set -- --dir "$sample" --logs "$sample/worker.log" --no-docker --offline "$@"
     fi

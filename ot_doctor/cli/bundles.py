@@ -83,7 +83,7 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 
     path: Path = options["bundle"]
     if not options["yes"] and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("There is no terminal to show on what the bundle would hold. Say --yes to write it unseen.", ctx)
+        raise click.UsageError("This is not a terminal: add --yes to write the bundle without a look at its contents.", ctx)
     try:
         plan = plan_of(options, ctx)
         # Whoever gets the bundle is to see what was suppressed here.
@@ -196,7 +196,7 @@ def diff(ctx: click.Context, a: Path, b: Path, format: str, ascii: bool) -> None
     from ot_doctor.bundle.diff_render import render_json, render_text
     from ot_doctor.bundle.inputs import read_side
     from ot_doctor.redaction.redactor import Redactor
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
 
     try:
         found = Redactor().value(changes(read_side(a), read_side(b)))

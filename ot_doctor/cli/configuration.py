@@ -209,7 +209,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 
 def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, found_by_itself: bool) -> Config:
-    from ot_doctor.run.plan import meant
+    from ot_doctor.run.lookup import meant
     from ot_doctor.run.suppressions import read
 
     parameters = {_key(param): param for param in command.params if isinstance(param, click.Option)}

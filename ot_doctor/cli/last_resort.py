@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report
     from ot_doctor.run.plan import Plan
 

@@ -40,6 +40,7 @@ from ot_doctor.cli.output import (
     complain,
     keep_stdout_for_the_report,
     tell_of_waiting,
+    terminal_size,
     write,
 )
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
@@ -81,6 +82,14 @@ class RunByDefault(Group):
         if bare or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            from ot_doctor.run.lookup import meant
+
+            commands = "'ot-doctor --help' shows the commands."
+            raise click.UsageError(f"There is no command '{args[0]}'. {meant(args[0], list(self.commands), commands)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -232,14 +241,12 @@ for command in (collect, diagnose, diff, probe):
 
 def _width() -> int:
     """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
-    from shutil import get_terminal_size
-
-    return max(40, min(get_terminal_size((80, 24)).columns or 80, 100))
+    return max(40, min(terminal_size()[0], 100))
 
 
 def _show(text: str, ascii: bool) -> None:
     from ot_doctor.redaction.masking import shown
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
 
     text = shown(text)  # a plug-in's names and titles
     write((as_ascii(text) if ascii else text) + "\n")

@@ -35,10 +35,24 @@ class _Paths(click.Path):
         return [part for part in rv.split(os.pathsep) if part]
 
 
+class _Family(click.Choice[str]):
+    """The name of a family; one of a check or a cause is refused with the families that it has to do with."""
+
+    def __init__(self) -> None:
+        super().__init__(("env", "token", "access", "cache", "worker", "logs", "speakers", "host"))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in self.choices:
+            return value
+        from ot_doctor.cli.shell_completion import checks_of
+        from ot_doctor.run.lookup import not_taken
+
+        self.fail(not_taken(str(value), ("family",), checks_of(ctx)), param, ctx)
+
+
 _FOLDER = _Paths(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANY_PATH = _Paths(readable=False)
-_FAMILIES = ("env", "token", "access", "cache", "worker", "logs", "speakers", "host")
 
 
 def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -70,6 +84,8 @@ def _log_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
         path = os.path.abspath(name)
         if not os.path.lexists(name):
             raise click.BadParameter(f"there is no file {path}", ctx, param)
+        if os.path.isdir(name):
+            raise click.BadParameter(f"{path} is a folder, not a log. Name the file in it.", ctx, param)
         if not _is_regular(name, ctx, param):
             instead = "Pass a stream on standard input: … | ot-doctor --logs -"
             raise click.BadParameter(f"{path} is not a regular file. {instead}", ctx, param)
@@ -175,7 +191,7 @@ _REPORT = (
     click.option("--fail-on", type=click.Choice(["warn", "fail", "never"]), callback=_last_given_wins, expose_value=False,
                  help="What leads to exit code 1.  [default: fail]"),
     click.option("--strict", is_flag=True, callback=_last_given_wins, expose_value=False, help="The same as --fail-on warn."),
-    click.option("--require", multiple=True, type=click.Choice(_FAMILIES), metavar="FAMILY",
+    click.option("--require", multiple=True, type=_Family(), metavar="FAMILY",
                  help="What could not be checked in this family is a failure. Repeatable."),
     redact_level,
     click.option("-v", "--verbose", count=True, help="Show evidence for passes too; -vv also what went wrong in the doctor."),

@@ -82,6 +82,17 @@ def keep_stdout_for_the_report() -> None:
     os.dup2(2, 1)
 
 
+def terminal_size() -> tuple[int, int]:
+    """Columns and lines of standard output, wherever standard error leads; 80 and 24 where it does not tell."""
+    try:
+        seen = tuple(os.get_terminal_size(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        seen = (0, 0)
+    said = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
+    columns, lines = (int(s) if s.isdecimal() and len(s) < 6 and int(s) else n for s, n in zip(said, seen, strict=True))
+    return columns or 80, lines or 24
+
+
 def checked(document: str | bytes) -> bytes:
     """The document's bytes, a text's in UTF-8. Raises ``WouldLeak`` when a known secret stands in them."""
     from ot_doctor.redaction.redactor import leaks

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, ShellComplete, add_completion_class, get_completion_class
+
+if TYPE_CHECKING:
+    from ot_doctor.check import Check
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_OT_DOCTOR_COMPLETE"
@@ -51,7 +55,7 @@ def checks_and_families(ctx: click.Context, param: click.Parameter, incomplete: 
     """For ``--select`` and ``--ignore``."""
     from ot_doctor.check import Family
 
-    return _beginning(incomplete, {**_checks(ctx), **{family.value: "all checks of this family" for family in Family}})
+    return _beginning(incomplete, {**_titles(ctx), **{family.value: "all checks of this family" for family in Family}})
 
 
 def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -63,22 +67,27 @@ def explainable(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     from ot_doctor.run.session import signatures_of
 
     names = {family.value: "a family of checks" for family in Family}
-    names |= {**{cause.value: title(cause) for cause in Cause}, **_checks(ctx)}
+    names |= {**{cause.value: title(cause) for cause in Cause}, **_titles(ctx)}
     names |= {rule.name: rule.title for rule in named().values() if rule.name not in names}
     with contextlib.suppress(WrongUsage):
         names |= {name: "a log signature" for name in signatures_of(ctx.params.get("signatures") or ()) if name not in names}
     return _beginning(incomplete, names)
 
 
-def _checks(ctx: click.Context) -> dict[str, str]:
+def checks_of(ctx: click.Context | None) -> dict[str, Check]:
+    """The checks, those of the folders on the command line among them."""
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import catalogue_of
 
     try:
-        catalogue = catalogue_of(ctx.params.get("checks_dir") or ())
+        catalogue = catalogue_of(ctx.params.get("checks_dir") or () if ctx else ())
     except WrongUsage:  # two checks of one name: a run says so
         return {}
-    return {name: found.check.title for name, found in catalogue.checks.items()}
+    return {name: found.check for name, found in catalogue.checks.items()}
+
+
+def _titles(ctx: click.Context) -> dict[str, str]:
+    return {name: check.title for name, check in checks_of(ctx).items()}
 
 
 def _beginning(incomplete: str, names: dict[str, str]) -> list[CompletionItem]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.cli.failure import summarise
-from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write, write_files
+from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, terminal_size, write, write_files
 from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report
 
 
@@ -54,7 +54,7 @@ def _redacted_again(report: Report) -> Report:
     from ot_doctor.redaction.redactor import Redactor
     from ot_doctor.report.redacted import redacted
 
-    return replace(redacted(report, Redactor()), hidden=report.hidden)
+    return replace(redacted(report, Redactor()), hidden=report.hidden, hidden_in=report.hidden_in)
 
 
 def tell_of_faults(verbose: int) -> None:
@@ -68,14 +68,11 @@ def tell_of_faults(verbose: int) -> None:
 
 def style_of(options: dict[str, Any]) -> Style:
     """How the ``text`` format is to look on the present standard output."""
-    from shutil import get_terminal_size
-
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
 
     terminal = sys.stdout.isatty()
     colour = options["color"] == "always" or (options["color"] == "auto" and _wants_colour(terminal, os.environ))
-    columns, lines = get_terminal_size((80, 24)) if terminal else (80, 24)
-    columns, lines = columns or 80, lines or 24  # a terminal that does not tell its size
+    columns, lines = terminal_size() if terminal else (80, 24)
     ascii = options["ascii"] or not _can_show("✓✗…")
     return Style(colour, ascii, min(columns, 100), options["verbose"] > 0, options["quiet"], height=lines)
 

@@ -35,7 +35,7 @@ def probe(ctx: click.Context, /, **options: Any) -> None:
     """
     from ot_doctor.evidence import WorkerProbe
     from ot_doctor.report.build import redactor_of, report_of
-    from ot_doctor.report.formats.text import as_ascii
+    from ot_doctor.report.formats.text_lines import as_ascii
     from ot_doctor.report.inside_view import InsideView, render_json, render_text
     from ot_doctor.report.model import exit_code
     from ot_doctor.run.plan import WrongUsage

@@ -19,7 +19,7 @@ _BOX = "Read access to contents of all public gated repos you can access"
 _HOSTS = "huggingface.co, *.hf.co and *.xethub.hf.co"
 
 _RECREATE = Step(
-    "Recreate the worker so that it reads the new .env (a plain restart keeps the old values; running jobs are interrupted).",
+    "Recreate the worker so that it reads the new .env. A plain restart keeps the old values. Running jobs are interrupted.",
     "docker compose up -d --force-recreate celery-worker",
     risk=Risk.RESTARTS,
 )
@@ -58,8 +58,12 @@ STEPS: Mapping[Cause, tuple[Step, ...]] = {
         Step("If it still cannot connect, compare REDIS_PASSWORD in .env with the password that Redis was started with."),
     ),
     Cause.WRONG_FOLDER: (
-        Step("Change the .env of the folder that the stack runs from: ot-doctor names it."),
-        Step("Or stop that stack in its own folder, and start it here.", "docker compose up -d", risk=Risk.RESTARTS),
+        Step(
+            "Either change the .env of the folder that the stack runs from (ot-doctor names it), or stop that stack in its own "
+            "folder and start it here.",
+            "docker compose up -d",
+            risk=Risk.RESTARTS,
+        ),
     ),
     Cause.ENV_UNREADABLE: _edit(
         "Make .env a plain UTF-8 text that Compose accepts: correct the line that ot-doctor names, restore a backup, "
@@ -119,8 +123,11 @@ STEPS: Mapping[Cause, tuple[Step, ...]] = {
     ),
     Cause.REPO_NOT_FOUND: _PULL,
     Cause.OFFLINE_CACHE_MISSING: (
-        Step("Either copy the whole models--… folders, with their links, from a machine that has them (tar, or rsync -a)."),
-        Step("Or delete HF_HUB_OFFLINE from .env, so that the worker downloads them.", risk=Risk.CHANGES_FILES),
+        Step(
+            "Either copy the whole models--… folders, with their links, from a machine that has them (tar, or rsync -a), or "
+            "delete HF_HUB_OFFLINE from .env, so that the worker downloads them.",
+            risk=Risk.CHANGES_FILES,
+        ),
         _RECREATE,
     ),
     Cause.MODEL_CORRUPT: (

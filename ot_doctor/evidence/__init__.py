@@ -28,6 +28,7 @@ from ot_doctor.evidence.env_file import (
     ReaderDifference,
     Refusal,
 )
+from ot_doctor.evidence.frontend import Frontend, ServedSecret
 from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.installation import Installation
@@ -36,6 +37,7 @@ from ot_doctor.evidence.model_cache import (
     CachedFile,
     CachedModel,
     CacheRoot,
+    CacheView,
     Denied,
     FileState,
     ModelCache,
@@ -71,6 +73,7 @@ __all__ = [
     "Attempt",
     "CacheAccess",
     "CacheRoot",
+    "CacheView",
     "CachedFile",
     "CachedModel",
     "ComposeConfig",
@@ -85,6 +88,7 @@ __all__ = [
     "EnvProblem",
     "FileAnswer",
     "FileState",
+    "Frontend",
     "GpuGrant",
     "Hit",
     "Host",
@@ -119,6 +123,7 @@ __all__ = [
     "ScratchFolder",
     "Secret",
     "SeenGpu",
+    "ServedSecret",
     "Shape",
     "Space",
     "Stage",

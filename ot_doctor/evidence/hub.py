@@ -11,9 +11,9 @@ class Answer(enum.Enum):
     NO_TOKEN = "no token"  # 401 GatedRepo: the request counted as anonymous
     BAD_TOKEN = "bad token"  # 401 otherwise
     EXPIRED_TOKEN = "expired token"
-    NOT_ACCEPTED = "agreement not accepted"
-    PENDING = "access pending"
-    REJECTED = "access rejected"
+    NOT_ACCEPTED = "the model's terms are not accepted"
+    PENDING = "the access request is pending"
+    REJECTED = "the access request was rejected"
     SCOPE = "fine-grained permission"
     NOT_FOUND = "not found"
     PROXY = "proxy or policy"
@@ -62,7 +62,7 @@ class Hub:
     """Answers of the Hub that the worker uses. Made with the worker's token, never with the login of whoever runs the doctor."""
 
     endpoint: str  # "https://huggingface.co"
-    endpoint_from: str  # "the default", "opentranscribe-celery-worker Config.Env", "the doctor's environment"
+    endpoint_from: str  # "the default", "the environment of opentranscribe-celery-worker", "the doctor's environment"
     identity: Identity
     files: tuple[FileAnswer, ...]
     public: FileAnswer  # an anonymous request of a public file: can the Hub be reached at all

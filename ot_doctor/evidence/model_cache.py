@@ -25,6 +25,15 @@ class FileState(enum.Enum):
         return self not in (FileState.OK, FileState.MISSING, FileState.DANGLING, FileState.UNREADABLE)
 
 
+class CacheView(enum.Enum):
+    """How the cache was seen; of several ways, the one that is trusted most."""
+
+    WORKER = "seen by the worker itself"
+    ARCHIVE = "seen through the engine's archive"
+    HOST = "seen on this machine's disk"
+    NOBODY = "not seen"
+
+
 @dataclass(frozen=True)
 class CachedFile:
     name: str  # within the repository: "plda/plda.npz"
@@ -112,6 +121,7 @@ class ModelCache:
     host_side: bool = True  # read from the mounts' host side, else through the container
     replaced: bool = False  # the host's folder was recreated: until its restart the container keeps the deleted one
     native: bool = False  # the native engine does the work with its own models: the worker needs none of these
+    view: CacheView = CacheView.NOBODY
     models_dir: str | None = None  # the host folder to fix: MODEL_CACHE_DIR as mounted ("/srv/ot/models")
 
     @property
@@ -130,3 +140,8 @@ class ModelCache:
     def suffices(self) -> bool:
         """The worker needs no Hub: complete, and readable for its user."""
         return self.complete and self.access.readable is True
+
+    @property
+    def spares_the_hub(self) -> bool:
+        """The worker does not ask the Hub: it has what it needs, or must not."""
+        return self.native or self.suffices or self.offline is not None

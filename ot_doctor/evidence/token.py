@@ -12,7 +12,7 @@ class WorkerToken:
     """The value of HUGGINGFACE_TOKEN in the first diarizing container; without one, the ``.env``'s as Compose reads it."""
 
     value: Secret | None  # None: not set; an empty Secret: set to nothing
-    where: str  # "opentranscribe-celery-worker Config.Env", "/srv/ot/.env:5"
+    where: str  # "the environment of opentranscribe-celery-worker", "/srv/ot/.env:5"
     from_container: bool
     env_line: str | None = None  # "/srv/ot/.env:5": the line to fix, where there is one
     other_name: str | None = None  # a name that OpenTranscribe does not read and that has a token: "HF_TOKEN"

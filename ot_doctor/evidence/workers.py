@@ -30,6 +30,7 @@ class Engine:
     known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
     api_version: str = ""
     platform: str = "linux"  # sys.platform of the machine that asked it
+    told: bool = True  # it said what it is; False: a socket proxy refuses that
 
     @property
     def in_vm(self) -> bool:
@@ -47,7 +48,7 @@ class Engine:
     @property
     def same_user_ids(self) -> bool:
         """Whether a user id in a container is the same user id on this machine's disk."""
-        return not (self.rootless or self.userns_remap or self.in_vm)
+        return self.told and not (self.rootless or self.userns_remap or self.in_vm)
 
 
 class Role(enum.Enum):
@@ -116,6 +117,7 @@ class Worker:
     gpu: GpuGrant = GpuGrant(requested=False)
     memory_limit: int = 0  # bytes; 0: none
     log_driver: str = "json-file"
+    group_add: tuple[str, ...] = ()  # more groups of its user: "44", "video"
 
     @property
     def running(self) -> bool:
@@ -124,7 +126,7 @@ class Worker:
     @property
     def where(self) -> str:
         """How a finding names the container's environment as a source."""
-        return f"{self.name} Config.Env"
+        return f"the environment of {self.name}"
 
     def setting(self, name: str) -> str | None:
         """The plain value of a variable that is no secret; ``None`` when it is absent or secret."""

@@ -37,7 +37,7 @@ adds a user's own, which come first, and replace a built-in one of the same name
 ``certain``      ``false`` where the text has other explanations too.
 ``opens``        ``true`` where the text is about diarization by itself: outside an attempt it is one.
 ``explain``      what the text means, and what it does not mean.
-``remedy``       what to do about it, where that is more special than what helps against the cause; one sentence.
+``remedy``       what to do about it, where that is more special than what helps against the cause; in full sentences.
 ``source``       where it is known from: a public thread, a library's version.
 ``lines``        the release lines and library versions that it belongs to; empty: all.
 ``matches``      texts that it must find; all are tried, a user's when the file is read.

@@ -7,7 +7,7 @@ import posixpath
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
@@ -135,6 +135,11 @@ class Places:
         text = _IPV4.sub(self._address, text)
         text = _IPV6.sub(self._address, text)
         return _PATH.sub(self._path, text), self._counts
+
+    def hidden_in(self, text: str) -> Iterator[str]:
+        """What each placeholder in a text stands for: ``host name``, ``folder or file name``."""
+        given = {name: _CALLED[kind] for kind, names in self._placeholders.items() for name in names.values()}
+        return (given[found] for found in _PLACEHOLDER.findall(text) if found in given)
 
     def _for(self, kind: str, text: str) -> str:
         names = self._placeholders[kind]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ot_doctor.core.printable import printable
 from ot_doctor.redaction import registry
 from ot_doctor.redaction.common_words import WORDS, is_common
+from ot_doctor.redaction.counting import HOME_MARK, USER_MARK, Stand, places_of, plain, stands, unmarked
 from ot_doctor.redaction.masking import redact, redact_outside
 from ot_doctor.redaction.secret import Shape
 from ot_doctor.redaction.shell import in_command
@@ -32,11 +33,12 @@ _NOBODY_WORDS = """
     compose true false none null
 """
 _NOBODY = frozenset(_NOBODY_WORDS.split())
-_MASK = re.compile(r"(hf_|api_org_|api_|eyJ|e-mail|private key)?…\(\d+(?::([0-9a-f]{4}))?\)")
+_MASK = re.compile(r"(hf_|api_org_|api_|eyJ|e-mail|private key)?(?:…|\.\.\.)\(\d+(?::([0-9a-f]{4}))?\)")
 _NAMES_BY_PREFIX = {
     "hf_": "Hugging Face token", "api_org_": "Hugging Face token", "api_": "Hugging Face token", "eyJ": "JSON web token",
     "e-mail": "e-mail address", "private key": "private key",
 }  # fmt: skip
+_MARKED = {HOME_MARK: "home folder", USER_MARK: "user name"}
 _FROM_OUTSIDE = {  # texts that nobody here wrote, by type and field
     ("Record", "text"), ("Hit", "subject"), ("Attempt", "subject"), ("Worker", "error"), ("FileAnswer", "text"),
     ("Identity", "text"),
@@ -69,6 +71,7 @@ class Redactor:
         self._places = _places() if level == "strict" else None
         self._counts: Counter[str] = Counter()
         self._counting = False
+        self._stands: set[tuple[str, Stand]] = set()
         self._done: dict[tuple[str, str], str] = {}
 
     def text(self, text: str) -> str:
@@ -87,6 +90,7 @@ class Redactor:
                 if pattern is not None:
                     shown, count = in_command(shown, pattern, value)
                     self._count(name, count)
+                    self._stands |= {(name, Stand("", value, ""))} if count else set()
             self._done[key] = self._without_places(shown)
             self._count_masks(self._done[key])
         return self._done[key]
@@ -112,6 +116,17 @@ class Redactor:
     def summary(self) -> tuple[Hidden, ...]:
         """What was hidden in the values that are counted, the most frequent first; each different text is counted once."""
         return tuple(Hidden(name, count) for name, count in self._counts.most_common())
+
+    def hidden_in(self, document: str) -> tuple[Hidden, ...]:
+        """What is hidden in a finished document, and in how many places of it, the most frequent first."""
+        text = plain(document)
+        counts: Counter[str] = Counter()
+        for prefix, digits in _MASK.findall(text):
+            counts[redact(_name_of(prefix, digits))] += 1
+        counts.update(self._places.hidden_in(text) if self._places else ())
+        for name in sorted({name for name, _ in self._stands}):
+            counts[name] = places_of((stand for other, stand in self._stands if other == name), text)
+        return tuple(Hidden(name, count) for name, count in counts.most_common() if count)
 
     def _walked(self, value: Any, home: str) -> Any:
         if isinstance(value, str):
@@ -150,12 +165,14 @@ class Redactor:
         key = (home, text)
         if key not in self._done:
             shown = redact(printable(text))
-            if self._home is not None:
-                shown, count = self._home.subn(home, shown)
-                self._count("home folder", count)
-            if self._user is not None:
-                shown, count = self._user.subn(USER, shown)
-                self._count("user name", count)
+            marks = {HOME_MARK: home, USER_MARK: USER}
+            for pattern, mark in ((self._home, HOME_MARK), (self._user, USER_MARK)):
+                if pattern is not None:
+                    shown, count = pattern.subn(mark, shown)
+                    self._count(_MARKED[mark], count)
+            for mark in marks:
+                self._stands |= {(_MARKED[mark], stand) for stand in stands(shown, mark, marks)}
+            shown = unmarked(shown, marks)
             self._done[key] = self._without_places(shown)
             self._count_masks(self._done[key])
         return self._done[key]
@@ -170,12 +187,16 @@ class Redactor:
 
     def _count_masks(self, text: str) -> None:
         for prefix, digits in _MASK.findall(text):
-            name = registry.current().masked_name(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
-            self._count(name, 1)
+            self._count(_name_of(prefix, digits), 1)
 
     def _count(self, name: str, count: int) -> None:
         if self._counting and count:
             self._counts[redact(name)] += count  # a variable may be called anything
+
+
+def _name_of(prefix: str, digits: str) -> str:
+    """What a mask stands for."""
+    return registry.current().masked_name(digits) or _NAMES_BY_PREFIX.get(prefix) or "secret value"
 
 
 def leaks(data: bytes) -> tuple[str, ...]:

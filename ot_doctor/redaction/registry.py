@@ -87,6 +87,11 @@ class Registry:
         """The variable that a value came from; empty where it is not known."""
         return self._names.get(value.strip(), "")
 
+    def named(self) -> dict[str, str]:
+        """The name of each value."""
+        with self._lock:
+            return dict(self._names)
+
     def find(self, text: str, *, outside: bool = False) -> list[Found]:
         """Where values stand, in order and without overlap: as they are, encoded, escaped, or cut off.
 

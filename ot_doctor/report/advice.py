@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"(?:^|;)(\d+)(?:,(\d+))?([a-z])")
 _LINES = re.compile(r"\blines? (\d+(?:(?:, | and |-| to )\d+)*)")
 _DOES = (
     (re.compile(r"\bchown\b"), "changes the owner of files"), (re.compile(r"\bchmod\b"), "changes permissions of files"),
-    (re.compile(r"\brm -r?f "), "deletes files"),
+    (re.compile(r"\brm -r?f "), "deletes files"), (re.compile(r"> [\w.-]+\.log\b"), "writes a file"),
 )  # fmt: skip
 
 

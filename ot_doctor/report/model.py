@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +30,7 @@ class Report:
     fail_on: str = "fail"  # "warn", "fail", "never"
     required: tuple[Family, ...] = ()  # what could not be checked there is a failure
     hidden: tuple[Hidden, ...] = ()  # what was redacted, and how often
+    hidden_in: Callable[[str], tuple[Hidden, ...]] | None = field(default=None, compare=False, repr=False)  # of a document
     recorded_at: datetime | None = None  # aware, UTC: when the evidence was gathered, for the report on a bundle
 
     @property

@@ -25,8 +25,8 @@ def redacted(report: Report, redactor: Redactor) -> Report:
         for result in report.results
     )
     values["diagnosis"] = tuple(replace(cause, remedy=_steps(cause.remedy)) for cause in report.diagnosis)
-    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items()}
-    return replace(report, **{**changes, "hidden": redactor.summary()})
+    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items() if name != "hidden_in"}
+    return replace(report, **{**changes, "hidden": redactor.summary(), "hidden_in": redactor.hidden_in})
 
 
 def _check(check: Check) -> Check:

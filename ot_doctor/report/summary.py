@@ -17,6 +17,7 @@ from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet
 
 WORDS = {Status.PASS: "passed", Status.WARN: "warning", Status.FAIL: "failed", Status.SKIP: "skipped", Status.UNKNOWN: "unknown"}
+LAST = "last-attempt"  # the check of the last diarization
 SEE_ABOVE = "could not run, see above"  # of a check whose reason is given there
 NAMED = 4  # checks that are named where the same is said of them; more are counted
 _FEW = 3  # warnings are named where they are fewer
@@ -121,7 +122,7 @@ def _nothing_is_wrong(report: Report) -> Verdict:
         more = (*more, "last diarization " + (", ".join(filter(None, (at, speakers))) or "succeeded"))
     if warned and report.fail_on == "warn":
         return Verdict(Status.FAIL, "Warnings count as failures", more)
-    if last and last.speakers == 1 and not _ONE_ALLOWED.search(last.settings):
+    if _too_few_speakers(last):
         return Verdict(Status.WARN, "The last diarization found only one speaker", more)
     if report.deployment is None and report.log is not None:
         return Verdict(status, "The log shows no problem", more)
@@ -130,6 +131,18 @@ def _nothing_is_wrong(report: Report) -> Verdict:
     if last:
         return Verdict(status, "Everything works", more)
     return Verdict(status, "No problem found", more) if summary[Status.SKIP] else Verdict(status, "All checks passed")
+
+
+def _too_few_speakers(last: Attempt | None) -> bool:
+    return last is not None and last.speakers == 1 and not _ONE_ALLOWED.search(last.settings)
+
+
+def remark(report: Report) -> str:
+    """What the check of the last diarization says of it where it found only one speaker of more that were allowed; else empty."""
+    found = next((result for result in report.results if result.check.name == LAST), None)
+    if found is None or found.status is not Status.PASS or not _too_few_speakers(_succeeded_last(report)):
+        return ""
+    return found.findings[0].message if found.findings else ""
 
 
 def _failed_last(report: Report) -> str:
@@ -265,8 +278,17 @@ def follows_from(result: Result, finding: Finding, report: Report) -> RootCause 
 
 
 def attempts(report: Report) -> tuple[Attempt, ...]:
-    """The attempts, the newest first; a job with diarization switched off is none."""
-    return tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    """The attempts, the newest first; a job with diarization switched off is none.
+
+    The last failure has the cause of the diagnosis that explains it where its own lines are not recognised.
+    """
+    found = tuple(attempt for attempt in report.attempts if attempt.outcome is not Outcome.DISABLED)
+    failed = report.log.newest_ended if report.log else None
+    if failed is None or failed.outcome is not Outcome.FAILED or failed.cause not in (None, Cause.UNRECOGNISED.value):
+        return found
+    relations = Relations(report)
+    causes = [root.cause.value for root in report.diagnosis if relations.of_root(root) is Relation.EXPLAINS]
+    return tuple(replace(a, cause=causes[0]) if a is failed and causes else a for a in found)
 
 
 def last_failure(report: Report) -> Attempt | None:

@@ -17,7 +17,8 @@ from ot_doctor.logs.faults.rule import Rule
 from ot_doctor.logs.signatures import Signature
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
-from ot_doctor.run.plan import WrongUsage, no_such
+from ot_doctor.run.lookup import no_such
+from ot_doctor.run.plan import WrongUsage
 from ot_doctor.sources.store import SOURCES, parameters
 
 _KINDS = {
@@ -35,7 +36,6 @@ _MARKS = {
     "retry": "something is tried again",
 }
 HOW_TO_FIX = "How to fix it, in the OpenTranscribe folder (a report prints these steps with your own paths and names):"
-_LISTS = "'ot-doctor list' shows the checks; list --causes and list --signatures show the others."
 
 # These judge the run and not the installation, and are in a report where they have something to say.
 OF_THE_RUN = tuple(
@@ -101,7 +101,7 @@ def explanation_of(
         topics.append(about_rule(named_rules()[name]))
     if not topics:
         known = [*families, *checks, *causes, *signatures, *named_rules()]
-        raise WrongUsage(no_such(name, known, "check, family, cause, signature or rule", lists=_LISTS))
+        raise WrongUsage(no_such(name, known, "check, family, cause, signature or rule"))
     return "\n\n\n".join(_text(topic, width) for topic in topics)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from ot_doctor.core.deadline import within
@@ -15,7 +16,8 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.native_engine import NativeModels
 from ot_doctor.evidence.releases import NativeRules
 from ot_doctor.evidence.workers import Worker
-from ot_doctor.sources.docker.container_exec import run_in
+from ot_doctor.sources.docker.container_archive import ContainerArchive, PathRefused, may_be_read
+from ot_doctor.sources.docker.container_exec import Unresponsive, run_in
 
 _LARGEST = 1_000_000  # bytes of the marker
 _MOST_FILES = 500
@@ -46,6 +48,12 @@ def models_of(request: Request, rules: NativeRules, containers: Sequence[Worker]
             return _inside(request, worker, mount.source or rules.models, rules), ""
         except Unavailable as error:
             reasons.append(error.reason)
+            if isinstance(error, Unresponsive) or mount.kind == "tmpfs" or not may_be_read(worker):
+                continue
+        try:
+            return _by_archive(request, worker, mount.source or rules.models, rules), ""
+        except (Unavailable, PathRefused):
+            continue
     return None, reasons[0]
 
 
@@ -83,6 +91,17 @@ def _inside(request: Request, worker: Worker, shown: str, rules: NativeRules) ->
     if not marker:
         return NativeModels(shown, marked=False)
     return _judged(shown, _expected(marker.encode()), {name: int(size) for size, name in _SIZE.findall(listed)})
+
+
+def _by_archive(request: Request, worker: Worker, shown: str, rules: NativeRules) -> NativeModels:
+    with closing(ContainerArchive(request, worker)) as archive:
+        if archive.first(rules.models) is None:
+            raise Unavailable(f"{worker.name} does not show {rules.models}.")
+        marker = archive.read(f"{rules.models}/{rules.marker}", _LARGEST)
+        expected = _expected(marker) if marker is not None else None
+        names = expected.sizes if expected else ()
+        found = {name: archive.stat(f"{rules.models}/{name}") for name in names}
+    return _judged(shown, expected, {name: stat.size for name, stat in found.items() if stat})
 
 
 class _Marker:

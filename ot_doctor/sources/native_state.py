@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment
-from ot_doctor.evidence.native_engine import NativeEngine, Provisioning, Readiness, ScratchFolder
+from ot_doctor.evidence.native_engine import NativeEngine, Provisioning, Readiness
 from ot_doctor.evidence.releases import NativeRules, release_of, releases
 from ot_doctor.evidence.worker_log import LogSource, Record
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.sources.docker.container_exec import run_in
 from ot_doctor.sources.native_models import models_of
+from ot_doctor.sources.scratch_folders import scratch_folders
 from ot_doctor.sources.side_logs import telling_records
 from ot_doctor.sources.stack import image_version
 
@@ -41,15 +42,6 @@ print(answer.read(20000).decode("utf-8", "replace"))' "$1/$path" 2>&1
   fi
 done
 """
-_LOOK_AT_SCRATCH = r"""
-for folder in "$1" "$1/engine" "$1/diar"; do
-  [ -d "$folder" ] || continue
-  if [ -r "$folder" ] && [ -w "$folder" ] && [ -x "$folder" ]; then usable=yes; else usable=no; fi
-  echo "$usable $(ls -ldn "$folder")"
-done
-"""
-_LISTED = re.compile(r"(yes|no) (\S{10,12}) +\d+ +(\d{1,10}) +(\d{1,10}) .*? (/\S{1,300})$", re.MULTILINE)
-
 
 def gather(request: Request, deployment: Deployment, workers: Workers) -> NativeEngine:
     """Raises ``Unavailable`` where the release has no native engine, and for a lite install."""
@@ -62,9 +54,14 @@ def gather(request: Request, deployment: Deployment, workers: Workers) -> Native
     rules = release.native
     worker = next(iter(workers.diarizers), None)
     configured, configured_by = _configured(rules, worker, release.line.value)
-    readiness, not_asked = _readiness(request, rules, worker, sidecars) if configured else (None, "It is not configured.")
+    readiness, not_asked, refused = None, "It is not configured.", False
+    if configured:
+        try:
+            readiness, not_asked = _readiness(request, rules, worker, sidecars)
+        except Unavailable as error:
+            not_asked, refused = error.reason, error.switched_off
     models, models_unseen = models_of(request, rules, [*workers.of("exporter"), *sidecars])
-    scratch, scratch_unseen = _scratch(request, rules, workers.diarizers)
+    scratch, no_scratch = scratch_folders(request, rules, workers.diarizers)
     logs: list[LogSource] = []
     provisioning = _provisioning(request, workers.of("exporter"), logs)
     errors = _errors(request, sidecars, logs) if configured else ()
@@ -81,10 +78,10 @@ def gather(request: Request, deployment: Deployment, workers: Workers) -> Native
         models_unseen=models_unseen,
         provisioning=provisioning,
         scratch=scratch,
-        scratch_unseen=scratch_unseen,
+        scratch_unseen=no_scratch.reason if no_scratch else "",
         errors=errors,
         logs=tuple(logs),
-        exec_left_out=request.no_exec,
+        exec_left_out=request.no_exec or refused,
     )
 
 
@@ -103,7 +100,7 @@ def _version(containers: Sequence[Worker]) -> str | None:
 def _readiness(
     request: Request, rules: NativeRules, worker: Worker | None, sidecars: Sequence[Worker]
 ) -> tuple[Readiness | None, str]:
-    """Asked in the worker, as its jobs do; in the engine's own container where no worker runs."""
+    """Asked in the worker, as its jobs do; in the engine's own container where no worker runs. Raises ``Unavailable``."""
     asked = next((one for one in (worker, *sidecars) if one is not None and one.running), None)
     if asked is None:
         return None, "Neither the worker nor diar-native is running."
@@ -113,10 +110,7 @@ def _readiness(
     if not _URL.fullmatch(url):
         return None, f"DIAR_NATIVE_URL={printable(url)} is not an address that can be asked."
     url = url.rstrip("/")
-    try:
-        answer = run_in(request, asked, _ASK, [url]).decode("utf-8", "replace")
-    except Unavailable as error:
-        return None, error.reason
+    answer = run_in(request, asked, _ASK, [url]).decode("utf-8", "replace")
     if "== healthz" not in answer:
         return None, f"{asked.name} has no program that can ask: neither curl nor python3 nor wget."
     return _read_answer(asked.name, url, answer), ""
@@ -131,22 +125,6 @@ def _read_answer(asked_in: str, url: str, answer: str) -> Readiness:
         status = statuses[-1] if statuses else 0
     state, reason = _STATE.search(answer), _REASON.search(answer)
     return Readiness(asked_in, f"{url}/readyz", status, state[1] if state else "", printable(reason[1]) if reason else "")
-
-
-def _scratch(request: Request, rules: NativeRules, workers: Sequence[Worker]) -> tuple[tuple[ScratchFolder, ...], str]:
-    """As the first running worker that has the volume sees it; nothing where none has one."""
-    having = [w for w in workers if any(mount.destination == rules.scratch for mount in w.mounts)]
-    worker = next((w for w in having if w.running), None)
-    if worker is None:
-        return (), "No worker that has the volume is running." if having else ""
-    try:
-        answer = run_in(request, worker, _LOOK_AT_SCRATCH, [rules.scratch]).decode("utf-8", "replace")
-    except Unavailable as error:
-        return (), error.reason
-    return tuple(
-        ScratchFolder(worker.name, printable(path), usable == "yes", f"{user}:{group}", printable(mode))
-        for usable, mode, user, group, path in _LISTED.findall(answer)
-    ), ""
 
 
 def _provisioning(request: Request, exporters: Sequence[Worker], logs: list[LogSource]) -> Provisioning | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ot_doctor.core.files import TooLarge, read_small
-from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
+from ot_doctor.evidence.base import AS_ROOT, LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.releases import Release, line_of_version, newer_than_known, releases
@@ -21,9 +21,10 @@ _BACKEND_TAG = re.compile(r"""^[ ]{2,40}image:[ ]*["']?\S{0,200}opentranscribe-b
 _PINNED = re.compile(r"""^(?:export[ ]+)?OT_IMAGE_TAG=["']?([\w.-]{1,120})""", re.MULTILINE)
 _LARGEST_VERSION = 4096  # bytes
 _LARGEST_FILE = 2 * 1024 * 1024  # bytes
-_THREE_WAYS = (
-    "Either pass --dir FOLDER, or run ot-doctor inside the OpenTranscribe folder (it has a Compose file with a celery-worker "
-    "service, opentr.sh or opentranscribe.sh), or start the stack so that it can be found through Docker."
+_WAYS = (
+    "Run ot-doctor inside the OpenTranscribe folder: the one with docker-compose.yml, opentr.sh or opentranscribe.sh.",
+    "Name that folder: ot-doctor --dir /path/to/opentranscribe",
+    "If you only have a log: ot-doctor --logs worker.log",
 )
 
 
@@ -44,7 +45,7 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
     containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
     labelled = next((w for w in containers if w.compose.working_dir), None)
     running_dir = _here(labelled.compose.working_dir) if labelled else None
-    directory, found_by = _folder(installation, labelled, running_dir, workers)
+    directory, found_by = _folder(installation, labelled, running_dir, workers, request.cwd)
     home = running_dir or directory
     compose_files = _existing(labelled.compose.config_files, home) if labelled else ()
     environment_files = _existing(labelled.compose.environment_files, home) if labelled else ()
@@ -72,13 +73,13 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
 
 
 def _folder(
-    installation: Installation, labelled: Worker | None, running_dir: Path | None, workers: Workers | Unavailable
+    installation: Installation, labelled: Worker | None, running_dir: Path | None, workers: Workers | Unavailable, cwd: Path
 ) -> tuple[Path, str]:
     """The folder that is examined, and how it was found. Raises ``Unavailable`` where there is none."""
     directory = installation.directory
     if directory is None:
         if running_dir is None or labelled is None:
-            raise _not_found(labelled, workers)
+            raise _not_found(labelled, workers, cwd)
         return running_dir, f"the Compose labels of {labelled.name}"
     if running_dir is not None and _same(running_dir, directory):
         directory = running_dir  # as Compose spells it, links and all: otherwise it would take its mounts for changed ones
@@ -217,16 +218,20 @@ def _checkout_version(directory: Path) -> str | None:
     return f"v{found[1]}" if found else None
 
 
-def _not_found(labelled: Worker | None, workers: Workers | Unavailable) -> Unavailable:
+def _not_found(labelled: Worker | None, workers: Workers | Unavailable, cwd: Path) -> Unavailable:
     if labelled is not None:
         return Unavailable(
             f"{labelled.name} was started from {labelled.compose.working_dir}, but that folder is not on this machine.",
             hint="Either run ot-doctor on the machine that has it, or name the matching folder on this machine with --dir.",
         )
-    why = ""
+    why = "" if os.access(cwd, os.R_OK | os.X_OK) else f" You are not allowed to read {cwd}."
     if isinstance(workers, Unavailable):
-        why = f" Docker could not be asked: {workers.reason}"
+        why += f" Docker could not be asked: {workers.reason}"
     elif workers.containers:
         names = ", ".join(worker.name for worker in workers.containers)
-        why = f" Found containers ({names}) that were not created by Compose, so their folder is unknown."
-    return Unavailable(f"No OpenTranscribe installation was found.{why}", hint=_THREE_WAYS)
+        why += f" Found containers ({names}) that were not created by Compose, so their folder is unknown."
+    other = "Start the stack, so that Docker tells where it is."
+    if isinstance(workers, Unavailable) and workers.command == AS_ROOT:
+        other = f"Run ot-doctor as root, so that Docker tells where it is: {AS_ROOT}"
+    ways = "".join(f"\n  - {way}" for way in (*_WAYS[:2], other, *_WAYS[2:]))
+    return Unavailable(f"No OpenTranscribe installation was found.{why}", hint=f"One of these helps:{ways}")

@@ -21,6 +21,7 @@ from ot_doctor.evidence import (
     ComposeConfig,
     Deployment,
     EnvFile,
+    Frontend,
     Host,
     Hub,
     Installation,
@@ -34,6 +35,7 @@ from ot_doctor.evidence import (
     Workers,
     WorkerToken,
 )
+from ot_doctor.sources.soon import Soon
 
 E = TypeVar("E")
 
@@ -61,6 +63,7 @@ SOURCES: Mapping[type, Source] = {
     WorkerToken: Source("the worker's token", "token_origin:gather"),
     NativeEngine: Source("the native engine", "native_state:gather"),
     ModelCache: Source("the model cache", "model_cache.cache:gather"),
+    Frontend: Source("the web pages", "frontend_files:gather"),
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),
@@ -90,7 +93,13 @@ def parameters(function: Callable[..., Any]) -> dict[str, tuple[type, bool]]:
     missing = [n for n in function.__code__.co_varnames[: function.__code__.co_argcount] if n not in hints]
     if missing:
         raise TypeError(f"parameter {missing[0]} has no type")
-    return {name: wanted(hint) for name, hint in hints.items()}
+    return {name: wanted(hint) for name, hint in hints.items() if typing.get_origin(hint) is not Soon}
+
+
+def beside(gatherer: Callable[..., Any]) -> dict[str, type]:
+    """What a gatherer does not wait for, by parameter."""
+    hints = get_type_hints(gatherer)
+    return {name: typing.get_args(hint)[0] for name, hint in hints.items() if typing.get_origin(hint) is Soon}
 
 
 class Store:
@@ -179,12 +188,12 @@ class Store:
 
     def _call(self, kind: type) -> object:
         gatherer = SOURCES[kind].load()
-        needs = parameters(gatherer)
+        needs, soon = parameters(gatherer), beside(gatherer)
         kinds = [need for need, _ in needs.values() if need is not Request]
-        self.start(kinds)
+        self.start([*kinds, *soon.values()])
         with self._lock:
             self._needs[kind] = kinds
-        arguments: dict[str, object] = {}
+        arguments: dict[str, object] = {name: Soon(self._future(need)) for name, need in soon.items()}
         for name, (need, takes_unavailable) in needs.items():
             value = self.request if need is Request else self.get(need)
             if isinstance(value, Unavailable) and not takes_unavailable:

@@ -166,7 +166,7 @@ def test_settings_that_changed(tmp_path: Path) -> None:
         bundle(Workers=e.workers(e.worker(env=ENV)), EnvFile=e.env_file("A=1\nA=2\nBARE\n")),
         bundle(Workers=e.workers(e.worker(env=now)), EnvFile=e.env_file("A=1\nA=3\nBARE=\n")),
     )
-    where = f"{e.WORKER} Config.Env"
+    where = f"the environment of {e.WORKER}"
     assert {(c.where, c.name, c.before, c.after) for c in found.settings} == {
         (where, "HUGGINGFACE_TOKEN", "hf_…(37)", "(empty)"), (where, "MAX_SPEAKERS", "20", "3"), (where, "NEW", None, "y z"),
         (where, "GONE", "x", None), (where, "DB_PASSWORD", "…(11)", "…(18)"),
@@ -174,7 +174,7 @@ def test_settings_that_changed(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.exit_code == 0 and not found.nothing
     text = render_text(found)
-    assert f"{where}: HUGGINGFACE_TOKEN: hf_…(37) → (empty)" in text
+    assert f"{where}: HUGGINGFACE_TOKEN: hf_…(37) → (empty)" in " ".join(text.split())
     assert f"{where}: GONE: x → (not there)" in " ".join(text.split())
     assert e.TOKEN not in text and "Tr0ub4dor" not in text and "\x1b" not in text
 

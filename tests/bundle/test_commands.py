@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, installed  # noqa: F401
+from tests.parts import ready_doctor
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +50,8 @@ def test_a_bundle_says_elsewhere_what_the_run_said(installed: Doctor, tmp_path: 
     live = installed("--offline", "--format", "json")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    done = subprocess.run(
-        [*installed.command("diagnose"), str(bundle), "--format", "json"], cwd=elsewhere,
-        env=installed.environ | {"HOME": str(elsewhere), "PATH": ""}, capture_output=True, text=True,
-    )  # fmt: skip
+    environ = installed.environ | {"HOME": str(elsewhere), "PATH": ""}
+    done = ready_doctor.run("diagnose", str(bundle), "--format", "json", cwd=elsewhere, env=environ)
     assert done.returncode == live.returncode == 1 and done.stderr == ""
     with zipfile.ZipFile(bundle) as zipped:
         assert stable(done.stdout) == stable(zipped.read("ot-doctor-report/report.json").decode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ot_doctor.report.formats import FORMATS, render
 from ot_doctor.run.plan import Plan, chosen
 from ot_doctor.run.session import catalogue_of, examine
 from tests.bundle.recordings import bundle_of, healthy
-from tests.cli.test_commands import SCRIPT
+from tests.parts import ready_doctor
 
 pytestmark = pytest.mark.slow
 
@@ -94,11 +93,9 @@ def test_no_text_of_a_bundle_steers_a_terminal(member: str, checks: Mapping[str,
 def doctor(folder: Path, *arguments: str, **environ: str) -> str:
     """Both streams of a run that ended with some document."""
     usual = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "DOCKER_HOST": "unix:///nonexistent.sock"}
-    done = subprocess.run(
-        [str(SCRIPT), *arguments], cwd=folder, env={**usual, **environ}, capture_output=True, stdin=subprocess.DEVNULL, timeout=60
-    )
+    done = ready_doctor.run(*arguments, cwd=folder, env={**usual, **environ}, timeout=60)
     assert done.returncode in (0, 1, 2, 3) and (done.stdout or done.stderr), done.stderr
-    return (done.stdout + done.stderr).decode("utf-8")
+    return done.stdout + done.stderr
 
 
 FAILED_LOG = Path(__file__).parent.parent / "corpus" / "cases" / "p3-bad-token.log"

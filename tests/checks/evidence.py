@@ -16,6 +16,7 @@ from ot_doctor.evidence import (
     CachedFile,
     CachedModel,
     CacheRoot,
+    CacheView,
     ComposeConfig,
     ComposeLabels,
     ComposeService,
@@ -90,7 +91,7 @@ def worker(
         compose=ComposeLabels("opentranscribe", service, str(HOME), (str(COMPOSE_PATH),)),
         status="running", health="healthy", created_at=CREATED, started_at=CREATED, user="appuser",
         env=kept({"HUGGINGFACE_TOKEN": TOKEN} if env is None else env), mounts=MOUNTS,
-        gpu=GpuGrant(requested=True, device_ids=("0",)),
+        image_env_names=frozenset({"PATH"}), gpu=GpuGrant(requested=True, device_ids=("0",)),
     )  # fmt: skip
     return replace(healthy, **changes)
 
@@ -141,7 +142,7 @@ def compose(
 def token(value: str | None = TOKEN, **changes: Any) -> WorkerToken:
     """The worker's token, from the container and with a line in the ``.env``; ``None``: not set."""
     secret = None if value is None else Secret(value)
-    usual = WorkerToken(secret, f"{WORKER} Config.Env", from_container=True, env_line=f"{ENV_PATH}:1")
+    usual = WorkerToken(secret, f"the environment of {WORKER}", from_container=True, env_line=f"{ENV_PATH}:1")
     return replace(usual, **changes)
 
 
@@ -196,7 +197,7 @@ def cache(
             cached_model(m.repo, m.files, state=state, required=m.required, present=complete) for m in models(line) if m.required
         ),
         access=CacheAccess("asked in the container", "appuser (1000)", 1000, readable, writable),
-        configured=MODELS, models_dir=MODELS,
+        configured=MODELS, view=CacheView.WORKER, models_dir=MODELS,
     )  # fmt: skip
     return replace(usual, **changes)
 

@@ -56,7 +56,9 @@ def test_an_absent_model_that_cannot_be_stored_points_at_the_permissions() -> No
 def test_an_absent_model_fails_in_offline_mode_with_the_copy_commands() -> None:
     (finding,) = judged(with_model(state=FileState.MISSING, present=False, offline="HF_HUB_OFFLINE=1"))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.OFFLINE_CACHE_MISSING, COMMUNITY_1)
-    commands = [step.command or "" for step in finding.remedy]
+    first = finding.remedy[0].text
+    assert first.startswith("Either let this machine download") and ". Or copy the models" in first
+    commands = [step.command for step in finding.remedy if step.command]
     assert f"hf download {COMMUNITY_1} --cache-dir /tmp/pyannote-models" in commands[0]
     assert f"tar -C {MODELS}/huggingface/hub -xzf" in commands[1]
     assert "rsync -a" in everything_said(finding)

@@ -50,7 +50,7 @@ def test_an_edit_after_the_container_was_created() -> None:
     assert (finding.remedy[0].command or "").endswith("up -d --force-recreate --no-deps --pull never --no-build celery-worker")
     assert [(seen.where, seen.text) for seen in finding.evidence] == [
         ("/srv/ot/.env:1", f"HUGGINGFACE_TOKEN is {Secret(TOKEN)}"),
-        ("opentranscribe-celery-worker Config.Env", "HUGGINGFACE_TOKEN is empty"),
+        ("the environment of opentranscribe-celery-worker", "HUGGINGFACE_TOKEN is empty"),
     ]
 
 
@@ -88,6 +88,11 @@ def test_what_the_image_sets_is_no_drift() -> None:
             image_env_names=frozenset({"HF_HOME"}),
         )
     )
+    assert one(env_file(GOOD), containers, compose()).status is Status.PASS
+
+
+def test_an_image_that_could_not_be_read_explains_every_variable() -> None:
+    containers = workers(worker(env={"HUGGINGFACE_TOKEN": TOKEN, "HF_HOME": "/x"}, image_env_names=frozenset()))
     assert one(env_file(GOOD), containers, compose()).status is Status.PASS
 
 

@@ -494,6 +494,19 @@ def test_a_refusal_under_a_cache_that_cannot_be_read_comes_from_it(cause: Cause)
     assert "Access is fine now" not in finding.message and "Run the job again" not in finding.message
 
 
+@pytest.mark.parametrize("cause", [Cause.TOKEN_MISSING, Cause.GATED_NOT_ACCEPTED, Cause.TOKEN_INVALID])
+def test_a_cache_that_cannot_be_written_is_the_cause_where_the_hub_gives_the_models_and_no_answer_to_its_refusal(
+    cause: Cause,
+) -> None:
+    closed = cache(False, writable=False)
+    finding = verdict(failure(cause), cache=closed)
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.CACHE_PERMISSION)
+    assert "Access is fine now" not in finding.message and "Run the job again" not in finding.message
+    refused = hub({COMMUNITY_1: Answer.NOT_ACCEPTED})
+    finding = verdict(failure(Cause.GATED_NOT_ACCEPTED), cache=closed, hub=refused)
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.GATED_NOT_ACCEPTED)
+
+
 def test_a_stopped_worker_is_not_told_to_run_the_job_again() -> None:
     finding = verdict(failure(Cause.GATED_NOT_ACCEPTED), workers=workers(worker(status="exited")))
     assert finding.status is Status.WARN and "Run the job again" not in finding.message and not finding.remedy

@@ -30,7 +30,7 @@ def test_limits_that_the_worker_can_read_pass(env: dict[str, str]) -> None:
 def test_what_is_no_whole_number_for_python_fails_with_the_line_to_write(value: str) -> None:
     (finding,) = judged({"A": "1", "MAX_SPEAKERS": value})
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS")
-    assert finding.evidence[0].where == f"{WORKER} Config.Env"
+    assert finding.evidence[0].where == f"the environment of {WORKER}"
     assert finding.remedy[0].command == "sed -i.bak '2s/.*/MAX_SPEAKERS=20/' /srv/ot/.env"
     assert "--force-recreate" in everything_said(finding)
 

@@ -109,5 +109,5 @@ def test_a_complete_cache_makes_it_a_warning() -> None:
 
 def test_without_an_env_file_the_place_in_the_container_is_named() -> None:
     finding = judge(f"{TOKEN}\u200b", Unavailable("none"), env_line=None)
-    assert "opentranscribe-celery-worker Config.Env" in finding.message
+    assert "the environment of opentranscribe-celery-worker" in finding.message
     assert Secret(TOKEN).shape.well_formed

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.parts import ready_doctor
 from tests.parts.models import v04_cache
 
 pytestmark = pytest.mark.slow
@@ -46,8 +47,7 @@ def environ(folder: Path) -> dict[str, str]:
 
 
 def doctor(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
-    done = subprocess.run([SCRIPT, *arguments], cwd=folder, env={**environ(folder), **more}, timeout=90, **streams)
+    done = ready_doctor.run(*arguments, cwd=folder, env={**environ(folder), **more}, timeout=90)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert TOKEN not in done.stdout + done.stderr
     return done

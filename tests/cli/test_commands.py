@@ -1,4 +1,4 @@
-"""The installed console script, as a process."""
+"""The commands, as a user starts them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
+from tests.parts import ready_doctor
 from tests.parts.models import v04_cache
 from tests.scenarios import logs
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = Path(sys.executable).with_name("ot-doctor")
+SCRIPT = ready_doctor.SCRIPT
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 TOKEN = "hf_" + "CmDlInEtOkEnCmDlInEtOkEn1234567890"
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
@@ -56,12 +57,13 @@ class Doctor:
         return [str(SCRIPT), *arguments]
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Done:
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.cwd, env={**self.environ, **environ}, capture_output=True, text=True,
-            input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
+        done = ready_doctor.run(*arguments, cwd=self.cwd, env={**self.environ, **environ}, input=stdin, timeout=60)
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
+
+    def script(self, *arguments: str) -> Done:
+        """By the installed console script."""
+        return ready_doctor.script(*arguments, cwd=self.cwd, env=self.environ, timeout=60)
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -126,7 +128,7 @@ def status(read: dict[str, Any], name: str) -> str:
 
 def test_help_names_the_commands(doctor: Doctor) -> None:
     for flag in ("--help", "-h"):
-        done = doctor(flag)
+        done = doctor.script(flag)
         assert done.returncode == 0 and done.stderr == ""
         assert all(re.search(rf"^  {command} ", done.stdout, re.MULTILINE) for command in ("run", "list", "explain"))
 
@@ -141,7 +143,7 @@ def test_help_of_run_names_every_option_and_the_exit_codes(doctor: Doctor) -> No
 
 
 def test_version(doctor: Doctor) -> None:
-    done = doctor("--version")
+    done = doctor.script("--version")
     assert (done.returncode, done.stdout) == (0, f"ot-doctor, version {__version__}\n")
 
 
@@ -228,10 +230,15 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
         (["explain"], "Missing argument 'NAME'"),
         (["--select", "tokn-format"], "There is no check or family 'tokn-format'. Did you mean token-format"),
         (["--ignore", "nothing-like-it"], "There is no check or family 'nothing-like-it'."),
+        (["--select", "gated-not-accepted"], "'gated-not-accepted' is a cause, not a check or family. model-access, "),
+        (["--require", "model-access"], "'model-access' is a check, not a family. Its family is access."),
+        (["--require", "acces"], "There is no family 'acces'. Did you mean access"),
         (["--select", "token", "--ignore", "token"], "No check is left to run"),
         (["--frobnicate"], "No such option '--frobnicate'"),
         (["-x"], "No such option '-x'"),
-        (["frobnicate"], "No such command 'frobnicate'"),
+        (["frobnicate"], "There is no command 'frobnicate'. 'ot-doctor --help' shows the commands."),
+        (["explian"], "There is no command 'explian'. Did you mean explain?"),
+        (["--logs", "."], "is a folder, not a log. Name the file in it."),
         (["run", "extra"], "unexpected extra argument (extra)"),
         (["--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["--format"], "'--format' requires an argument"),
@@ -243,8 +250,6 @@ def test_explain_in_ascii(doctor: Doctor) -> None:
         (["--env-file", "no-such-file"], "'no-such-file' does not exist"),
         (["--logs", "no-such.log"], "there is no file /"),
         (["--checks-dir", "no-such-folder"], "'no-such-folder' does not exist"),
-        ([], "No OpenTranscribe installation was found"),
-        (["--offline", "--no-docker"], "No OpenTranscribe installation was found"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -253,8 +258,13 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(arguments: list[str], said:
 
 
 def test_without_an_installation_the_three_ways_are_named(doctor: Doctor) -> None:
-    said = refused(doctor())
-    assert all(way in said for way in ("--dir", "inside the OpenTranscribe folder", "start the stack"))
+    for arguments in ([], ["--offline", "--no-docker"]):
+        done = doctor(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        said, *ways = done.stderr.splitlines()
+        assert said.startswith("ot-doctor: No OpenTranscribe installation was found.") and said.endswith("One of these helps:")
+        wanted = ("inside the OpenTranscribe folder", "--dir", "Start the stack", "--logs")
+        assert len(ways) == 4 and all(way in line for way, line in zip(wanted, ways, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -307,8 +317,8 @@ def test_a_run_in_the_folder(installed: Doctor) -> None:
     assert "  ✓ token " in done.stdout and ESCAPE not in done.stdout and TOKEN not in done.stdout
     assert re.search(r"^✓ No problem found: \d+ checks passed, \d+ skipped$", done.stdout, re.MULTILINE)
     assert done.stdout.splitlines()[-1] == "More: ot-doctor -v"
-    again = installed("run").stdout
-    assert _settled(again) == _settled(done.stdout)
+    again = installed.script("run")
+    assert (_settled(again.stdout), again.stderr, again.returncode) == (_settled(done.stdout), "", 0)
 
 
 def _settled(text: str) -> str:
@@ -414,13 +424,13 @@ def test_colour(installed: Doctor) -> None:
     assert ESCAPE not in installed(OT_DOCTOR_COLOR="auto").stdout
 
 
-def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: str) -> str:
-    """Everything that a run shows on a terminal; one of 0 columns does not tell its width."""
+def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, errors: bool = True, **environ: str) -> str:
+    """What a run shows on a terminal, with or without its errors; one of 0 columns does not tell its width."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, "TERM": "xterm", **environ},
-        stdin=subprocess.DEVNULL, stdout=inner, stderr=inner,
+        stdin=subprocess.DEVNULL, stdout=inner, stderr=inner if errors else subprocess.DEVNULL,
     )  # fmt: skip
     os.close(inner)
     shown = b""
@@ -437,6 +447,13 @@ def on_a_terminal(doctor: Doctor, *arguments: str, columns: int = 0, **environ: 
 def test_on_a_terminal_there_is_colour_unless_no_color_is_set(installed: Doctor) -> None:
     assert ESCAPE in on_a_terminal(installed)
     assert ESCAPE not in on_a_terminal(installed, NO_COLOR="1").replace("\r\x1b[K", "")
+
+
+def test_the_width_is_that_of_standard_output_where_errors_lead_elsewhere(installed: Doctor) -> None:
+    for arguments in (["-v", "--color", "never"], ["list"]):
+        wide = on_a_terminal(installed, *arguments, columns=100, errors=False)
+        narrow = on_a_terminal(installed, *arguments, columns=60, errors=False)
+        assert max(map(len, wide.splitlines())) > 80 and len(narrow.splitlines()) > len(wide.splitlines())
 
 
 def test_ascii(installed: Doctor) -> None:

@@ -287,9 +287,9 @@ def test_a_suppression_that_is_wrong_is_said_with_its_number(folder: Path, table
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('ignore = ["token-rol"]', "{file}: ignore: there is no check or family 'token-rol'. Did you mean token-role"),
-        ('select = ["xyzzy"]', "{file}: select: there is no check or family 'xyzzy'. ot-doctor list shows what there is."),
-        ('[[suppress]]\ncheck = "token"\nreason = "x"', "{file}, suppress 1: there is no check 'token'."),
+        ('ignore = ["token-rol"]', "{file}: ignore: There is no check or family 'token-rol'. Did you mean token-role"),
+        ('select = ["xyzzy"]', "{file}: select: There is no check or family 'xyzzy'. 'ot-doctor list' shows what there is."),
+        ('[[suppress]]\ncheck = "token"\nreason = "x"', "{file}, suppress 1: 'token' is a family, not a check. Its checks are"),
         ('ignore = ["token-role", "cache"]\n[[suppress]]\ncheck = "disk-space"\nreason = "x"', None),
     ],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.parts import ready_doctor
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +28,8 @@ matches = ["SiteProxy: refused huggingface.co"]
 
 
 def ot_doctor(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("OT_DOCTOR_")}
-    command = [sys.executable, "-m", "ot_doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environ | variables, timeout=60, check=False)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OT_DOCTOR_", "PYTHON"))}
+    return ready_doctor.run(*arguments, cwd=Path.cwd(), env=environ | variables, timeout=60)
 
 
 @pytest.fixture

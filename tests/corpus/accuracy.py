@@ -20,6 +20,7 @@ from tests.logs import mutations
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 PUBLIC = Path(__file__).parents[1] / "logs" / "public" / "index.json"
+COVERAGE = "## How much of what the libraries can say is known"  # the last section: `python -m tests.corpus.coverage` writes it
 NOTHING = "(none)"
 GUIDE = ("Cannot access gated repository", "Invalid HuggingFace token", "Model agreement not accepted")
 
@@ -125,8 +126,15 @@ def _matrix(verdicts: list[Verdict]) -> str:
     )
 
 
+def made_here(text: str) -> str:
+    """The page without its last section, which is made of other things."""
+    return text.partition(COVERAGE)[0].rstrip() + "\n"
+
+
 def main() -> None:
-    PAGE.write_text(page([judge(case_of(name)) for name in NAMES]))
+    _, heading, rest = PAGE.read_text(encoding="utf-8").partition(COVERAGE)
+    kept = f"\n{heading}{rest}" if heading else ""
+    PAGE.write_text(page([judge(case_of(name)) for name in NAMES]) + kept, encoding="utf-8")
 
 
 if __name__ == "__main__":

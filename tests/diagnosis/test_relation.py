@@ -12,7 +12,8 @@ from ot_doctor.diagnosis.ranking import diagnose
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import COMMUNITY_1, DIARIZATION_3_1, Attempt, Outcome, WorkerLog
 from ot_doctor.redaction.secret import TOKEN_NAME
-from ot_doctor.report.formats.text import Style, render
+from ot_doctor.report.formats.text import render
+from ot_doctor.report.formats.text_lines import Style
 from ot_doctor.report.model import Report
 from tests.checks.evidence import LATER, attempt, hit, worker_log
 from tests.report.reports import report

@@ -274,3 +274,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / "bom.toml").write_text(MINIMAL, encoding="utf-8-sig")
     assert [signature.name for signature in read(tmp_path / "bom.toml")] == ["x"]
+
+
+def test_explanations_and_remedies_are_short_full_sentences() -> None:
+    def wrong(text: str) -> bool:
+        sentences = re.split(r"(?<=[.:;])\s", text)
+        return not text.endswith((".", ".)")) or any(len(sentence.split()) > 28 for sentence in sentences)
+
+    texts = [(s.name, text) for s in catalogue(()).signatures for text in (s.explain, s.remedy) if text]
+    assert not [name for name, text in texts if wrong(text)]

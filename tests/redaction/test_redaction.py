@@ -431,7 +431,7 @@ def strict() -> Redactor:
         ("HTTPSConnectionPool(host='mirror.example.org', port=443)", "mirror.example.org"),
         ("10.20.30.40:3128 refused", "10.20.30.40"), ("[fd00::1234:5] refused", "fd00::1234"),
         ("http://203.0.113.7/", "203.0.113.7"),
-        ("/srv/secret plans/ot/.env:5", "secret plans"), ("acme-prod-celery-worker-1 Config.Env", "acme"),
+        ("/srv/secret plans/ot/.env:5", "secret plans"), ("the environment of acme-prod-celery-worker-1", "acme"),
         ("/data/clientname/models", "clientname"),
         ("Processing file: Board Meeting May.mp4", "Meeting"), ("'Böse Überraschung.wav' is broken", "Überraschung"),
         ("open a/b_c.MP3", "b_c"),

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.test_commands import Doctor
+from tests.parts import ready_doctor
 from tests.parts.engine import Engine
 from tests.redaction.secret_garden import PASSWORD_NAMES, Garden, in_single_quotes, log_of, surroundings
 from tests.redaction.secret_traces import Planted, leaked
-from tests.scenarios.scenario import _VOLUMES, DOCTOR, TOKEN, Scenario, hub_for
+from tests.scenarios.scenario import _VOLUMES, TOKEN, Scenario, hub_for
 
 pytestmark = pytest.mark.slow
 
@@ -38,15 +39,12 @@ def tries(examples: int) -> settings:
     )  # fmt: skip
 
 
-def run(doctor: Doctor, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, **(environ or {})}, capture_output=True,
-        stdin=subprocess.DEVNULL, timeout=120,
-    )  # fmt: skip
+def run(doctor: Doctor, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return ready_doctor.run(*arguments, cwd=doctor.cwd, env={**doctor.environ, **(environ or {})})
 
 
-def told(name: str, done: subprocess.CompletedProcess[bytes]) -> dict[str, bytes]:
-    return {f"{name}, standard output": done.stdout, f"{name}, standard error": done.stderr}
+def told(name: str, done: subprocess.CompletedProcess[str]) -> dict[str, bytes]:
+    return {f"{name}, standard output": done.stdout.encode(), f"{name}, standard error": done.stderr.encode()}
 
 
 @pytest.mark.parametrize("breaks", [False, True], ids=["env that Compose takes", "env that Compose refuses"])
@@ -62,19 +60,19 @@ def test_nothing_of_what_is_read_from_files_and_the_shell_leaves(breaks: bool, d
         outputs = [option for output in _OUTPUTS for option in ("--output", str(written / output))]
         said: dict[str, bytes] = {}
         done = run(there.doctor, *there.arguments, "--offline", "-vv", *outputs, environ=there.environ)
-        assert done.returncode in (1, 3), done.stderr.decode()
+        assert done.returncode in (1, 3), done.stderr
         assert len(list(written.iterdir())) == len(_OUTPUTS)
         said |= told("run", done)
         bundles = []
         for ending in (".zip", ".tar.gz"):
             bundle = written / f"bundle{ending}"
             done = run(there.doctor, "collect", "--yes", "-o", str(bundle), *there.arguments, "--offline", environ=there.environ)
-            assert done.returncode == 0, done.stderr.decode()
+            assert done.returncode == 0, done.stderr
             said |= told(f"collect {ending}", done)
             bundles.append(str(bundle))
         for arguments in (["diagnose", "-vv", bundles[0]], ["diff", bundles[0], bundles[1]]):
             done = run(there.doctor, *arguments)
-            assert done.returncode in (0, 1, 3), done.stderr.decode()
+            assert done.returncode in (0, 1, 3), done.stderr
             said |= told(arguments[0], done)
         found = leaked(said, written.iterdir(), garden.planted)
         assert not found, "\n".join(found)
@@ -152,11 +150,11 @@ def test_nothing_of_what_a_hub_or_a_proxy_answers_leaves(number: int, data: st.D
         through = f"http://me:{proxy}@{url.removeprefix('http://')}"
         for where in ({"HF_ENDPOINT": url, "NO_PROXY": "*"}, {"HF_ENDPOINT": "https://hub.example.org", "HTTPS_PROXY": through}):
             done = run(doctor, "--no-docker", "--timeout", "10", "-vv", *outputs, environ=where)
-            assert done.returncode in (0, 1, 3), done.stderr.decode()
+            assert done.returncode in (0, 1, 3), done.stderr
             said |= told(str(sorted(where)), done)
         here = {"HF_ENDPOINT": url, "NO_PROXY": "*"}
         done = run(doctor, "collect", "--yes", "-o", str(written / "b.zip"), "--no-docker", environ=here)
-        assert done.returncode == 0, done.stderr.decode()
+        assert done.returncode == 0, done.stderr
         found = leaked(said | told("collect", done), written.iterdir(), garden.planted)
         assert not found, "\n".join(found)
 
@@ -242,11 +240,8 @@ def test_nothing_of_what_a_real_engine_tells_leaves(
             for name, arguments in {
                 "run": ["-vv", *outputs], "collect": ["-o", str(written / "b.zip"), "--yes"],
             }.items():  # fmt: skip
-                done = subprocess.run(
-                    [str(DOCTOR), name, *arguments], cwd=world.folder, env=world.shell(), stdin=subprocess.DEVNULL,
-                    capture_output=True, timeout=120,
-                )  # fmt: skip
-                assert done.returncode in (0, 1), done.stderr.decode()
+                done = ready_doctor.run(name, *arguments, cwd=world.folder, env=world.shell())
+                assert done.returncode in (0, 1), done.stderr
                 said |= told(name, done)
             found = leaked(said, written.iterdir(), [*garden.planted, Planted("HUGGINGFACE_TOKEN", TOKEN, random=True)])
             assert not found, "\n".join(found)

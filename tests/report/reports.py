@@ -55,7 +55,7 @@ GOOD: Mapping[str, tuple[Finding, ...]] = {
     "env-lines": (passed(f"every line of {ENV} is read alike by all"),),
     "env-shadowed": (passed(f"nothing wins over the settings in {ENV}"),),
     "token-present": (
-        passed("the worker has a token: hf_…(37)", evidence=[Seen("container", f"{WORKER} Config.Env", "hf_…(37)")]),
+        passed("the worker has a token: hf_…(37)", evidence=[Seen("container", f"the environment of {WORKER}", "hf_…(37)")]),
     ),
     "token-accepted": (passed("the Hub knows the token 'OpenTranscribe' of the account 'ana'"),),
     "token-exposure": (passed("nothing shows the token to others"),),
@@ -169,7 +169,7 @@ def three_causes() -> Report:
         Cause.SPEAKERS_CONFIG,
         "MAX_SPEAKERS is no whole number for the worker: '20  # can be raised'",
         subject="MAX_SPEAKERS",
-        evidence=[Seen("container", f"{WORKER} Config.Env", "MAX_SPEAKERS='20  # can be raised'")],
+        evidence=[Seen("container", f"the environment of {WORKER}", "MAX_SPEAKERS='20  # can be raised'")],
         confidence=Confidence.LIKELY,
         remedy=[Step(f"Write line 3 of {ENV} as MAX_SPEAKERS=20.", risk=Risk.CHANGES_FILES), RECREATE],
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,16 @@ from ot_doctor.report.model import UsageError, exit_code
 from tests.report.golden_files import agrees
 from tests.report.reports import HOSTILE, REPORTS, STARTED, everywhere, report
 
-SCHEMA = xmlschema.XMLSchema(Path(__file__).parent / "schemas" / "junit.xsd")
 OUTCOMES = ("failure", "error", "skipped", "system-out")
 
 
+@functools.cache
+def schema() -> xmlschema.XMLSchema:
+    return xmlschema.XMLSchema(Path(__file__).parent / "schemas" / "junit.xsd")
+
+
 def document(text: str) -> ElementTree.Element:
-    SCHEMA.validate(text)
+    schema().validate(text)
     return ElementTree.fromstring(text)
 
 

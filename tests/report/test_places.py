@@ -46,7 +46,8 @@ def test_a_record_of_a_log_file_is_at_its_first_line_and_one_of_a_container_in_n
 @pytest.mark.parametrize(
     ("where", "location"),
     [
-        ("/srv/ot/.env:5", Location("/srv/ot/.env", line=5)), ("~/ot/.env", Location("~/ot/.env")), ("worker Config.Env", None),
+        ("/srv/ot/.env:5", Location("/srv/ot/.env", line=5)), ("~/ot/.env", Location("~/ot/.env")),
+        ("the environment of worker", None),
         ("/srv/odd:0", Location("/srv/odd:0")), ("/srv/a:b:7", Location("/srv/a:b", line=7)),
         ("/srv/x:" + "9" * 40, Location("/srv/x:" + "9" * 40)),
         (Location("/srv/odd:5"), Location("/srv/odd:5")), (Location(container="worker"), Location(container="worker")),

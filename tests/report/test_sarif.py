@@ -160,7 +160,7 @@ def test_places_in_the_installation(where: str, expected: tuple[str, int]) -> No
     "where",
     [
         "/srv/other/.env:5", "/srv/ot", "/srv/ot/", "/srv/ot2/.env", "/srv/ot/../secret:1", "/srv/ot//x", "/srv/ot/./x", "",
-        "opentranscribe-celery-worker Config.Env", "pyannote/segmentation-3.0", ".env:5", "https://hub.lan/srv/ot/x", "~",
+        "the environment of opentranscribe-celery-worker", "pyannote/segmentation-3.0", ".env:5", "https://hub.lan/srv/ot/x", "~",
     ],
 )  # fmt: skip
 def test_what_is_no_place_in_the_installation(where: str) -> None:

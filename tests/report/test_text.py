@@ -8,14 +8,15 @@ import pytest
 
 from ot_doctor.check import Cause, Check, Family, Result, Risk, Seen, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.diagnosis.ranking import diagnose
-from ot_doctor.evidence import Answer, Identity
+from ot_doctor.evidence import Answer, Identity, Outcome
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
 from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import render as render_as
-from ot_doctor.report.formats.text import Style, as_ascii, render
+from ot_doctor.report.formats.text import render
+from ot_doctor.report.formats.text_lines import Style, as_ascii
 from ot_doctor.report.model import Report, exit_code
-from tests.checks.evidence import hub
+from tests.checks.evidence import attempt, hub, worker_log
 from tests.report.golden_files import agrees
 from tests.report.reports import CHECKS, REPORTS, STARTED, report
 
@@ -110,7 +111,7 @@ def test_a_command_of_several_lines_is_counted_as_such() -> None:
     assert len(render(made, Style(height=len(lines) + 3)).splitlines()) == len(lines)
 
 
-LINES = {"healthy": 14, "warnings": 20, "one-root-cause": 29, "three-causes": 50, "unknown-docker": 30, "everything-skipped": 16}
+LINES = {"healthy": 14, "warnings": 20, "one-root-cause": 25, "three-causes": 47, "unknown-docker": 29, "everything-skipped": 16}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -130,8 +131,8 @@ def test_few_reasons_of_skips_are_told_and_more_are_counted() -> None:
     names = list(CHECKS)[:6]
     made = report({name: (skipped(f"reason {number} is one of its own"),) for number, name in enumerate(names)})
     assert [line for line in render(made).splitlines() if line.startswith("  - ") and ":" in line] == [
-        *(f"  - {name}: reason {number} is one of its own" for number, name in enumerate(names[:3])),
-        "  - 3 more checks: -v tells why",
+        *(f"  - {name}: reason {number} is one of its own" for number, name in enumerate(names[:1])),
+        "  - 5 more checks: -v tells why",
     ]  # fmt: skip
     assert all(f"reason {number} is" in render(made, Style(verbose=True)) for number in range(6))
 
@@ -182,11 +183,12 @@ def test_a_family_has_a_line_with_the_worst_of_its_checks() -> None:
         "worker-gpu": (skipped("no GPU"),), "docker-engine": (skipped("off"),),
     }))  # fmt: skip
     for line in (
-        "  ✗ token     1 passed, 1 failed (token-present), 1 warning (token-exposure)",
-        "  ✓ worker    1 passed, 1 skipped (worker-gpu)", "  - host      1 skipped (docker-engine)", "  ✓ env       2 passed",
-        "  - 2 more checks: -v tells why",
+        "  ✗ token  1 passed, 1 failed (token-present), 1 warning (token-exposure)", "  - host   1 skipped (docker-engine)",
+        "  ✓ env, access, cache, worker, logs, speakers  7 passed, 1 skipped (worker-gpu)",
     ):  # fmt: skip
         assert line in text.splitlines()
+    healthy = render(report({"worker-gpu": (skipped("no GPU"),)}))
+    assert "  ✓ worker    1 passed, 1 skipped (worker-gpu)" in healthy.splitlines()
 
 
 def test_a_warning_beside_a_root_cause_is_one_line_and_alone_has_its_steps() -> None:
@@ -308,3 +310,56 @@ def test_odd_texts_do_no_harm() -> None:
 
 def test_no_check_at_all_is_said() -> None:
     assert "? Nothing was checked" in render(Report(STARTED, 0.0, (), ()))
+
+
+def test_quiet_says_why_nothing_was_checked() -> None:
+    text = render(REPORTS["everything-skipped"](), Style(quiet=True))
+    assert text.splitlines()[1] == "? Nothing was checked"
+    assert "Docker was left out (--no-docker)." in text and "the Hub was left out (--offline)" in text
+    assert len(text.splitlines()) < 10
+
+
+def test_of_several_subjects_of_one_cause_the_title_is_shown_once() -> None:
+    both = [
+        failed(
+            Cause.GATED_NOT_ACCEPTED, f"The terms of {n} are not accepted.", subject=n,
+            evidence=[Seen("hub", n, f"HTTP 403 of {n}")], remedy=[Step(f"Accept {n}.")],
+        )
+        for n in ("p/a", "p/b")
+    ]  # fmt: skip
+    made = report({"model-access": tuple(both)})
+    text = render(made)
+    assert text.count("Your Hugging Face account has not accepted") == 1 and "2 The terms of p/b are not accepted." in text
+    assert "HTTP 403 of p/b" not in text and "HTTP 403 of p/b" in render(made, Style(verbose=True))
+
+
+def test_evidence_of_one_of_several_causes_takes_two_lines() -> None:
+    causes = {"last-attempt": Cause.DISK_FULL, "token-present": Cause.TOKEN_MISSING}
+    seen = [Seen("log", "here", "word " * 60)]
+    broken = {n: (failed(cause, "It failed.", evidence=seen, remedy=[Step("s")]),) for n, cause in causes.items()}
+    lines = render(report(broken)).splitlines()
+    assert sum("word word" in line for line in lines) == 4 and sum(line.endswith("word…") for line in lines) == 2
+
+
+def test_one_speaker_where_more_were_allowed_is_said_in_full() -> None:
+    said = "The last diarization succeeded, but found only 1 speaker (max_speakers=20). If more people speak, check the limits."
+    log = worker_log(attempt(Outcome.SUCCEEDED, speakers=1, settings="{'max_speakers': 20}"))
+    made = report({"last-attempt": (passed(said),)}, log=log)
+    for form in ("text", "markdown", "html"):
+        assert said in " ".join(html.unescape(render_as(made, form)).replace("\\", "").split()), form
+    allowed = worker_log(attempt(Outcome.SUCCEEDED, speakers=1, settings="{'max_speakers': 1}"))
+    assert said not in " ".join(render(report({"last-attempt": (passed(said),)}, log=allowed)).split())
+
+
+def test_a_step_is_left_to_a_later_warning_only_where_the_order_stays() -> None:
+    edit, one, both = Step("Remove HF_TOKEN."), Step("Recreate.", command="up a"), Step("Recreate.", command="up a b")
+    first, second = warned("odd", remedy=[edit, both]), warned("the second", remedy=[edit, one])
+    text = render(report({"env-lines": (first,), "speaker-limits": (second,)}))
+    assert text.index("1. Remove HF_TOKEN.") < text.index("up a b") < text.index("the second")
+
+
+def test_what_cannot_be_known_does_not_repeat_a_command_of_the_plan() -> None:
+    step = Step("Test it.", command="docker exec w test")
+    broken = failed(Cause.NETWORK_TIMEOUT, "It timed out.", remedy=[step])
+    made = report({"last-attempt": (broken,), "model-access": (unknown("Not reached.", remedy=[step]),)})
+    assert render(made).count("docker exec w test") == 1 and "? Not reached. (model-access)" in render(made)

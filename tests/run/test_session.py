@@ -12,7 +12,7 @@ from ot_doctor.evidence import Deployment, Host, Hub, Installation, NoSuchWorker
 from ot_doctor.report.build import report_of as built
 from ot_doctor.report.model import Report, exit_code
 from ot_doctor.run.discovery import CheckCatalogue, FoundCheck
-from ot_doctor.run.plan import Plan, WrongUsage, chosen, no_such
+from ot_doctor.run.plan import Plan, WrongUsage, chosen
 from ot_doctor.run.session import catalogue_of, examine, prepare
 from ot_doctor.sources.store import SOURCES, Store
 from tests.checks.evidence import HOME, deployment, hub, worker_log, workers
@@ -54,10 +54,6 @@ def test_a_name_that_is_nothing_is_refused_with_what_was_meant(option: str) -> N
     given: dict[str, Iterable[str]] = {"select": [], "ignore": [], option: ["tokn-a"]}
     with pytest.raises(WrongUsage, match=r"There is no check or family 'tokn-a'\. Did you mean token-a"):
         chosen(THREE, **given)
-
-
-def test_a_name_like_nothing_points_to_the_list() -> None:
-    assert no_such("zzzzz", ["a"], "check") == "There is no check 'zzzzz'. 'ot-doctor list' shows what there is."
 
 
 def test_nothing_left_to_run_is_wrong_usage() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import zipfile
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from tests.scenarios.scenario import DOCTOR, TOKEN, UNKNOWN_TOKEN, World
+from tests.parts import ready_doctor
+from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, World
 
 _OF_THE_RUN = ("started_at", "duration_ms", "recorded_at", "hidden")  # no two runs have them in common
 _REPORT = "ot-doctor-report/report.json"
@@ -20,19 +20,14 @@ def assert_bundle_agrees(world: World, *arguments: str, cwd: Path | None = None)
     """``collect`` with the arguments of a run, then ``diagnose`` with no Docker, no HOME and no PATH, agree in all they say."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle.zip"
-        done = subprocess.run(
-            [str(DOCTOR), "collect", "--yes", "-o", str(path), *arguments], cwd=cwd or world.folder, env=world.shell(),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        done = ready_doctor.run("collect", "--yes", "-o", str(path), *arguments, cwd=cwd or world.folder, env=world.shell())
         assert done.returncode == 0 and done.stdout == f"{path}\n", done.stderr
         with zipfile.ZipFile(path) as bundle:
             members = {name: bundle.read(name) for name in bundle.namelist()}
         leaking = [name for name, data in members.items() for token in (TOKEN, UNKNOWN_TOKEN) if token[3:].encode() in data]
         assert not leaking, f"a token is in {leaking}"
-        again = subprocess.run(
-            [str(DOCTOR), "diagnose", str(path), "--format", "json"], cwd=folder, env={"HOME": f"{folder}/nobody", "PATH": ""},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        nobody = {"HOME": f"{folder}/nobody", "PATH": ""}
+        again = ready_doctor.run("diagnose", str(path), "--format", "json", cwd=Path(folder), env=nobody)
         assert again.stderr == "" and again.stdout.startswith("{"), again.stderr
         live, recorded = stable(members[_REPORT].decode()), stable(again.stdout)
         assert recorded == live, _difference(live, recorded)

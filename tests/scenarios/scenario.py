@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.parts import models
+from tests.parts import models, ready_doctor
 from tests.parts.engine import Engine
 from tests.parts.hub import COMMUNITY_1, LocalHub, pyannote_hub
 
@@ -59,7 +59,7 @@ class World:
         return self.folder / "models"
 
     def shell(self) -> dict[str, str]:
-        foreign = ("HF_", "HUGGING", "OT_DOCTOR", "XDG_", "REQUESTS_", "SSL_CERT", "CURL_CA", "COMPOSE_")
+        foreign = ("HF_", "HUGGING", "OT_DOCTOR", "XDG_", "REQUESTS_", "SSL_CERT", "CURL_CA", "COMPOSE_", "PYTHON")
         env = {k: v for k, v in self.engine.environment().items() if not k.startswith(foreign)}
         return env | {"HOME": str(self.home), "NO_PROXY": "127.0.0.1,localhost", "PYTHONUTF8": "1"} | self.environ
 
@@ -67,9 +67,8 @@ class World:
         return self.engine.run("docker", "compose", *arguments, cwd=self.folder, env=self.shell()).stdout
 
     def doctor(self, *arguments: str, cwd: Path | None = None, format: str = "json") -> subprocess.CompletedProcess[str]:
-        """Run the installed ot-doctor as a user would, in the scenario's folder."""
-        command = [str(DOCTOR), "--format", format, *arguments]
-        return self._run(command, cwd or self.folder)
+        """Run ot-doctor as a user would, in the scenario's folder."""
+        return ready_doctor.run("--format", format, *arguments, cwd=cwd or self.folder, env=self.shell())
 
     def _run(self, command: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.parts import hub, models
+from tests.parts import hub, models, ready_doctor
 from tests.scenarios import logs
-from tests.scenarios.scenario import TOKEN, BringUp, Scenario, World
+from tests.scenarios.scenario import TOKEN, BringUp, Report, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -24,7 +25,9 @@ def _assert_healthy(world: World) -> None:
 def test_healthy(bring_up: BringUp, line: str) -> None:
     world = bring_up(Scenario(line=line))
     _assert_healthy(world)
-    report = world.report()
+    by_the_script = ready_doctor.script("--format", "json", cwd=world.folder, env=world.shell())
+    assert (by_the_script.returncode, by_the_script.stderr) == (0, "")
+    report = Report(json.loads(by_the_script.stdout), world)
     assert report.document["deployment"]["dir"] == str(world.folder)
     assert report.document["deployment"]["line"] == {"v0.4": "v0.4", "v0.3": "v0.1-0.3"}[line]
     assert report.document["attempts"][0]["outcome"] == "succeeded"

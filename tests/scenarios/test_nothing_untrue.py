@@ -91,6 +91,19 @@ def test_a_refusal_under_an_unreadable_cache_comes_from_it_and_nothing_is_fine(b
     assert {f["relation"] for f in report.check("cache-permissions")["findings"]} == {"explains-the-failure"}
 
 
+def test_a_refusal_above_a_cache_that_can_only_be_read_comes_from_it_and_nothing_is_fine(bring_up: BringUp) -> None:
+    def roots(world: World) -> None:
+        models.own(world.models, (0, 0))
+
+    failed = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
+    report = bring_up(Scenario(cache="absent", log=failed, prepare=roots)).report()
+    assert report.causes == ["cache-permission"], report.summary()
+    assert "cannot store it" in report.text_of("cache-permissions") and report.status("model-access") == "pass"
+    said = report.text_of("last-attempt")
+    assert "Access is fine now" not in said and "Run the job again" not in said
+    assert {f["relation"] for f in report.check("cache-permissions")["findings"]} == {"explains-the-failure"}
+
+
 def test_the_next_job_is_not_said_to_download_what_it_cannot(bring_up: BringUp) -> None:
     report = bring_up(Scenario(accepted=[], cache="absent")).report()
     assert "It cannot be downloaded now" in report.text_of("cache-complete"), report.summary()

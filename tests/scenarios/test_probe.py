@@ -17,8 +17,8 @@ from ot_doctor.check import Status
 from ot_doctor.evidence import Answer, Stage, Unavailable, WorkerProbe
 from tests.parts.engine import Engine
 from tests.parts.hub import LocalHub, make_certificate, pyannote_hub
+from tests.parts.proxy import engine_proxy, switches
 from tests.parts.python_image import TAG
-from tests.parts.socket_proxy import read_only_proxy
 
 from .inside import CONTAINER, Inside
 from .scenario import TOKEN, UNKNOWN_TOKEN
@@ -260,10 +260,10 @@ def test_deep_tries_to_write_and_leaves_no_file(inside: Inside, here: LocalHub) 
 
 def test_exec_that_a_socket_proxy_refuses(inside: Inside, here: LocalHub, tmp_path: Path) -> None:
     inside.up(env={"HF_ENDPOINT": here.url})
-    with read_only_proxy(tmp_path / "proxy.sock", inside.engine.socket):
-        seen = inside.look({"DOCKER_HOST": f"unix://{tmp_path}/proxy.sock"})
-    assert seen.status("worker-network") is Status.SKIP and "does not allow that a command is run" in seen.said()
-    assert isinstance(seen.evidence, Unavailable) and "POST and EXEC" in seen.evidence.hint
+    with engine_proxy(inside.engine.socket, switches("CONTAINERS", "INFO", "IMAGES"), at=tmp_path / "proxy.sock") as proxy:
+        seen = inside.look({"DOCKER_HOST": proxy.address})
+    assert seen.status("worker-network") is Status.SKIP and "does not allow to run a command" in seen.said()
+    assert isinstance(seen.evidence, Unavailable) and "EXEC=1" in seen.evidence.reason
 
 
 def test_libraries_are_imported_beside_a_worker_that_cannot_start(inside: Inside, here: LocalHub, tmp_path: Path) -> None:
@@ -280,3 +280,14 @@ def test_libraries_are_imported_beside_a_worker_that_cannot_start(inside: Inside
     assert {"lib-mismatch", "worker-crashed"} <= set(seen.causes), seen.said()
     assert "torchaudio cannot be imported" in seen.said() and "(torchaudio.py:3)" in seen.said()
     assert "Importing ctranslate2" in seen.said() and "pyannote.audio cannot be imported" in seen.said()
+
+
+def test_a_worker_that_needs_no_hub_is_not_kept_waiting(inside: Inside) -> None:
+    """A Hub that never answers, and a worker that must not ask it."""
+    port = free_port()
+    inside.up(env={"HF_ENDPOINT": f"http://127.0.0.1:{port}", "HF_HUB_OFFLINE": "1"})
+    silent = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+    inside.background(silent, port)
+    seen = inside.look()
+    assert seen.status("worker-network") is Status.SKIP and seen.causes == [], seen.said()
+    assert seen.status("process-environment") is Status.PASS and seen.took < 4.0

@@ -28,9 +28,10 @@ from ot_doctor.evidence import (
     Workers,
 )
 from ot_doctor.sources.docker import container_exec
+from ot_doctor.sources.docker.container_user import User
 from ot_doctor.sources.model_cache.access import Question, asked
 from ot_doctor.sources.model_cache.cache import gather
-from ot_doctor.sources.model_cache.container_view import _SCRIPT, User
+from ot_doctor.sources.model_cache.container_view import _SCRIPT
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, Look
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions

@@ -105,7 +105,7 @@ def test_a_running_folder_of_another_machine_is_not_claimed(tmp_path: Path) -> N
 def test_no_installation_names_the_three_ways() -> None:
     with pytest.raises(Unavailable) as caught:
         put_together()
-    assert all(way in caught.value.hint for way in ("--dir", "opentr.sh", "celery-worker"))
+    assert all(way in caught.value.hint for way in ("--dir", "opentr.sh", "Start the stack", "--logs"))
     with pytest.raises(Unavailable, match=r"Docker could not be asked: Docker checks are off"):
         source.gather(Request(), NOWHERE, NO_DOCKER)
     with pytest.raises(Unavailable, match="were not created by Compose"):

@@ -40,7 +40,7 @@ def deployment(line: ReleaseLine = ReleaseLine.V0_4) -> Deployment:
 
 
 def token(value: str | None = VALUE) -> WorkerToken:
-    return WorkerToken(None if value is None else Secret(value), "opentranscribe-celery-worker Config.Env", True)
+    return WorkerToken(None if value is None else Secret(value), "the environment of opentranscribe-celery-worker", True)
 
 
 def workers(**env: str) -> Workers:
@@ -335,7 +335,7 @@ def test_nothing_shows_the_token(hub: LocalHub, capfd: pytest.CaptureFixture[str
 def test_the_workers_endpoint_comes_first(hub: LocalHub) -> None:
     request = Request(environ={"HF_ENDPOINT": "http://127.0.0.1:9"})
     found = gather(request, deployment(), workers(HF_ENDPOINT=hub.url + "/"), token())
-    assert (found.endpoint, found.endpoint_from) == (hub.url, "opentranscribe-celery-worker Config.Env")
+    assert (found.endpoint, found.endpoint_from) == (hub.url, "the environment of opentranscribe-celery-worker")
     assert set(answers(found).values()) == {Answer.OK}
 
 

@@ -15,28 +15,33 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from ot_doctor.evidence import Answer, Deployment, Hub, ReleaseLine, Request, Unavailable, WorkerToken
+from ot_doctor.evidence import Answer, Deployment, Hub, ModelCache, ReleaseLine, Request, Unavailable, WorkerToken
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.hub.client import gather
+from ot_doctor.sources.soon import Soon
+from tests.checks.evidence import cache
 from tests.parts.hub import Fault, LocalHub, pyannote_hub
 
 ROOT = Path(__file__).parents[2]
+NOTHING_KNOWN: Soon[ModelCache] = Soon.of(Unavailable("not looked at"))
 VALUE = "hf_" + "Kw7" * 11 + "Z"
 PROXY_NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 CA_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def ask(endpoint: str, *, timeout: float = 30.0) -> Hub:
+def ask(endpoint: str, *, timeout: float = 30.0, known: Soon[ModelCache] = NOTHING_KNOWN) -> Hub:
     return gather(
         Request(environ={"HF_ENDPOINT": endpoint}, timeout=timeout),
         Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4),
         Unavailable("Docker was left out", switched_off=True),
-        WorkerToken(Secret(VALUE), "opentranscribe-celery-worker Config.Env", True),
+        WorkerToken(Secret(VALUE), "the environment of opentranscribe-celery-worker", True),
+        known,
     )
 
 
@@ -112,6 +117,28 @@ def test_a_fault_is_known_at_once(hub: LocalHub, fault: Fault, answer: Answer, t
     assert found.public.text
     assert text in found.public.text
     assert len(hub.requests) == 2 + len(found.files)
+
+
+@pytest.mark.parametrize("spared", [cache(), cache(False, offline="HF_HUB_OFFLINE=1"), cache(False, native=True)])
+def test_a_worker_that_needs_no_hub_is_not_kept_waiting(hub: LocalHub, spared: ModelCache) -> None:
+    """Nothing comes back: the Hub has a second, also where that becomes known while it is waited for."""
+    hub.fault = Fault("blackhole")
+    began = time.monotonic()
+    found = ask(hub.url, known=Soon.of(spared))
+    assert 1 <= time.monotonic() - began < 1 + 1.5
+    assert all_answers(found) == {Answer.TIMEOUT} and found.public.text == "no answer within 1 s"
+    future: Future[ModelCache | Unavailable] = Future()
+    later = threading.Timer(1.5, lambda: future.set_result(spared))
+    later.start()
+    began = time.monotonic()
+    assert all_answers(ask(hub.url, known=Soon(future))) == {Answer.TIMEOUT}
+    assert 1.5 <= time.monotonic() - began < 1.5 + 1.5
+
+
+def test_a_worker_that_needs_the_hub_waits_for_it(hub: LocalHub) -> None:
+    hub.fault = Fault("slow", seconds=1.5)
+    assert Answer.TIMEOUT not in all_answers(ask(hub.url, known=Soon.of(cache(False))))
+    assert all_answers(ask(hub.url, known=Soon.of(cache()))) == {Answer.TIMEOUT}
 
 
 def test_a_black_hole_ends_with_the_deadline(hub: LocalHub) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.parts import ready_doctor
 from tests.sources.lying_engine import ID, UPGRADED, Lie, Send, body, endless, frame, lying_engine, says, truth
 
 TIMEOUT = 6.0  # seconds of the run
@@ -44,8 +44,7 @@ os._exit(0)
 
 
 def outcome(environ: Mapping[str, str]) -> dict[str, object]:
-    command = [sys.executable, "-c", _RUN, str(TIMEOUT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin", **environ})
+    done = ready_doctor.run_code(_RUN, str(TIMEOUT), cwd=Path("/"), env={"PATH": "/usr/bin:/bin", **environ}, timeout=60)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     result: dict[str, object] = json.loads(done.stdout)
     return result
@@ -59,6 +58,15 @@ def cheap(result: Mapping[str, object]) -> str:
     text = str(result["text"])
     assert "fault of" not in text and "could not be read: " not in text, text
     return text
+
+
+@functools.cache
+def _packed() -> bytes:
+    return gzip.compress(b" " * 100_000_000)
+
+
+def bomb(send: Send) -> None:
+    body(_packed(), "200 OK", "Content-Encoding: gzip")(send)
 
 
 def slowly(send: Send) -> None:
@@ -82,7 +90,7 @@ EVERYWHERE = {
     "endless chunks": endless(b"10000\r\n" + b"x" * 65536 + b"\r\n", CHUNKED),
     "an endless error": endless(b"x" * 65536, b"HTTP/1.1 500 Internal Server Error\r\n\r\n"),
     "an endless redirect": endless(b"x" * 65536, b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n"),
-    "a bomb": body(gzip.compress(b" " * 100_000_000), "200 OK", "Content-Encoding: gzip"),
+    "a bomb": bomb,
     "null": says(None),
     "a number": says(7),
     "deep": DEEP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def read(kind: str, home: Path) -> str:
 
 
 def _token(number: int, length: int) -> str:
-    return "".join("aB3dE6gH9k"[(number * 7 + place * place * 3 + place) % 10] for place in range(length))
+    return hashlib.sha256(b"%d" % number).hexdigest()[:length]
 
 
 ENV = {

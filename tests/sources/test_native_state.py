@@ -11,7 +11,7 @@ import pytest
 from ot_doctor.evidence import ReleaseLine, Request, Unavailable
 from ot_doctor.evidence.releases import release_of
 from ot_doctor.evidence.workers import ComposeLabels, Engine, Mount, Role, Worker, Workers
-from ot_doctor.sources import native_models, native_state
+from ot_doctor.sources import native_models, native_state, scratch_folders
 from tests.checks.evidence import deployment
 
 _RELEASE = release_of(ReleaseLine.V0_5)
@@ -105,4 +105,4 @@ def test_an_address_that_is_none_is_not_asked(url: str) -> None:
 
 def test_the_folders_of_the_volume() -> None:
     listing = "no drwxr-xr-x    2 0        0             4096 Nov 28 12:00 /scratch/opentranscribe\n"
-    assert native_state._LISTED.findall(listing) == [("no", "drwxr-xr-x", "0", "0", "/scratch/opentranscribe")]
+    assert scratch_folders._LISTED.findall(listing) == [("no", "drwxr-xr-x", "0", "0", "/scratch/opentranscribe")]

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from ot_doctor.bundle.codec import decode, dump, encode, load
 from ot_doctor.evidence import Request, Unavailable, WorkerProbe
 from ot_doctor.sources.probe import gathering, inside, ladder, worker_exec
-from tests.checks.evidence import deployment, worker, workers
+from ot_doctor.sources.soon import Soon
+from tests.checks.evidence import cache, deployment, worker, workers
 from tests.parts.hub import make_certificate, pyannote_hub
 
 _PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -157,7 +158,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., WorkerProbe | Un
     """``answering(lines)``: what is gathered where the container prints them, each behind the mark; or bytes as they are."""
 
     def gathered(lines: list[str] | bytes, code: int = 0) -> WorkerProbe | Unavailable:
-        def talk(request: Request, one: object, command: list[str], data: bytes, seconds: float) -> tuple[bytes, int]:
+        def talk(request: Request, one: object, command: list[str], *rest: object) -> tuple[bytes, int]:
             mark = command[5]
             assert re.fullmatch(r"ot-doctor-[0-9a-f]{32}", mark)
             return (lines if isinstance(lines, bytes) else "".join(f"{mark} {line}\n" for line in lines).encode()), code
@@ -197,6 +198,26 @@ def test_an_answer_that_ends_early_keeps_what_came(answering: Any) -> None:
     assert seen.user == "appuser" and seen.uid == 7 and "ended early" in seen.incomplete[0]
     seen = answering(['{"layer": "libraries", "ok": false, "ms": 1, "detail": {"text": "OSError: no"}}', "end"])
     assert seen.incomplete == ("Libraries could not be looked at: OSError: no",)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_worker_with_complete_models_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, complete: bool) -> None:
+    """All layers but the network's are there: that is enough after a second, where the models are complete."""
+    told: list[bool] = []
+
+    def talk(request: Request, one: object, command: list[str], data: bytes, seconds: float, enough: Any) -> tuple[bytes, int]:
+        names = ("identity", "process", "memory", "libraries", "gpu")
+        output = "".join(f'{command[5]} {{"v": 1, "layer": "{name}", "ok": true, "detail": {{}}}}\n' for name in names).encode()
+        told.append(enough(output))
+        time.sleep(1.1)
+        told.extend([enough(b""), enough(output)])
+        return output, -1
+
+    monkeypatch.setattr(worker_exec, "talk_in", talk)
+    soon = Soon.of(cache(complete=complete))
+    seen = gathering.gather(Request(environ={}, offline=True), workers(worker()), deployment(), soon)
+    assert told == [False, False, complete]
+    assert seen.inside is None and (seen.incomplete == ()) is complete
 
 
 _KEYS = [

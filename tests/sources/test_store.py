@@ -10,7 +10,7 @@ import pytest
 from ot_doctor.evidence import Deployment, EnvFile, Host, Hub, Installation, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.redaction.masking import redact
 from ot_doctor.redaction.secret import Secret
-from ot_doctor.sources.store import SOURCES, Source, Store, crashed, parameters, wanted
+from ot_doctor.sources.store import SOURCES, Source, Store, beside, crashed, parameters, wanted
 
 
 class Sources:
@@ -281,7 +281,8 @@ def test_a_parameter_without_a_type_is_named() -> None:
 def test_every_source_is_there_and_asks_for_evidence_without_a_circle(kind: type) -> None:
     def needed(kind: type, above: tuple[type, ...]) -> None:
         assert kind not in above, f"{above} ask for each other"
-        for need, _ in parameters(SOURCES[kind].load()).values():
+        gatherer = SOURCES[kind].load()
+        for need in (*(need for need, _ in parameters(gatherer).values()), *beside(gatherer).values()):
             if need is not Request:
                 needed(need, (*above, kind))
 

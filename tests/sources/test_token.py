@@ -48,7 +48,7 @@ def token(of: Workers | Unavailable, file: EnvFile | Unavailable) -> WorkerToken
 def test_the_first_diarizers_token_counts_and_the_env_says_which_line_to_mend() -> None:
     file = dotenv(("A", "1"), ("HUGGINGFACE_TOKEN", GOOD))
     found = token(workers({"HUGGINGFACE_TOKEN": OLD}, {"HUGGINGFACE_TOKEN": GOOD}), file)
-    assert found == WorkerToken(OLD, "worker-0 Config.Env", from_container=True, env_line="/srv/ot/.env:2")
+    assert found == WorkerToken(OLD, "the environment of worker-0", from_container=True, env_line="/srv/ot/.env:2")
 
 
 def test_a_container_without_it_has_none_whatever_the_file_says() -> None:

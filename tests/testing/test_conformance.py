@@ -41,7 +41,7 @@ from ot_doctor.testing import (
 from tests.checks.evidence import TOKEN, worker, workers
 
 CATALOGUE = discover()
-SEEN = (Seen("container", "worker Config.Env", "TZ=UTC"),)
+SEEN = (Seen("container", "the environment of worker", "TZ=UTC"),)
 LOOK = Step("Look at it.", command="docker ps")
 
 

@@ -71,6 +71,7 @@ _CLASSES = (
     r"|WhisperModel|TranscriptionOptions|AudioMetaData|HfFolder|HfApi|PretrainedConfig|\w*Tokenizer\w*|Trainer|Specifications"
     r"|Audio\w+|Tensor"
 )
+_READS_WEIGHTS = re.compile(r"[/\\]torch[/\\](?:serialization|_weights_only_unpickler)\.py$")
 _IN_LIBRARY = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b|\b(?:{_CLASSES})(?:['.]| object)")
 
 
@@ -169,6 +170,7 @@ CONDITIONS: dict[str, Callable[[Fault], bool]] = {
     "address-built-in": _address_built_in,
     "broker": _broker,
     "sidecar": _sidecar,
+    "reads-weights": lambda fault: any(_READS_WEIGHTS.search(frame.path) for frame in fault.frames),
     "cached-file": lambda fault: any("models--" in one or "/snapshots/" in one for one in fault.paths),
     "library": lambda fault: bool(_IN_LIBRARY.search(fault.text) or fault.libraries & _LIBRARIES),
 }

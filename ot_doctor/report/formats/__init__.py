@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ot_doctor.report.formats.text import Style
+    from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report, UsageError
 
 # Each is a module of this package that has ``render`` and ``render_error``.
@@ -33,9 +34,21 @@ def format_of(file_name: str) -> str | None:
 
 def render(report: Report, name: str, style: Style | None = None) -> str:
     """The whole document. ``style`` is how ``text`` is to look; no other format has a style."""
+    if report.hidden_in is not None and _tells_what_is_hidden(name, style):
+        rest = _rendered(replace(report, hidden=()), name, style)
+        report = replace(report, hidden=report.hidden_in(rest))
+    return _rendered(report, name, style)
+
+
+def _rendered(report: Report, name: str, style: Style | None) -> str:
     module = _module(name)
     document: str = module.render(report, style) if name == "text" and style is not None else module.render(report)
     return document
+
+
+def _tells_what_is_hidden(name: str, style: Style | None) -> bool:
+    """Whether the format has a summary of what was redacted."""
+    return name in ("json", "markdown", "html", "github") or (name == "text" and (style is None or style.tells_what_is_hidden))
 
 
 def render_error(error: UsageError, name: str) -> str:

@@ -17,8 +17,9 @@ from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report import summary
 from ot_doctor.report.advice import Planned, of_cause, plan
 from ot_doctor.report.file_locations import Place, installation, places, workspace
-from ot_doctor.report.formats.text import Style, verdict_line
 from ot_doctor.report.formats.text import render as render_text
+from ot_doctor.report.formats.text import verdict_line
+from ot_doctor.report.formats.text_lines import Style
 from ot_doctor.report.model import Report, UsageError
 from ot_doctor.report.plain import details, one_line, shortened, writable
 from ot_doctor.run.requirements import CHECK as REQUIRED

@@ -40,8 +40,9 @@ def render(report: Report) -> str:
         element("ul", *pills, class_="counts") if pills else None, class_=verdict.status.value,
     )  # fmt: skip
     main = element(
-        "main", *_diagnosis(report), _not_known(report), *(element("p", notice, class_="notice") for notice in report.notices),
-        _warnings(report), _attempts(report), _checks(report), _versions(report),
+        "main", *_diagnosis(report), *_remark(report), _not_known(report),
+        *(element("p", notice, class_="notice") for notice in report.notices), _warnings(report), _attempts(report),
+        _checks(report), _versions(report),
     )  # fmt: skip
     notes = [element("p", note) for note in (summary.names_account(report), summary.hidden(report)) if note]
     return _page(verdict.text, head, main, element("footer", *notes))
@@ -109,9 +110,14 @@ def _root(root: RootCause, number: int, of: int, relations: Relations, report: R
     return element(
         "article", *heading, element("p", *(child for name in names for child in (name, " ")), class_="names"),
         element("p", root.message, class_="message"), element("p", said, class_="relation") if said else None,
-        _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=number == 1) if root.evidence else None,
+        _folded(f"What was seen ({len(root.evidence)})", _evidence(root.evidence), open_=of == 1) if root.evidence else None,
         class_="first" if number == 1 else "then",
     )  # fmt: skip
+
+
+def _remark(report: Report) -> list[Element]:
+    remark = summary.remark(report)
+    return [element("p", remark, class_="notice")] if remark else []
 
 
 def _not_known(report: Report) -> Element | None:

@@ -11,8 +11,9 @@ from ot_doctor import __version__
 from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
-from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.evidence import Attempt
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
+from ot_doctor.report.summary import attempts
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}
@@ -40,7 +41,7 @@ def render(report: Report) -> str:
             "hub": report.hub.endpoint if report.hub else None,
             "exit_code": exit_code(report),
             "summary": {status.value: count for status, count in report.summary.items()},
-            "attempts": [_attempt(a) for a in report.attempts if a.outcome is not Outcome.DISABLED],
+            "attempts": [_attempt(attempt) for attempt in attempts(report)],
             "diagnosis": [_root_cause(root) for root in report.diagnosis],
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),

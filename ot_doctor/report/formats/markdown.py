@@ -63,6 +63,7 @@ def _head(report: Report) -> str:
     about += [inline(clip(part, 120)) for part in summary.place(report)[:4]]
     verdict = summary.verdict(report)
     said = [inline(" · ".join(verdict.more))] if verdict.more else []
+    said += [inline(clip(summary.remark(report), 600))] if summary.remark(report) else []
     return "\n\n".join([f"## {inline(verdict.text)}", *said, " · ".join(about)])
 
 

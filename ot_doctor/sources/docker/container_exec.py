@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from ot_doctor.core.deadline import within
-from ot_doctor.core.printable import printable
+from ot_doctor.core.deadline import start, within
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_of
 
-if TYPE_CHECKING:
-    from docker.errors import APIError
-
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
+_GRACE, _LOOK_AGAIN = 0.5, 0.05  # seconds: beside the deadline of a talk, and between two looks at whether it is enough
+
+
+class Unresponsive(Unavailable):
+    """It did not answer in time: what it looked at may hang, and would hang for anybody else."""
 
 
 def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[str]) -> bytes:
     """What ``script`` prints; its arguments reach it as ``$1``, ``$2``, … and are never read as code.
 
-    Raises ``Unavailable`` when nothing may be run there, when it is not running, and when no answer comes in time.
+    Raises ``Unavailable`` when nothing may be run there, and when it is not running; ``Unresponsive`` when no answer comes.
     """
     if request.no_exec:
         raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
@@ -34,7 +36,7 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
     try:
         return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments]))
     except TimeoutError:
-        raise Unavailable(f"{worker.name} did not answer within {deadline:.1f} s.") from None
+        raise Unresponsive(f"{worker.name} did not answer within {deadline:.1f} s.") from None
 
 
 def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
@@ -56,75 +58,80 @@ def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
         client.close()
 
 
-def talk_in(request: Request, worker: Worker, command: list[str], data: bytes, seconds: float) -> tuple[bytes, int]:
+def talk_in(
+    request: Request, worker: Worker, command: list[str], data: bytes, seconds: float, enough: Callable[[bytes], bool]
+) -> tuple[bytes, int]:
     """What ``command`` prints when it is given ``data`` on its standard input, and its exit code (-1: not known).
 
-    The input is not closed behind the data, which TLS and SSH cannot do: the command must know its length. Raises
-    ``Unavailable`` like ``run_in``; ``switched_off`` where somebody has forbidden that anything is run there.
+    The input is not closed behind the data, which TLS and SSH cannot do: the command must know its length. What was printed so
+    far is returned when ``enough`` says that it is; the command must end by itself. Raises ``Unavailable`` like ``run_in``.
     """
     if request.no_exec:
         raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
     if not worker.running:
         raise Unavailable(f"{worker.name} is not running.", switched_off=True)
-    try:
-        return within(seconds + 0.5, lambda: _talk(request, worker, command, data, time.monotonic() + seconds))
-    except TimeoutError:
-        raise Unavailable(f"{worker.name} did not answer within {seconds:.1f} s.") from None
+    output, codes, errors = bytearray(), list[int](), list[Exception]()
+    until = time.monotonic() + seconds
+
+    def talk() -> None:
+        try:
+            codes.append(_talk(request, worker, command, data, until, output))
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=talk, name="probe", daemon=True)
+    start(thread)
+    stopped = False
+    while thread.is_alive() and not stopped and time.monotonic() < until + _GRACE:
+        thread.join(_LOOK_AGAIN)
+        stopped = enough(bytes(output))
+    if errors and not isinstance(errors[0], TimeoutError):
+        raise errors[0]
+    if codes or (stopped and not errors):
+        return bytes(output), codes[0] if codes else -1
+    raise Unavailable(f"{worker.name} did not answer within {seconds:.1f} s.")
 
 
-def _talk(request: Request, worker: Worker, command: list[str], data: bytes, until: float) -> tuple[bytes, int]:
-    from docker.errors import APIError, NotFound
+def _talk(request: Request, worker: Worker, command: list[str], data: bytes, until: float, output: bytearray) -> int:
+    from docker.errors import NotFound
 
     client = reconnect(worker.engine, request)
     try:
         with asking(client, worker.engine, request):
-            try:
-                created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
-                started: Any = client.api.exec_start(created, socket=True)
-            except NotFound:
-                raise
-            except APIError as error:
-                raise _refused(worker, error) from None
+            created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
+            started: Any = client.api.exec_start(created, socket=True)
             connection = getattr(started, "_sock", started)
             try:
                 connection.settimeout(max(0.05, until - time.monotonic()))
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended unread: what it printed says why
                     connection.sendall(data)
-                output = _frames(started._response.raw._fp.fp, connection, until)
+                for piece in _frames(started._response.raw._fp.fp, connection, until):
+                    output += piece
+                    if len(output) > LARGEST_ANSWER:
+                        raise NotDockers(f"a command printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
             finally:
                 connection.close()
                 started._response.close()
             code = client.api.exec_inspect(created).get("ExitCode")
-            return output, code if isinstance(code, int) else -1
+            return code if isinstance(code, int) else -1
     except NotFound:
         raise Unavailable(f"{worker.name} no longer exists.") from None
     finally:
         client.close()
 
 
-def _refused(worker: Worker, error: APIError) -> Unavailable:
-    if error.status_code == 403:
-        return Unavailable(
-            f"What stands before the Docker engine does not allow that a command is run in {worker.name} (HTTP 403).",
-            hint="Allow POST and EXEC in the settings of the socket proxy, or ask the engine itself.", switched_off=True,
-        )  # fmt: skip
-    return Unavailable(f"No command can be run in {worker.name} now: {printable(str(error.explanation or error))}")
-
-
-def _frames(reader: Any, connection: Any, until: float) -> bytes:
+def _frames(reader: Any, connection: Any, until: float) -> Iterator[bytes]:
     """The output without the engine's frames: a byte for the stream, three zeros, four bytes for the length."""
-    received, output = bytearray(), bytearray()
-    while True:
+    received = bytearray()
+    while len(received) <= LARGEST_ANSWER:
         connection.settimeout(max(0.05, until - time.monotonic()))
         try:
             piece = reader.read1(65536)
         except ConnectionResetError:
-            piece = b""
+            return
         if not piece:
-            return bytes(output)
+            return
         received += piece
         while len(received) >= 8 and len(received) >= 8 + (size := struct.unpack(">I", received[4:8])[0]):
-            output += received[8 : 8 + size]
+            yield bytes(received[8 : 8 + size])
             del received[: 8 + size]
-        if len(output) + len(received) > LARGEST_ANSWER:
-            raise NotDockers(f"a command printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")

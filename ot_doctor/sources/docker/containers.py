@@ -262,6 +262,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         gpu=_gpu(host, env),
         memory_limit=max(0, _number(host.get("Memory"))),
         log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
+        group_add=tuple(_text(group) for group in _list(host.get("GroupAdd"))),
     )
 
 

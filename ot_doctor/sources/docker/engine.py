@@ -21,6 +21,7 @@ from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import AS_ROOT, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
+from ot_doctor.sources.docker.refusals import refusal
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
 
 if TYPE_CHECKING:
@@ -123,7 +124,15 @@ def _silence() -> None:
 
 
 def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
-    info = an_object(client.info())
+    from docker.errors import APIError
+
+    told = True
+    try:
+        info = an_object(client.info())
+    except APIError as error:
+        if not refusal(error.response):
+            raise
+        info, told = {}, False  # a socket proxy need not allow it
     options = " ".join(str(option) for option in info.get("SecurityOptions") or ())
     return Engine(
         endpoint=endpoint.url,
@@ -137,6 +146,7 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         known_to_cli=endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
         platform=sys.platform,
+        told=told,
     )
 
 
@@ -201,7 +211,9 @@ def _explain(error: Exception, endpoint: Endpoint, deadline: float) -> Unavailab
         return next((e for e in chain if isinstance(e, kinds)), None)
 
     said = clipped(next((text for e in reversed(chain) if (text := printable(str(e)).strip())), type(error).__name__), 300)
-    if (refused := among(APIError)) and not among(NotFound):
+    if isinstance(refused := among(APIError), APIError) and not among(NotFound):
+        if left_out := refusal(refused.response):
+            return left_out
         return Unavailable(f"The Docker engine at {endpoint} answers with an error: {clipped(printable(str(refused)), 300)}")
     if among(InvalidVersion):
         return Unavailable(f"The engine at {endpoint} speaks an API version that ot-doctor cannot use: {said}", "Update Docker.")

@@ -29,6 +29,7 @@ from ot_doctor.core.deadline import start
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
+from ot_doctor.sources.docker.refusals import FORBIDDEN, refused_path
 
 BLOCK = 1 << 20
 _PIPE = 1 << 20  # bytes that a pipe is asked to hold: the writer need not wait for each piece to be taken
@@ -216,7 +217,8 @@ def _body(connection: socket.socket, until: float, *, stamped: bool) -> Iterator
             rest += more
             if len(rest) > _CHUNK:
                 break
-        raise LogProblem(_message(rest))
+        refused = status == [str(FORBIDDEN).encode()]
+        raise LogProblem(refused_path("/containers/ID/logs").reason if refused else _message(rest))
     if len(rest) < 8:
         rest += next(received, b"")
     framed = _HEADER.size <= len(rest) and rest[1:4] == b"\0\0\0"

@@ -19,6 +19,7 @@ from ot_doctor.core.deadline import start
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
+from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.workers import Workers
 from ot_doctor.redaction.masking import holds_secret
@@ -34,19 +35,27 @@ from ot_doctor.sources.hub.answers import (
     plain_body,
 )
 from ot_doctor.sources.hub.plain_urls import origin, same_server
+from ot_doctor.sources.soon import Soon
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LONGEST_WAIT = 10.0  # seconds for all requests together, as they run at the same time
+SPARED_WAIT = 1.0  # seconds where the worker does not need the Hub: a firewall that drops packets must not delay the report
+_LOOK_AGAIN = 0.05  # seconds between two looks at whether it does
 _MOST_REDIRECTS = 5
 _PUBLIC_FILE = (WESPEAKER, "config.yaml")
 # Behind the gate, unlike README.md: one small file and the weights, which come from another storage.
 _TELLING_FILES = ("config.yaml", "pytorch_model.bin", "segmentation/pytorch_model.bin", "plda/plda.npz")
 
+_CACHE_NOT_LOOKED_AT: Soon[ModelCache] = Soon.of(Unavailable("The model cache was not looked at."))
 _Result = TypeVar("_Result")
 
 
 def gather(
-    request: Request, deployment: Deployment | Unavailable, workers: Workers | Unavailable, token: WorkerToken | Unavailable
+    request: Request,
+    deployment: Deployment | Unavailable,
+    workers: Workers | Unavailable,
+    token: WorkerToken | Unavailable,
+    cache: Soon[ModelCache] = _CACHE_NOT_LOOKED_AT,
 ) -> Hub:
     """Ask the Hub that the worker uses. Raises ``Unavailable`` when it is left out, or its address is no address."""
     if request.offline:
@@ -62,7 +71,7 @@ def gather(
     if wait < 0.05:
         raise Unavailable("There was no time left to ask the Hub.", hint="Give ot-doctor more time with --timeout.")
 
-    asking = _Asking(client, endpoint, wait)
+    asking = _Asking(client, endpoint, wait, cache)
     wanted = _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
     public = asking.file(*_PUBLIC_FILE, None)
     if secret is None:
@@ -167,13 +176,23 @@ class _Asking:
     Each method starts one, and returns the function that waits for its answer.
     """
 
-    def __init__(self, client: _Client, endpoint: str, wait: float) -> None:
+    def __init__(self, client: _Client, endpoint: str, wait: float, cache: Soon[ModelCache]) -> None:
         self._client = client
         self._endpoint = endpoint
         self._proxy = _proxy_for(urlsplit(endpoint))
-        self._deadline = time.monotonic() + wait
+        self._cache = cache
+        self._wait = wait
+        self._began = time.monotonic()
         self._timeout = wait * 0.95  # the client's: a little earlier, so that its own words come in
-        self._too_late = f"no answer within {wait:.{0 if wait >= 1 else 1}f} s"
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for all requests, by what is known of the cache now."""
+        cache = self._cache.known()
+        return min(self._wait, SPARED_WAIT) if cache is not None and cache.spares_the_hub else self._wait
+
+    def _too_late(self) -> str:
+        return f"no answer within {self._patience:.{0 if self._patience >= 1 else 1}f} s"
 
     def file(self, repo: str, name: str, secret: Secret | None) -> Callable[[], FileAnswer]:
         """HEAD of a file; anonymous without a secret."""
@@ -188,7 +207,7 @@ class _Asking:
             answer, text = file_answer(reply, with_token=secret is not None)
             return FileAnswer(repo, name, answer, reply.status, text)
 
-        return self._start(ask, FileAnswer(repo, name, Answer.TIMEOUT, text=self._too_late))
+        return self._start(ask, lambda: FileAnswer(repo, name, Answer.TIMEOUT, text=self._too_late()))
 
     def identity(self, secret: Secret) -> Callable[[], Identity]:
         """``whoami``."""
@@ -201,17 +220,18 @@ class _Asking:
                 return Identity(answer, text=text)
             return identity(reply)
 
-        return self._start(ask, Identity(Answer.TIMEOUT, text=self._too_late))
+        return self._start(ask, lambda: Identity(Answer.TIMEOUT, text=self._too_late()))
 
-    def _start(self, ask: Callable[[], _Result], too_late: _Result) -> Callable[[], _Result]:
+    def _start(self, ask: Callable[[], _Result], too_late: Callable[[], _Result]) -> Callable[[], _Result]:
         answers: list[_Result] = []
         # A daemon: neither a hung name lookup nor a trickling answer may keep the process alive.
         thread = threading.Thread(target=lambda: answers.append(ask()), name="hub-request", daemon=True)
         start(thread)
 
         def result() -> _Result:
-            thread.join(max(0.0, self._deadline - time.monotonic()))
-            return answers[0] if answers else too_late
+            while thread.is_alive() and (left := self._began + self._patience - time.monotonic()) > 0:
+                thread.join(min(left, _LOOK_AGAIN))
+            return answers[0] if answers else too_late()
 
         return result
 

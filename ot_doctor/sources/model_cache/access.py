@@ -10,7 +10,7 @@ from itertools import islice
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.model_cache import CacheAccess, Denied
 from ot_doctor.evidence.workers import Worker
-from ot_doctor.sources.model_cache.container_view import User
+from ot_doctor.sources.docker.container_user import User
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Look, ModelLook
 
 ASKED = "asked in the container"
@@ -57,14 +57,7 @@ def asked(question: Question, user: User) -> CacheAccess:
 
 def worked_out(question: Question, user: User) -> CacheAccess:
     """From owner, group and mode, with the container's user ids being this machine's."""
-    return _judged(question, WORKED_OUT, user, lambda look, right: _may(user, look, right))
-
-
-def _may(user: User, look: Look, right: str) -> bool:
-    if user.uid == 0:
-        return True
-    kind = 0 if user.uid == look.uid else 1 if user.gid == look.gid else 2
-    return look.mode[1 + 3 * kind :][:3]["rwx".index(right)] not in "-ST"
+    return _judged(question, WORKED_OUT, user, user.may)
 
 
 def _judged(question: Question, how: str, user: User, may: Rights) -> CacheAccess:
@@ -119,7 +112,7 @@ def _decisive(cache: CacheLook, models: Iterable[Model]) -> list[ModelLook]:
 
 def _denied(question: Question, user: User, look: Look, what: str) -> Denied:
     path = question.display_path(look.container_path)
-    allows = bool(look.mode) and not question.read_only and _may(user, look, {"read": "r", "write": "w", "enter": "x"}[what])
+    allows = bool(look.mode) and not question.read_only and user.may(look, {"read": "r", "write": "w", "enter": "x"}[what])
     return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode, allows)
 
 

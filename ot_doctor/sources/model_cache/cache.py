@@ -5,18 +5,32 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ot_doctor.core.debug_log import note
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import COMMUNITY_1, Deployment, Model, ReleaseLine, models
 from ot_doctor.evidence.env_file import EnvFile
-from ot_doctor.evidence.model_cache import CacheAccess, CachedFile, CachedModel, CacheRoot, FileState, ModelCache
+from ot_doctor.evidence.model_cache import (
+    CacheAccess,
+    CachedFile,
+    CachedModel,
+    CacheRoot,
+    CacheView,
+    FileState,
+    ModelCache,
+)
 from ot_doctor.evidence.native_engine import NativeEngine
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.sources.disk import on_disk
+from ot_doctor.sources.docker.container_archive import ContainerArchive, may_be_read
+from ot_doctor.sources.docker.container_exec import Unresponsive
+from ot_doctor.sources.docker.container_user import owners_tell, user_of
 from ot_doctor.sources.model_cache import access
-from ot_doctor.sources.model_cache.container_view import User, ask_container
+from ot_doctor.sources.model_cache.archive_view import look_by_archive
+from ot_doctor.sources.model_cache.container_view import ask_container
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, as_evidence, folder_name, shown, state_of
 from ot_doctor.sources.model_cache.host_view import find_models, look_from_host
 from ot_doctor.sources.model_cache.location import (
@@ -84,7 +98,10 @@ class _Seen:
 
 
 class _Gathering:
-    """One worker's cache. Both sides are inspected; the host's is the one reported unless it cannot be seen from here."""
+    """One worker's cache, as the worker sees it, else as the engine's archive has it, and as the host's disk has it.
+
+    The paths are the host's where it agrees, because a remedy is carried out there.
+    """
 
     def __init__(self, request: Request, line: ReleaseLine, around: WorkerEnvironment, worker: Worker | None) -> None:
         self._line = line
@@ -103,8 +120,13 @@ class _Gathering:
                     hint=f"Write the path of a folder to {place.variable or 'HOME'}, and recreate the worker.",
                 )
         wanted = {place.path: self._models for place in self._places}
-        self._inside, self._user = self._ask(request, wanted)
+        self._view = CacheView.NOBODY
+        self._inside: _Seen | None = None
+        self._user = access.image_user(worker) if worker else None
+        hangs = self._ask(request, wanted)
         self._host = self._from_host(request, wanted)
+        if self._inside is None and not hangs:
+            self._read_archive(request, wanted)
         self._replaced = self._is_replaced()
         self._host_side = self._host is not None and not self._replaced and self._host_tells(self._host)
 
@@ -126,20 +148,41 @@ class _Gathering:
             old_layout=old,
             configured=configured,
             host_side=self._host_side,
+            view=CacheView.HOST if self._inside is None and self._host_side else self._view,
             replaced=self._replaced,
             models_dir=folder,
         )
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> tuple[_Seen | None, User | None]:
+    def _ask(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> bool:
+        """Ask the worker itself; whether it did not answer, so that nobody else should look where it looked."""
         if self._worker is None:
-            return None, None
+            return False
         try:
-            user, looks = ask_container(request, self._worker, wanted)
-        except Unavailable:
-            return None, access.image_user(self._worker)
-        return _Seen(looks), user
+            self._user, looks = ask_container(request, self._worker, wanted)
+        except Unavailable as error:
+            return isinstance(error, Unresponsive)
+        self._inside, self._view = _Seen(looks), CacheView.WORKER
+        return False
+
+    def _read_archive(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> None:
+        worker = self._worker
+        if worker is None or not on_disk(request, Path("/"), lambda: may_be_read(worker)):
+            return
+        try:
+            with closing(ContainerArchive(request, worker)) as archive:
+                looks = look_by_archive(archive, self._around.mounts, wanted)
+                found = user_of(archive, worker)
+        except Unavailable as error:
+            note("the engine's archive", error)
+            return
+        seen = _Seen(looks)
+        if all(cache.root.found is Existence.CLOSED for cache in looks.values()):
+            return
+        self._inside, self._view = seen, CacheView.ARCHIVE
+        if found is not None:
+            self._user = found
 
     def _from_host(self, request: Request, wanted: Mapping[str, tuple[Model, ...]]) -> _Seen | None:
         if not self._here:
@@ -199,8 +242,18 @@ class _Gathering:
         if self._user is None:
             return access.UNKNOWN_ACCESS
         if self._inside is not None:
-            question = access.Question(self._inside.looks, wanted, read_only, True, display_path, same)
-            return access.asked(question, self._user)
+            sure = self._view is CacheView.WORKER or all(
+                look.found is not Existence.CLOSED for cache in self._inside.looks.values() for look in cache.all()
+            )
+            question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same)
+            if self._view is CacheView.WORKER:
+                return access.asked(question, self._user)
+            under = [mount_of(self._around.mounts, place.path) for place in self._places]
+            tops = {cache.ancestors[0].uid for cache in self._inside.looks.values()}
+            if self._engine and all(owners_tell(self._engine, under, top) for top in tops):
+                found = access.worked_out(question, self._user)
+                own_layer = self._root(None).mount is None  # which may be read-only, whatever the modes say
+                return replace(found, writable=None) if own_layer and found.writable else found
         if self._host is not None and self._host_side and same:
             mounts = self._around.mounts
             looks = [look for cache in self._host.looks.values() for look in cache.all() if mount_of(mounts, look.container_path)]

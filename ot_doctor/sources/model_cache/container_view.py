@@ -11,6 +11,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.container_exec import run_in
+from ot_doctor.sources.docker.container_user import User
 from ot_doctor.sources.model_cache.fs_view import (
     MOST_LEFTOVERS,
     CacheLook,
@@ -85,15 +86,6 @@ while [ $# -gt 0 ]; do
 done
 echo end
 """
-
-
-@dataclass(frozen=True)
-class User:
-    """Who the container's processes run as."""
-
-    name: str
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True)

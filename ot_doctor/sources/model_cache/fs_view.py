@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Protocol
 
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.deployment import Model
@@ -105,6 +106,50 @@ def choose_commit(ref: str | None, newest: str) -> tuple[str, str]:
         return ref.strip(), ""
     problem = "no refs/main" if ref is None else "refs/main does not name a commit"
     return (newest if _COMMIT.fullmatch(newest) else ""), problem
+
+
+class FsView(Protocol):
+    """Somebody who sees the container's files and does not run anything to see them."""
+
+    thrifty: bool  # what nobody needs to know is not looked at
+
+    def look(self, path: str, *, head: bool = False) -> Look: ...
+
+    def names(self, folder: str, ending: str) -> list[str]: ...
+
+    def newest_first(self, folder: str, ending: str) -> list[str]: ...
+
+
+def look_at(view: FsView, root: str, models: Iterable[Model]) -> CacheLook:
+    """The needed files of one place with models, and nothing else."""
+    ancestors = tuple(view.look(path) for path in with_ancestors(root))
+    return CacheLook(ancestors, view.look(f"{root}/.locks"), tuple(_model(view, root, model) for model in models))
+
+
+def _model(view: FsView, root: str, model: Model) -> ModelLook:
+    folder = f"{root}/{folder_name(model.repo)}"
+    seen = view.look(folder)
+    ref = view.look(f"{folder}/refs/main", head=True)
+    written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
+    newest = "" if written is not None else next(iter(view.newest_first(f"{folder}/snapshots", "")), "")
+    commit, problem = choose_commit(written, newest)
+    if ref.found is Existence.CLOSED or (ref.there and ref.head is None):
+        problem = "refs/main cannot be read"
+    locks = f"{root}/.locks/{folder_name(model.repo)}"
+    held = view.names(locks, ".lock")[:MOST_LEFTOVERS]
+    files = tuple(view.look(f"{folder}/snapshots/{commit or 'none'}/{name}", head=True) for name in model.files)
+    whole = all(state_of(look, name) is FileState.OK for look, name in zip(files, model.files, strict=True))
+    left = [] if whole and view.thrifty else view.newest_first(f"{folder}/blobs", ".incomplete")[:MOST_LEFTOVERS]
+    return ModelLook(
+        folder=seen,
+        parts=tuple(view.look(path) for path in part_paths(folder, commit, model.files)),
+        ref=ref,
+        files=files,
+        locks=tuple(view.look(path) for path in (locks, *(f"{locks}/{name}" for name in held))),
+        commit=commit,
+        problem=problem,
+        incomplete=tuple(shown(name) for name in left),
+    )
 
 
 def shown(name: str) -> str:

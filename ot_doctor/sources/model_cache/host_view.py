@@ -14,16 +14,10 @@ from ot_doctor.evidence.deployment import Model
 from ot_doctor.evidence.workers import Mount
 from ot_doctor.sources.model_cache.fs_view import (
     HEAD_BYTES,
-    MOST_LEFTOVERS,
     CacheLook,
     Existence,
     Look,
-    ModelLook,
-    choose_commit,
-    folder_name,
-    part_paths,
-    shown,
-    with_ancestors,
+    look_at,
 )
 from ot_doctor.sources.model_cache.location import on_host
 
@@ -33,46 +27,7 @@ _MOST_ENTRIES = 10_000  # of one folder
 
 def look_from_host(mounts: Sequence[Mount], root: str, models: Sequence[Model]) -> CacheLook:
     """Look at the needed files only, and at each as the container sees it through these mounts."""
-    view = _ContainerFsView(mounts)
-    ancestors = tuple(view.look(path) for path in with_ancestors(root))
-    return CacheLook(ancestors, view.look(f"{root}/.locks"), tuple(_model(view, root, model) for model in models))
-
-
-def _model(view: _ContainerFsView, root: str, model: Model) -> ModelLook:
-    folder = f"{root}/{folder_name(model.repo)}"
-    ref = view.look(f"{folder}/refs/main", head=True)
-    written = ref.head.decode("utf-8", "replace") if ref.head is not None else None
-    commit, problem = choose_commit(written, "" if written is not None else _newest(view, f"{folder}/snapshots"))
-    if ref.found is Existence.CLOSED or (ref.there and ref.head is None):
-        problem = "refs/main cannot be read"
-    snapshot = f"{folder}/snapshots/{commit or 'none'}"
-    locks = f"{root}/.locks/{folder_name(model.repo)}"
-    return ModelLook(
-        folder=view.look(folder),
-        parts=tuple(view.look(path) for path in part_paths(folder, commit, model.files)),
-        ref=ref,
-        files=tuple(view.look(f"{snapshot}/{name}", head=True) for name in model.files),
-        locks=(view.look(locks), *(view.look(f"{locks}/{name}") for name in view.names(locks, ".lock")[:MOST_LEFTOVERS])),
-        commit=commit,
-        problem=problem,
-        incomplete=tuple(shown(name) for name in _newest_first(view, f"{folder}/blobs", ".incomplete")[:MOST_LEFTOVERS]),
-    )
-
-
-def _newest(view: _ContainerFsView, folder: str) -> str:
-    return next(iter(_newest_first(view, folder, "")), "")
-
-
-def _newest_first(view: _ContainerFsView, folder: str, ending: str) -> list[str]:
-    host = view.host_path(folder)
-
-    def age(name: str) -> float:
-        try:
-            return -os.lstat(os.path.join(host or "", name)).st_mtime
-        except OSError:
-            return 0.0
-
-    return sorted(view.names(folder, ending), key=lambda name: (age(name), name))
+    return look_at(_ContainerFsView(mounts), root, models)
 
 
 @dataclass(frozen=True)
@@ -87,6 +42,8 @@ class _Place:
 
 class _ContainerFsView:
     """Sees the host's files as the container does: links are followed by hand, in the container's own namespace."""
+
+    thrifty = False
 
     def __init__(self, mounts: Sequence[Mount]) -> None:
         # The engine follows links in a mount's source once, when it mounts it.
@@ -112,6 +69,17 @@ class _ContainerFsView:
     def host_path(self, path: str) -> str | None:
         """Where a path of the container really lies on this machine; ``None`` when it is not there."""
         return self._follow(path)[1]
+
+    def newest_first(self, folder: str, ending: str) -> list[str]:
+        host = self.host_path(folder)
+
+        def age(name: str) -> float:
+            try:
+                return -os.lstat(os.path.join(host or "", name)).st_mtime
+            except OSError:
+                return 0.0
+
+        return sorted(self.names(folder, ending), key=lambda name: (age(name), name))
 
     def names(self, folder: str, ending: str) -> list[str]:
         """Names in a folder; as many as are reasonable there."""

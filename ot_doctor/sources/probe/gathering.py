@@ -14,12 +14,15 @@ from typing import Any
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer
+from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.probe import Ladder, NvmlAnswer, ProcessEnvironment, Rung, SeenGpu, Stage, WorkerProbe, WriteTest
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.sources.hub.answers import Reply, clean, file_answer
+from ot_doctor.sources.hub.client import SPARED_WAIT
 from ot_doctor.sources.probe.ladder import climb
 from ot_doctor.sources.probe.worker_exec import Layers, ask, program
+from ot_doctor.sources.soon import Soon
 
 _SECONDS = 4.5  # for the way to the Hub, all of it
 _MOST_FILES = 4
@@ -36,13 +39,16 @@ NAMES = (
     "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )  # fmt: skip
+_CACHE_NOT_LOOKED_AT: Soon[ModelCache] = Soon.of(Unavailable("The model cache was not looked at."))
 _KINDS = {
     "ok": Answer.OK, "dns": Answer.DNS, "refused": Answer.REFUSED, "timeout": Answer.TIMEOUT, "tls": Answer.TLS,
     "proxy": Answer.PROXY,
 }  # fmt: skip
 
 
-def gather(request: Request, workers: Workers, deployment: Deployment | Unavailable) -> WorkerProbe:
+def gather(
+    request: Request, workers: Workers, deployment: Deployment | Unavailable, cache: Soon[ModelCache] = _CACHE_NOT_LOOKED_AT
+) -> WorkerProbe:
     """Look into the first running diarizer. Raises ``Unavailable`` where that is off, or nothing can be run there."""
     if request.probe == "off" or request.no_exec:
         how = "--probe off" if request.probe == "off" else "--no-exec"
@@ -57,8 +63,17 @@ def gather(request: Request, workers: Workers, deployment: Deployment | Unavaila
         "write": request.probe == "deep", "gpu": _has_nvidia(worker),
     }  # fmt: skip
     here = _from_here(request, worker, wanted)
-    before = time.time()
-    layers, ended_early = ask(request, worker, asked)
+    before, began = time.time(), time.monotonic()
+    last = b'"layer": "gpu"' if asked["gpu"] else b'"layer": "write"' if asked["write"] else b'"layer": "libraries"'
+
+    def spared(output: bytes) -> bool:
+        """A worker that does not need the Hub is not waited for while only the Hub is: all else is there."""
+        known = cache.known() if time.monotonic() - began > SPARED_WAIT and last in output else None
+        return known is not None and known.spares_the_hub
+
+    layers, ended_early = ask(request, worker, asked, spared)
+    if ended_early and "network" not in layers and spared(last):
+        ended_early, here = "", None
     seen = _seen(worker, layers, before, time.time())
     inside = _ladder(_detail(layers, "network")) if "network" in layers and layers["network"].get("ok") is True else None
     missing = [ended_early] if ended_early else []

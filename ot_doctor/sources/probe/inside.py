@@ -45,10 +45,10 @@ def main() -> None:
     output.layer("libraries", lambda: versions(sites, request["packages"]))
     if request["write"]:
         output.layer("write", lambda: {"folders": [_written(folder) for folder in _cache_folders(environ)]})
-    if network is not None:
-        output.layer("network", network)
     if request["gpu"]:
-        output.layer("gpu", _gpu)  # the last one: a driver's library may end the process
+        output.layer("gpu", _gpu)
+    if network is not None:
+        output.layer("network", network)  # the last one: nobody may wait for it
     output.put("end")
 
 

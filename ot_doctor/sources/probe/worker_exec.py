@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -57,17 +57,18 @@ def program() -> bytes:
     return _LOADER.format(texts=texts).encode("ascii")
 
 
-def ask(request: Request, worker: Worker, wanted: Mapping[str, Any]) -> tuple[Layers, str]:
+def ask(request: Request, worker: Worker, wanted: Mapping[str, Any], enough: Callable[[bytes], bool]) -> tuple[Layers, str]:
     """What each layer found, by its name, and why the answer is not whole (empty where it is).
 
-    ``{"ok": false, "detail": {"text": …}}`` is a layer that went wrong. Raises ``Unavailable`` where nothing was answered.
+    ``{"ok": false, "detail": {"text": …}}`` is a layer that went wrong. ``enough`` ends the waiting. Raises ``Unavailable`` where
+    nothing was answered.
     """
     mark = f"ot-doctor-{secrets.token_hex(16)}"
     asked = json.dumps({**wanted, "mark": mark}).encode("ascii")
     sizes = [str(_ROOM), mark, str(len(program())), str(len(asked))]
     for _ in range(_TRIES):
         seconds = min(LONGEST, request.remaining() * 0.8)
-        output, code = talk_in(request, worker, ["sh", "-c", _BOOT, "ot-doctor", *sizes], program() + asked, seconds)
+        output, code = talk_in(request, worker, ["sh", "-c", _BOOT, "ot-doctor", *sizes], program() + asked, seconds, enough)
         if not _NOT_STARTED.search(output):
             break
     lines = [line.partition(" ")[2] for line in output.decode("ascii", "replace").split("\n") if line.startswith(f"{mark} ")]

@@ -1,0 +1,83 @@
+"""``python -m tests.corpus.coverage``: how many of the texts of the worker's libraries ot-doctor knows.
+
+    python -m tests.corpus.coverage                        # the table, and what is not known
+    python -m tests.corpus.coverage --write                # the table into docs/accuracy.md
+    python -m tests.corpus.coverage --library torch        # one library (as often as you like)
+    python -m tests.corpus.coverage --new 2.4.0 2.5.0 --library huggingface_hub   # what the second version brought
+    python -m tests.corpus.coverage --all                  # every text with what is said of it
+
+It needs PyPI for what is not in the cache, and takes about a minute on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.corpus.coverage import table
+from tests.corpus.coverage.libraries import Library, libraries
+from tests.corpus.coverage.sources import NoSource
+from tests.corpus.coverage.table import Measured
+from tests.corpus.coverage.texts import Text
+from tests.corpus.coverage.verdicts import NOT_KNOWN, Verdict, families, verdict_of
+
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ot-doctor-coverage"
+_AT_ONCE = 20
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 where at least ``table.BOUND`` of the texts are known, 1 where fewer are, 2 where it cannot be said."""
+    options = _options(arguments)
+    chosen = [library for library in libraries() if not options.library or library.name in options.library]
+    if options.write and (options.library or options.new):
+        print("--write is about all libraries and versions: leave --library and --new away.", file=sys.stderr)
+        return 2
+    if options.new and len(chosen) != 1:
+        print("--new compares two versions of one library: name it with --library.", file=sys.stderr)
+        return 2
+    try:
+        measured = _measured(chosen, options.cache.expanduser(), tuple(options.new or ()))
+    except NoSource as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.new:
+        print(table.new(*measured), end="")
+        return 0
+    if options.write:
+        table.write(measured)
+    print(table.summary(measured), end="")
+    print(table.listed(measured) if options.all else table.listed(measured, only=NOT_KNOWN), end="")
+    return 0 if table.share(measured) >= table.BOUND else 1
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.corpus.coverage", description="How much is known, measured.")
+    parser.add_argument("--cache", type=Path, default=_CACHE, help="the folder for the sources (default: %(default)s)")
+    parser.add_argument("--library", action="append", help="a library of libraries.toml; all without it")
+    parser.add_argument("--new", nargs=2, metavar=("OLD", "NEW"), help="what the second version brought")
+    parser.add_argument("--all", action="store_true", help="list every text, not only what is not known")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/accuracy.md")
+    return parser.parse_args(arguments)
+
+
+def _measured(chosen: Iterable[Library], cache: Path, versions: tuple[str, ...]) -> list[Measured]:
+    """Each version of each library with what is said of its texts; one text is judged once, however many versions hold it."""
+    texts = {(one.name, version): one.texts(version, cache) for one in chosen for version in versions or one.versions}
+    different = list({text.key: text for found in texts.values() for text in found}.values())
+    with ProcessPoolExecutor() as pool:
+        said = dict(zip((text.key for text in different), pool.map(_verdict, different, chunksize=_AT_ONCE), strict=True))
+    return [
+        Measured(name, version, tuple((text, said[text.key]) for text in found)) for (name, version), found in texts.items()
+    ]
+
+
+def _verdict(text: Text) -> Verdict:
+    return verdict_of(text, families())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

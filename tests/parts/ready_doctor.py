@@ -1,0 +1,166 @@
+"""The doctor as a process of its own that need not load its modules again: over half of the work of a short run.
+
+A server has loaded them and forks for each run, which gets its own arguments, working folder, environment, streams and exit
+code. What belongs to the start of the interpreter (the console script, locales, `PYTHON…`, the Hub's own variables, which are
+read while modules are loaded) is a real start: `run` makes one by itself where the environment asks for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+SCRIPT = Path(sys.executable).with_name("ot-doctor")
+_LARGEST = 1 << 17  # bytes of a request
+_READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "HF_", "HUGGINGFACE_HUB_", "XDG_")
+_NO_DIFFERENCE = {("PYTHONUTF8", "1"), ("LANG", "C.UTF-8")}
+_READ_BY_THE_RUN = ("HF_ENDPOINT", "HF_TOKEN")
+_PACKAGES = ("ot_doctor", "ot_doctor_checks", "docker", "yaml", "huggingface_hub.constants", "huggingface_hub.utils")
+
+
+def run(
+    *arguments: str, cwd: Path, env: Mapping[str, str], input: str | None = None, timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """What ``subprocess.run(["ot-doctor", *arguments], capture_output=True, text=True, …)`` gives."""
+    special = {name for name, value in env.items() if (name, value) not in _NO_DIFFERENCE and name not in _READ_BY_THE_RUN}
+    if any(name.startswith(_READ_AT_THE_START) for name in special):
+        return script(*arguments, cwd=cwd, env=env, input=input, timeout=timeout)
+    return _forked({"arguments": arguments}, cwd, env, input, timeout)
+
+
+def run_code(
+    code: str, *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """What ``python -c`` gives for code that uses the doctor's modules."""
+    return _forked({"code": code, "arguments": arguments}, cwd, env, None, timeout)
+
+
+def _forked(
+    request: Mapping[str, object], cwd: Path, env: Mapping[str, str], input: str | None, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    with contextlib.ExitStack() as opened:
+        given, out, err = (opened.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3))
+        if input is None:
+            given = opened.enter_context(open(os.devnull, encoding="utf-8"))
+        else:
+            given.write(input)
+            given.seek(0)
+        files = [file.fileno() for file in (given, out, err)]
+        code = _server().run({**request, "cwd": str(cwd), "environ": dict(env)}, files, timeout)
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(["ot-doctor"], code, out.read(), err.read())
+
+
+def script(
+    *arguments: str, cwd: Path, env: Mapping[str, str], input: str | None = None, timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """The same, by the installed console script."""
+    streams: dict[str, Any] = {"input": input, "stdin": subprocess.DEVNULL if input is None else None}
+    streams = {name: value for name, value in streams.items() if value is not None}
+    return subprocess.run([str(SCRIPT), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, **streams)
+
+
+class _Server:
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2], env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
+            )  # fmt: skip
+
+    def run(self, request: Mapping[str, object], files: list[int], timeout: float) -> int:
+        socket.send_fds(self._channel, [json.dumps(request).encode()], files)
+        self._channel.settimeout(60)
+        number = int(self._channel.recv(100))
+        self._channel.settimeout(timeout)
+        try:
+            return int(self._channel.recv(100))
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+            self._channel.settimeout(60)
+            self._channel.recv(100)
+            raise subprocess.TimeoutExpired("ot-doctor", timeout) from None
+
+    def close(self) -> None:
+        self._channel.close()
+        self._process.wait()
+
+
+@functools.cache
+def _server() -> _Server:
+    """One for the whole test process."""
+    server = _Server()
+    atexit.register(server.close)
+    return server
+
+
+# -- the server's own side ---------------------------------------------------------------------------
+
+
+def _serve(channel: socket.socket) -> None:
+    for package in _PACKAGES:
+        importlib.import_module(package)
+    for package in _PACKAGES[:2]:
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+    importlib.import_module("ot_doctor.logs.signatures").catalogue()
+    gc.freeze()
+    while True:
+        request, files, _, _ = socket.recv_fds(channel, _LARGEST, 3)
+        if not request:
+            return
+        number = os.fork()
+        if not number:
+            channel.close()
+            _become_the_doctor(json.loads(request), files)
+        for file in files:
+            os.close(file)
+        channel.send(b"%d" % number)
+        channel.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+
+
+def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn:
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        os.chdir(str(request["cwd"]))
+        os.environ.clear()
+        os.environ.update(request["environ"])  # type: ignore[call-overload]
+        sys.argv = ["ot-doctor", *request["arguments"]]  # type: ignore[misc]
+        from ot_doctor.cli.main import main
+        from ot_doctor.redaction import registry
+
+        registry._OF_THE_PROCESS.__init__()  # type: ignore[misc]  # no two runs have their fingerprints in common
+        if "code" in request:
+            exec(str(request["code"]), {"__name__": "__main__"})
+            sys.stdout.flush()
+            os._exit(0)
+        main()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(70)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
