@@ -16,6 +16,7 @@ from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_of
 
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
+_CONFLICT = 409  # the engine's answer for a container that does not run
 _GRACE, _LOOK_AGAIN = 0.5, 0.05  # seconds: beside the deadline of a talk, and between two looks at whether it is enough
 
 
@@ -93,12 +94,17 @@ def talk_in(
 
 
 def _talk(request: Request, worker: Worker, command: list[str], data: bytes, until: float, output: bytearray) -> int:
-    from docker.errors import NotFound
+    from docker.errors import APIError, NotFound
 
     client = reconnect(worker.engine, request)
     try:
         with asking(client, worker.engine, request):
-            created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
+            try:
+                created = text_of(client.api.exec_create(worker.id, command, stdin=True, stderr=False), "Id")
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+                raise Unavailable(f"{worker.name} is not running now: it restarts, or is paused.", switched_off=True) from None
             started: Any = client.api.exec_start(created, socket=True)
             connection = getattr(started, "_sock", started)
             try:
