@@ -62,4 +62,4 @@ def weighed(
 
 def seen_answer(answer: FileAnswer) -> Seen:
     """The Hub's answer as evidence, in its own words."""
-    return Seen("hub", f"{answer.repo}/{answer.file}", answer.text or answer.answer.value)
+    return Seen("hub", f"{answer.repo}/{answer.file}", answer.text or answer.answer.words)

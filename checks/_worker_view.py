@@ -47,4 +47,4 @@ def _public(public: FileAnswer, inside: Ladder) -> FileAnswer:
 
 def seen_ladder(source: str, where: str, ladder: Ladder) -> list[Seen]:
     """Each rung of a way to the Hub as evidence."""
-    return [Seen(source, where, f"{rung.stage.value}: {rung.text or rung.answer.value}") for rung in ladder.rungs]
+    return [Seen(source, where, f"{rung.stage.value}: {rung.text or rung.answer.words}") for rung in ladder.rungs]

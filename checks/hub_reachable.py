@@ -30,7 +30,7 @@ def hub_reachable(
     """
     answer = hub.public.answer
     name = hub.endpoint if hub.is_default else f"{hub.endpoint} (set by {hub.endpoint_from})"
-    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.value)]
+    seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.words)]
     if answer.unreachable and reaches_hub(probe):
         message = f"This machine could not reach {name} ({WHY[answer]}), but the worker does, which is what counts."
         yield passed(message, evidence=seen)
@@ -43,4 +43,4 @@ def hub_reachable(
     elif answer is Answer.OK:
         yield passed(f"{name} answers.", evidence=seen)
     else:
-        yield passed(f"{name} answers, but does not have the public file that was asked for ({answer.value}).", evidence=seen)
+        yield passed(f"{name} answers, but does not have the public file that was asked for ({answer.words}).", evidence=seen)

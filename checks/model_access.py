@@ -70,7 +70,7 @@ def model_access(
         yield skipped(f"The Hub was not asked about the models: {hub.not_sent_reason or 'there is no usable token'}.")
         return
     if hub.identity.answer in REFUSED_TOKEN:
-        yield skipped(f"The Hub rejects the token itself ({hub.identity.answer.value}; see token-accepted).")
+        yield skipped(f"The Hub rejects the token itself ({hub.identity.answer.words}; see token-accepted).")
         return
     for model in models(line):
         answer = hub.of(model.repo)

@@ -58,7 +58,7 @@ def token_accepted(
     hub = as_worker(hub, probe)
     who = hub.identity
     where = f"{hub.endpoint} (whoami)"
-    seen = [Seen("hub", where, who.text or who.answer.value)]
+    seen = [Seen("hub", where, who.text or who.answer.words)]
     if not hub.token_sent:
         yield skipped(f"The token was not sent to the Hub: {hub.not_sent_reason or 'it is not usable'}.")
     elif who.answer in REFUSED:
@@ -86,7 +86,7 @@ def token_accepted(
             )
     elif _proven(hub):
         yield passed(
-            f"Hugging Face accepts the token, as its answers for the models show (whoami: {who.answer.value}).", evidence=seen
+            f"Hugging Face accepts the token, as its answers for the models show (whoami: {who.answer.words}).", evidence=seen
         )
     elif who.answer.unreachable:
         cause = CAUSES[who.answer]
@@ -95,7 +95,7 @@ def token_accepted(
     elif who.answer is Answer.NOT_ASKED:
         yield skipped("The Hub was not asked about the token.")
     else:
-        message = f"{hub.endpoint} does not say which account the token belongs to: {who.answer.value}."
+        message = f"{hub.endpoint} does not say which account the token belongs to: {who.answer.words}."
         yield unanswered(cache, message, cause=None, evidence=seen, remedy=[_look()])
 
 

@@ -90,7 +90,7 @@ def _no_storage(
     deployment: Deployment | Unavailable,
 ) -> Finding:  # fmt: skip
     cause, here = CAUSES[inside.storage], probe.here
-    seen = [Seen("container", probe.worker, f"{inside.storage_host}: {inside.storage_text or inside.storage.value}")]
+    seen = [Seen("container", probe.worker, f"{inside.storage_host}: {inside.storage_text or inside.storage.words}")]
     message = (
         f"{probe.worker} reaches the Hub, but not {inside.storage_host}, where large files come from: {WHY[inside.storage]}. "
         "Downloads of models break off."

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 
 class Answer(enum.Enum):
+    """The values are what bundles hold; ``words`` is what a person reads."""
+
     OK = "ok"
     NO_TOKEN = "no token"  # 401 GatedRepo: the request counted as anonymous
     BAD_TOKEN = "bad token"  # 401 otherwise
     EXPIRED_TOKEN = "expired token"
-    NOT_ACCEPTED = "the model's terms are not accepted"
-    PENDING = "the access request is pending"
-    REJECTED = "the access request was rejected"
+    NOT_ACCEPTED = "agreement not accepted"
+    PENDING = "access pending"
+    REJECTED = "access rejected"
     SCOPE = "fine-grained permission"
     NOT_FOUND = "not found"
     PROXY = "proxy or policy"
@@ -26,11 +28,23 @@ class Answer(enum.Enum):
     NOT_ASKED = "not asked"
 
     @property
+    def words(self) -> str:
+        """The answer in the Hub's own words."""
+        return _WORDS.get(self, self.value)
+
+    @property
     def unreachable(self) -> bool:
         """Nothing about token or access can be concluded from it."""
         return self in (
             Answer.PROXY, Answer.RATE_LIMITED, Answer.UNAVAILABLE, Answer.DNS, Answer.REFUSED, Answer.TIMEOUT, Answer.TLS
         )
+
+
+_WORDS = {
+    Answer.NOT_ACCEPTED: "the gated model's terms are not accepted",
+    Answer.PENDING: "the access request is pending",
+    Answer.REJECTED: "the access request was rejected",
+}
 
 
 @dataclass(frozen=True)

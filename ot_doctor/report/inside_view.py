@@ -130,7 +130,7 @@ def _row(label: str, *cells: str) -> Iterator[str]:
 def _rung(rung: Rung | None) -> str:
     if rung is None:
         return "- not reached"
-    return f"{'✓' if rung.answer is Answer.OK else '✗'} {rung.text or rung.answer.value}, {rung.ms} ms"
+    return f"{'✓' if rung.answer is Answer.OK else '✗'} {rung.text or rung.answer.words}, {rung.ms} ms"
 
 
 def _storage(ladder: Ladder | None) -> str:

@@ -212,3 +212,8 @@ def test_without_a_deployment_the_line_is_unknown() -> None:
         Unavailable("none"),
     )
     assert len(findings) == len(models(ReleaseLine.UNKNOWN))
+
+
+def test_a_refusal_without_words_of_the_hub_is_told_in_its_terms() -> None:
+    seen = of(judge({COMMUNITY_1: Answer.NOT_ACCEPTED}), COMMUNITY_1).evidence[0]
+    assert "agreement" not in seen.text and "terms" in Answer.NOT_ACCEPTED.words and Answer.OK.words == "ok"
