@@ -24,6 +24,7 @@ ROOMS = {
     "diagnosis": "causes, ranking, relation",
     "run": "plan, discovery, runner, session",
     "report": "the report and its formats",
+    "remote": "the doctor on other machines",
     "bundle": "evidence to a file and back",
     "testing": "conformance for authors of checks",
     "cli": "commands, options, output",

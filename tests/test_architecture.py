@@ -14,7 +14,10 @@ _MAY_IMPORT = {**_ABOVE, "checks": ("check", "evidence"), "testing": (*_ABOVE["t
 _PUBLIC = {"ot_doctor.check", "ot_doctor.testing", "ot_doctor.conformance", "ot_doctor.__main__"}
 _SDKS = {"docker", "huggingface_hub", "requests", "urllib3", "httpx"}
 # Who opens a secret: the type itself, the source that speaks to the Hub, and the one that fills in Compose's templates.
-_REVEALERS = {"ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files"}
+_REVEALERS = {
+    "ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files",
+    "ot_doctor.sources.ping",
+}  # fmt: skip
 _MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor"}  # beside the command line: the parent that ends a run in time
 # Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.
 _READ_WHAT_OTHERS_WROTE = ("logs.records", "sources.docker.containers", "sources.dotenv.env_files", "sources.hub.answers")

@@ -56,6 +56,7 @@ from ot_doctor.evidence.probe import (
     WriteTest,
 )
 from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.upcoming import NextRelease
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
 from ot_doctor.evidence.workers import ComposeLabels, Engine, GpuGrant, Mount, Role, Worker, Workers
 from ot_doctor.redaction.secret import TOKEN_NAME, Secret, Shape
@@ -104,6 +105,7 @@ __all__ = [
     "Mount",
     "NativeEngine",
     "NativeModels",
+    "NextRelease",
     "NoSuchWorker",
     "NvmlAnswer",
     "OddLine",
