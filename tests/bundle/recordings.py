@@ -22,7 +22,9 @@ from ot_doctor.evidence import (
     NextRelease,
     ReleaseLine,
     Request,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -51,6 +53,8 @@ def healthy(**changes: object) -> dict[type, object]:
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),
+        WorkerProbe: e.probe(),
+        WorkerImports: e.imports(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 
