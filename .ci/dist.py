@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Builds what is given away: an sdist, a wheel, and the single file ot-doctor.pyz. Usage: .ci/dist.py FOLDER
+"""Builds what is given away: an sdist, a wheel, and the single file ot-doctor.pyz with its checksum, the list of what is in it
+(ot-doctor.cdx.json, CycloneDX) and ot-doctor.sh, which finds a Python for it. Usage: .ci/dist.py FOLDER
 
 The single file holds all that the doctor needs, as pure Python, and runs with nothing but a Python of one of the versions below.
 It is the same, byte for byte, when it is built again from the same packages.
@@ -8,6 +9,8 @@ It is the same, byte for byte, when it is built again from the same packages.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -53,9 +56,9 @@ main()
 
 
 def build(folder: Path) -> None:
-    """Put the three files into the folder, in place of older ones."""
+    """Put the files into the folder, in place of older ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in ("ot_doctor-*.whl", "ot_doctor-*.tar.gz", "ot-doctor.pyz"):
+    for pattern in ("ot_doctor-*.whl", "ot_doctor-*.tar.gz", "ot-doctor.*"):
         for path in folder.glob(pattern):
             path.unlink()
     with tempfile.TemporaryDirectory() as temporary:
@@ -64,7 +67,14 @@ def build(folder: Path) -> None:
         run("-m", "build", "--outdir", str(folder), str(source))
         (wheel,) = folder.glob("*.whl")
         fill(stage, wheel)
-        pack(stage, folder / "ot-doctor.pyz")
+        single = folder / "ot-doctor.pyz"
+        pack(stage, single)
+        digest = hashlib.sha256(single.read_bytes()).hexdigest()
+        (folder / "ot-doctor.pyz.sha256").write_text(f"{digest}  {single.name}\n", encoding="ascii")
+        (folder / "ot-doctor.cdx.json").write_text(bill_of_materials(stage, digest), encoding="utf-8")
+        launcher = folder / "ot-doctor.sh"
+        shutil.copyfile(ROOT / "docs" / "ot-doctor.sh", launcher)
+        launcher.chmod(0o755)
 
 
 def copy(source: Path) -> None:
@@ -120,6 +130,29 @@ def pack(stage: Path, target: Path) -> None:
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
     target.chmod(0o755)
+
+
+def bill_of_materials(stage: Path, digest: str) -> str:
+    """What the single file is made of, in CycloneDX 1.5: names, versions, licences; and nothing that tells when it was made."""
+    components = []
+    own: dict[str, object] = {}
+    for distribution in sorted(distributions(path=[str(stage)]), key=lambda found: canonicalize_name(found.name)):
+        name = canonicalize_name(distribution.name)
+        metadata = distribution.metadata
+        licence = next((str(metadata[key]) for key in ("License-Expression", "License") if metadata.get_all(key)), "")
+        purl = f"pkg:pypi/{name}@{distribution.version}"
+        component: dict[str, object] = {
+            "type": "library", "bom-ref": purl, "name": name, "version": distribution.version, "purl": purl
+        }  # fmt: skip
+        if licence and "\n" not in licence:
+            component["licenses"] = [{"license": {"name": licence}}]
+        if name == "ot-doctor":
+            own = {**component, "type": "application", "hashes": [{"alg": "SHA-256", "content": digest}]}
+        else:
+            components.append(component)
+    head = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1}
+    content = {**head, "metadata": {"component": own}, "components": components}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def run(*arguments: str) -> None:

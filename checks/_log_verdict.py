@@ -43,6 +43,8 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
         return replace(verdict, fixed=_no_hub(now))
     if cause in ACCESS:
         return _access(verdict, certain, now)
+    if cause in NETWORK and now.worker_reaches_hub:
+        return replace(verdict, fixed="The worker itself reaches the Hub now.")
     if cause in SERVER and now.hub_reachable:
         return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:

@@ -13,6 +13,7 @@ from ot_doctor.evidence import (
     AS_ROOT,
     Answer,
     CachedModel,
+    CacheView,
     Deployment,
     Host,
     Hub,
@@ -107,11 +108,8 @@ def _one(
     state = condition(cache, model)
     if state is Condition.COMPLETE:
         size = sum(file.size for file in model.files) / 1e6
-        yield passed(
-            f"{model.repo} is complete: {model.path} ({size:.1f} MB).",
-            subject=model.repo,
-            evidence=[seen_at(model, f"complete, {cache.view.value}")],
-        )
+        seen = seen_at(model, "complete" if cache.view is CacheView.NOBODY else f"complete, {cache.view.value}")
+        yield passed(f"{model.repo} is complete: {model.path} ({size:.1f} MB).", subject=model.repo, evidence=[seen])
     elif state is Condition.CORRUPT:
         names = ", ".join(f"{file.name} ({file.state.value})" for file in model.corrupt)
         yield failed(

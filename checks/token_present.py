@@ -6,11 +6,23 @@ from collections.abc import Iterator
 
 from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
-from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import (
+    TOKEN_NAME,
+    Deployment,
+    EnvEntry,
+    EnvFile,
+    ModelCache,
+    Secret,
+    Unavailable,
+    WorkerProbe,
+    Workers,
+    WorkerToken,
+)
 
 from ._remedies import commented, commenting_out, edited, lines_of, recreate, replace_token
 from ._severity import fault
 from ._tokens import fixed_in_file, seen_token
+from ._worker_view import NOT_LOOKED, own_token
 
 EXPECTED = f"{TOKEN_NAME} with a token (type: Read)"
 
@@ -22,6 +34,7 @@ def token_present(
     workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
     cache: ModelCache | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """Hugging Face gives the pyannote models that distinguish speakers only to known accounts, so the worker needs a token.
 
@@ -38,6 +51,9 @@ def token_present(
         return
     if token.value is not None and not token.value.blank:
         yield passed(f"The worker has a token: {token.value}.", evidence=[seen_token(token)])
+        return
+    if own_token(probe):
+        yield passed("The worker's process has a token that its entry point sets; its container was created without one.")
         return
     state = "is not set" if token.value is None else "is empty"
     seen = [seen_token(token, f"{TOKEN_NAME} {state}"), *_odd_lines(env)]

@@ -25,6 +25,7 @@ ROOMS = {
     "diagnosis": "causes, ranking, relation",
     "run": "plan, discovery, runner, session",
     "report": "the report and its formats",
+    "remote": "the doctor on other machines",
     "bundle": "evidence to a file and back",
     "fix": "how actions are done, journaled and undone",
     "testing": "conformance for authors of checks",

@@ -17,7 +17,7 @@ _SDKS = {"docker", "huggingface_hub", "requests", "urllib3", "httpx"}
 # writes a new token.
 _REVEALERS = {
     "ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files",
-    "ot_doctor.fix.actions.env_token",
+    "ot_doctor.sources.ping", "ot_doctor.fix.actions.env_token",
 }  # fmt: skip
 _MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor"}  # beside the command line: the parent that ends a run in time
 # Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.

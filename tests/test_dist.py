@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import json
@@ -23,7 +24,7 @@ from ot_doctor import __version__
 from ot_doctor.run.discovery import discover
 from tests.parts.engine import Engine
 from tests.parts.hub import make_certificate, pyannote_hub
-from tests.scenarios.scenario import TOKEN, Scenario, hub_for
+from tests.scenarios.scenario import TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.slow
 
@@ -81,9 +82,28 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in document["checks"]}
 
 
-def test_three_files_are_built(dist: Path) -> None:
+def test_what_is_built(dist: Path) -> None:
     names = {f"ot_doctor-{__version__}-py3-none-any.whl", f"ot_doctor-{__version__}.tar.gz", "ot-doctor.pyz"}
-    assert {path.name for path in dist.iterdir()} == names
+    beside = {"ot-doctor.pyz.sha256", "ot-doctor.cdx.json", "ot-doctor.sh"}
+    assert {path.name for path in dist.iterdir()} == names | beside
+
+
+def test_the_checksum_is_that_of_the_file(dist: Path) -> None:
+    done = subprocess.run(["sha256sum", "--check", "--strict", "ot-doctor.pyz.sha256"], cwd=dist, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "ot-doctor.pyz: OK\n")
+
+
+def test_the_bill_of_materials_lists_what_is_in_the_single_file(dist: Path, pyz: Path) -> None:
+    bill = json.loads((dist / "ot-doctor.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    own = bill["metadata"]["component"]
+    assert (own["name"], own["version"]) == ("ot-doctor", __version__)
+    assert own["hashes"][0]["content"] == hashlib.sha256(pyz.read_bytes()).hexdigest()
+    with zipfile.ZipFile(pyz) as archive:
+        described = {name.split("-")[0].lower().replace("_", "-") for name in archive.namelist() if ".dist-info/" in name}
+    listed = {component["name"] for component in bill["components"]}
+    assert {"click", "docker", "huggingface-hub", "requests"} <= listed
+    assert described - listed <= {"ot-doctor", "certifi", "hf-xet"}
 
 
 def test_the_wheel_has_all_modules_their_data_and_the_manual_page(dist: Path) -> None:
@@ -212,12 +232,20 @@ def test_the_single_file_runs_in_a_container_that_has_only_python(pyz: Path, cle
 
         assert alone("--version").stdout == f"ot-doctor, version {__version__}\n"
         examined = report(alone("--offline", "--format", "json"))
+        launched = report(launch(pyz, world, clean_engine))
         asked = statuses(report(alone("--format", "json")))
     assert (examined["exit_code"], examined["diagnosis"]) == (0, []), examined
     found = statuses(examined)
+    assert statuses(launched) == found, "the launcher's way leads to the same"
     names = ("docker-engine", "worker-running", "token-present", "cache-complete", "last-attempt")
     assert {name: found[name] for name in names} == dict.fromkeys(names, "pass")
     assert asked["hub-reachable"] == "warn"  # the cache is complete, so nobody needs the Hub
+
+
+def launch(pyz: Path, world: World, engine: Engine) -> subprocess.CompletedProcess[str]:
+    """``ot-doctor.sh`` on a machine without a Python, with the image named."""
+    environ: dict[str, Any] = {**world.shell(), "OT_DOCTOR_WITH": "image", "OT_DOCTOR_IMAGE": "only-python", "DOCKER_HOST": f"unix://{engine.socket}"}
+    return run("sh", pyz.parent / "ot-doctor.sh", "--offline", "--format", "json", cwd=world.folder, **environ)
 
 
 def only_python() -> bytes:
@@ -231,6 +259,9 @@ def only_python() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as tar:
         for path in sorted({executable, *files, *shared_libraries(programs)}):
             tar.add(path, arcname=str(path).lstrip("/"), recursive=False)
+        link = tarfile.TarInfo("usr/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, str(executable)
+        tar.addfile(link)
         folder = tarfile.TarInfo("tmp")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
         tar.addfile(folder)

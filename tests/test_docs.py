@@ -271,7 +271,8 @@ def test_the_table_of_what_fix_can_do_is_the_one_of_the_program() -> None:
 def test_python_is_shown_from_files_that_the_tests_run(path: Path) -> None:
     assert not [block for language, block in fences(path) if language in ("python", "py", "pycon")]
     for name in re.findall(r"```\{literalinclude\} (\S+)", path.read_text(encoding="utf-8")):
-        assert name.startswith(("reference/examples/", "examples/", "ci/", "../tests/plugin/ot-doctor-site-example/")), name
+        folders = ("reference/examples/", "examples/", "ci/", "fleet/", "../tests/plugin/ot-doctor-site-example/")
+        assert name.startswith(folders), name
 
 
 def test_the_configuration_that_is_shown_is_read() -> None:

@@ -9,10 +9,13 @@ import click
 
 # The parameters of each section of a long help, in this order; the others come last.
 _SECTIONS = {
-    "Where to look": ("dir", "env_file", "logs", "worker", "config", "signatures", "checks_dir"),
-    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "timeout"),
-    "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii"),
-    "CI": ("strict", "fail_on", "require", "wait"),
+    "Where to look": (
+        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
+        "checks_dir",
+    ),
+    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout"),
+    "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
+    "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }
 _OTHERS = "Help"
 _SHORT = 8  # options that need no sections

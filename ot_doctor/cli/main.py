@@ -17,10 +17,13 @@ import click
 from ot_doctor import __version__
 from ot_doctor.cli import configuration
 from ot_doctor.cli.bundles import collect, diagnose, diff
+from ot_doctor.cli.clipboard import copy
 from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
+from ot_doctor.cli.facts_command import facts
 from ot_doctor.cli.failure import BrokeOff, tell
 from ot_doctor.cli.fixing import fix
+from ot_doctor.cli.fleet_command import elsewhere, fleet, takes_place_elsewhere
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
 from ot_doctor.cli.options import (
@@ -30,10 +33,12 @@ from ot_doctor.cli.options import (
     check_options,
     checks_dir,
     config_file,
+    host_option,
     look_options,
     plan_of,
     report_options,
     signatures,
+    tell_options,
     wait,
 )
 from ot_doctor.cli.output import (
@@ -44,14 +49,18 @@ from ot_doctor.cli.output import (
     terminal_size,
     write,
 )
+from ot_doctor.cli.preflight_command import preflight
+from ot_doctor.cli.schedule_command import schedule
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
 from ot_doctor.cli.undoing import undo
+from ot_doctor.cli.worker_view import probe
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from ot_doctor.redaction.secret import Secret
     from ot_doctor.report.model import Report
     from ot_doctor.run.plan import Plan
 
@@ -82,6 +91,8 @@ class RunByDefault(Group):
         bare = not args and not ctx.resilient_parsing  # where a shell completes, a command may follow
         if bare or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
+        if args[:1] == ["run"] and takes_place_elsewhere(args):
+            args = ["elsewhere", *args[1:]]
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -128,8 +139,10 @@ def cli() -> None:
     epilog="'ot-doctor explain NAME' explains a check, a cause or a log line.",
 )  # fmt: skip
 @look_options
+@host_option
 @check_options
 @report_options
+@tell_options
 @wait
 @config_file
 @click.pass_context
@@ -155,7 +168,22 @@ def run(ctx: click.Context, /, **options: Any) -> None:
     said = configuration.of(ctx).overlooked(report.deployment.directory if report.deployment else None)
     if said:
         complain(said)
-    ctx.exit(show(report, options))
+    code = show(report, options)
+    if options["copy"]:
+        copy(report)
+    if options["ping"]:
+        _tell_the_service(options["ping"], report)
+    ctx.exit(code)
+
+
+def _tell_the_service(address: Secret, report: Report) -> None:
+    from ot_doctor.report.model import exit_code
+    from ot_doctor.report.summary import verdict
+    from ot_doctor.sources.ping import SECONDS, ping
+
+    supervisor.expect(2 * SECONDS)
+    if problem := ping(address, exit_code(report), verdict(report).text):
+        complain(f"--ping: {problem}")
 
 
 def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Report:
@@ -179,7 +207,7 @@ def _examine(plan: Plan, interim: Callable[[Report], None], limit: float) -> Rep
 @cli.command("list", cls=Command, context_settings=SETTINGS, short_help="List checks, causes or log signatures.")
 @click.option("--causes", is_flag=True, help="List the causes, in the order in which they must be fixed.")
 @click.option(  # the variable names files, for the other commands
-    "--signatures", is_flag=True, allow_from_autoenv=False, help="List the log signatures, each with its cause."
+    "--signatures", is_flag=True, allow_from_autoenv=False, help="List the log signatures and the rules, each with its cause."
 )
 @checks_dir
 @ascii_only
@@ -236,7 +264,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (fix, undo, collect, diagnose, diff):
+for command in (fix, undo, collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere, probe):
     cli.add_command(command)
 
 

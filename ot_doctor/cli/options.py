@@ -18,6 +18,7 @@ from ot_doctor.cli.shell_completion import checks_and_families
 from ot_doctor.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
+    from ot_doctor.redaction.secret import Secret
     from ot_doctor.run.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -53,6 +54,19 @@ class _Family(click.Choice[str]):
 _FOLDER = _Paths(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANY_PATH = _Paths(readable=False)
+
+
+def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> Secret | None:
+    """An address by which others could report for this machine: a secret, which no message may show."""
+    if not value:
+        return None
+    from ot_doctor.redaction.secret import Secret
+    from ot_doctor.sources.ping import problem_of
+
+    secret = Secret(value, "OT_DOCTOR_PING")
+    if problem := problem_of(value):
+        raise click.UsageError(f"--ping: {problem}.", ctx)
+    return secret
 
 
 def _last_given_wins(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -113,6 +127,13 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
+def _depth(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value == "gpu":
+        instead = "'light' asks the GPU through NVML, without CUDA"
+        raise click.BadParameter(f"a test with a CUDA context is not a part of this version; {instead}", ctx, param)
+    return value
+
+
 def _output_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Path, ...]:
     for name in value:
         path = Path(os.path.abspath(name))
@@ -147,23 +168,40 @@ redact_level = click.option(
     help="'strict' hides the names of hosts, projects and files too.",
 )  # fmt: skip
 
-_LOOK = (
+_FOLDERS = (
     click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder."),
     click.option("--env-file", type=_FILE, help="The .env file, if it is not the folder's own."),
-    click.option(
-        "--logs", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_log_file,
-        help="A log instead of Docker's; '-' is standard input. Repeatable.",
-    ),
+)
+_LOGS = click.option(
+    "--logs", multiple=True, metavar="FILE", type=_ANY_PATH, callback=_log_file,
+    help="A log instead of Docker's; '-' is standard input. Repeatable.",
+)  # fmt: skip
+_LEFT_OUT = (
     click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
     click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub."),
     click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
     click.option(
+        "--probe", type=click.Choice(["off", "light", "deep", "gpu"]), default="light", show_default=True, callback=_depth,
+        help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
+        "imports the libraries in a container of its own. 'gpu' is not available yet.",
+    ),
+    click.option(
         "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
         help="Time limit for the whole run.",
     ),
-    signatures,
 )  # fmt: skip
+_OTHERS = (
+    click.option("--copy", is_flag=True, help="Copy the report as Markdown into the terminal's clipboard."),
+    click.option("--ping", metavar="URL", callback=_address,
+                 help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
+)  # fmt: skip
+_PLACE = (*_FOLDERS, *_LEFT_OUT)
+_HOST = click.option(  # taken before any other option is read: see fleet_command
+    "--host", multiple=True, metavar="ADDRESS", expose_value=False,
+    help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
+)  # fmt: skip
+_LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
                  help="Only this check or family. Repeatable."),
@@ -199,8 +237,11 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comma
     return decorate
 
 
+place_options = _all(_PLACE)  # where to look, of a command that reads no log
 look_options = _all(_LOOK)  # where to look, and what to leave out
 check_options = _all(_CHECKS)  # which checks
+host_option = _all((_HOST,))
+tell_options = _all(_OTHERS)  # who else is told
 report_options = _all(_REPORT)  # what is shown, and what counts as a failure
 
 
@@ -224,6 +265,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
         no_exec=options.get("no_exec", False),
+        probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),
         environ=environ,
     )

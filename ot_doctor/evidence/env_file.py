@@ -147,6 +147,7 @@ class ComposeService:
     path: Path
     line: int
     image: str = ""
+    pull_policy: str = ""  # "always", "missing", …
     container_name: str = ""
     replicas: int | None = None  # ``scale`` or ``deploy.replicas``
     gpu: bool = False  # asks for a GPU: deploy.resources.reservations.devices, runtime, gpus

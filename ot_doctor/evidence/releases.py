@@ -36,6 +36,7 @@ class Model:
     required: bool  # without it there are no speakers; else a fallback or an extra
     files: tuple[str, ...]
     purpose: str
+    mb: int = 0  # of those files, rounded up; 0: not known
 
     @property
     def url(self) -> str:
@@ -87,9 +88,18 @@ class NativeRules:
     url: str
     models: str  # in the containers
     marker: str
+    mb: int  # that its models take
     scratch: str  # the volume through which audio is handed over, in the containers
     scratch_owner: str
     scratch_script: str  # upstream's, in the installation's folder
+
+
+@dataclass(frozen=True)
+class MemoryAdvice:
+    """A size of memory at which a line was reported to run out of it."""
+
+    gib: int
+    why: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ class Release:
     ignored: tuple[IgnoredSetting, ...]
     old_template: tuple[OldTemplateLine, ...] = ()
     native: NativeRules | None = None
+    memory: MemoryAdvice | None = None
     switch: str = ""  # how a user switches diarization on in the application, a sentence
 
 
@@ -162,7 +173,7 @@ def models(line: ReleaseLine) -> tuple[Model, ...]:
         former = known[model.repo].files if model.repo in known else ()
         merged = former + tuple(name for name in model.files if name not in former)
         purpose = known[model.repo].purpose if model.repo in known else model.purpose
-        known[model.repo] = Model(model.repo, model.gated, False, merged, purpose)
+        known[model.repo] = Model(model.repo, model.gated, False, merged, purpose, model.mb)
     return tuple(known.values())
 
 
@@ -193,6 +204,7 @@ def _release(table: Mapping[str, Any]) -> Release:
             OldTemplateLine(**{**one, "values": tuple(one.get("values", ()))}) for one in table.get("old_template", ())
         ),
         native=NativeRules(**table["native"]) if "native" in table else None,
+        memory=MemoryAdvice(**table["memory"]) if "memory" in table else None,
         switch=table.get("switch", ""),
     )
 

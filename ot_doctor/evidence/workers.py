@@ -27,6 +27,7 @@ class Engine:
     rootless: bool = False
     userns_remap: bool = False
     data_root: str = ""  # DockerRootDir
+    memory: int = 0  # bytes of the machine that it runs on; 0: not known
     known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
     api_version: str = ""
     podman: bool = False  # Podman, which speaks Docker's language

@@ -83,6 +83,8 @@ class AttemptBuilder:
         self.release_signs: dict[str, None] = {}
         self.device = ""
         self._stands_in = False  # PyAnnote, for the native engine
+        self._forgot = False  # whether what came just before is not known
+        self._half: OpenAttempt | None = None  # an attempt whose beginning is not known for that reason
         self._not_up: deque[str] = deque(maxlen=MAX_KEPT)  # children that Celery killed because they did not become ready
 
     def add(self, record: Record) -> bool:
@@ -139,8 +141,14 @@ class AttemptBuilder:
 
     def attempts(self) -> list[tuple[Attempt, bool]]:
         """The attempts so far, the newest first, each with whether its beginning was seen."""
-        still_open = [self._finished(draft, at_end=True) for draft in self._open]
+        still_open = [self._finished(draft, at_end=True) for draft in self._open if draft is not self._half]
         return sorted([*self._closed, *still_open], key=lambda pair: pair[0].lines[1], reverse=True)
+
+    def forget(self) -> None:
+        """What follows does not follow on what came before: attempts that are much older are no longer of interest."""
+        for kept in (self._open, self._stray, self._waiting):
+            kept.clear()
+        self._forgot = True
 
     def stray(self) -> tuple[Hit, ...]:
         return tuple(self._stray)
@@ -309,6 +317,8 @@ class AttemptBuilder:
     def _new(self, record: Record, *, began: bool) -> OpenAttempt:
         process = _process(record)
         draft = OpenAttempt(record, record, began, self._present, task=record.task, task_named=bool(record.task), process=process)
+        if self._forgot:
+            self._forgot, self._half = False, None if began else draft
         taken = {d.task for d in self._open}
         free = [task for task in self._waiting if task not in taken]
         if not draft.task and len(free) == 1:
@@ -345,7 +355,8 @@ class AttemptBuilder:
 
     def _close(self, draft: OpenAttempt) -> None:
         self._open.remove(draft)
-        self._closed.append(self._finished(draft))
+        if draft is not self._half:
+            self._closed.append(self._finished(draft))
 
     def _finished(self, draft: OpenAttempt, *, at_end: bool = False) -> tuple[Attempt, bool]:
         draft.stopped = draft.stopped or self._stopping

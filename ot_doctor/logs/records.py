@@ -13,11 +13,12 @@ from ot_doctor.redaction.masking import redact_outside
 MAX_LINES = 200  # of one record: what is longer keeps its first and last lines
 _TASK = re.compile(r"\bTask [\w.]+\[(?P<id>[0-9a-fA-F-]{8,40})\]")
 _ALONE = re.compile(  # lines without a prefix that begin a record of their own
-    r"""Traceback \(most recent call last\): | [ ]?-{6,}[ ]celery@ | .{0,400}thrown[ ]while[ ]requesting[ ](?:HEAD|GET)[ ]
+    r"""[ ]?-{6,}[ ]celery@ | .{0,400}thrown[ ]while[ ]requesting[ ](?:HEAD|GET)[ ]
       | Retrying[ ]in[ ][\d.]+s[ ] | Rate[ ]limited\.[ ]Waiting | Could[ ]not[ ](?:download|load[ ]library)[ ]
       | Unable[ ]to[ ]load[ ]any[ ]of[ ] | (?:DEBUG|INFO|WARNING|ERROR|CRITICAL)(?::|[ ]-|\])""",
     re.VERBOSE,
 )
+_TRACEBACK = "Traceback (most recent call last):"
 _LEVEL_WORD = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)(?:[:\s]|\])")
 
 
@@ -46,7 +47,7 @@ class PartialRecord:
         self.at, self.level, self.prefixed = line.stamp or head.at, head.level, prefixed
         self._head = head
         self.cut = 0
-        self.in_traceback = head.text.startswith("Traceback (most recent call last):")
+        self.in_traceback = head.text.startswith(_TRACEBACK)
 
     @classmethod
     def headed(cls, line: Line, head: Head) -> PartialRecord:
@@ -67,13 +68,13 @@ class PartialRecord:
             continues = self.in_traceback or not text.strip() or text[0] in " \t"
             return alone or not continues or begins(text)
         if self.level in ("INFO", "DEBUG"):  # what a library prints stands after whatever record was last
-            return alone
+            return alone or text.startswith(_TRACEBACK)
         empty = not any(self.lines)  # a print that begins with a line end: the prefix stands above it
         return alone and not empty and not self.in_traceback and not text.startswith("Traceback")
 
     def add(self, line: Line) -> None:
         self.last = line
-        self.in_traceback = self.in_traceback or line.text.startswith("Traceback (most recent call last):")
+        self.in_traceback = self.in_traceback or line.text.startswith(_TRACEBACK)
         self.lines.append(line.text)
         if len(self.lines) > 2 * MAX_LINES:
             half = MAX_LINES // 2

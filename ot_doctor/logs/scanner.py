@@ -25,6 +25,9 @@ _MAX_TOKENS = 100  # of one log that are remembered by their value
 _FEW = 3  # different characters: a placeholder
 _LOUD_KEPT = 5  # of the errors that no word tells of: at both ends of each stretch between records that tell something
 _TELLING_KEPT = 25  # of the records that tell a cause and mark nothing: likewise; all that may be judged again are among them
+_FIRST_READ = 100  # records that are passed on at once: where a worker says what it is
+_NEWEST_READ = 600  # of what follows, the newest with a mark are passed on, and all between them: a dozen marks for each attempt
+_NEWEST_KEPT = 1 << 24  # bytes of those
 _SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
 _CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
 _OF_A_WORKER = (  # one of them is in every log of a worker
@@ -48,6 +51,7 @@ _BY_FORMAT = {
 # A search costs by the number of words, so these stand for many.
 _COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker identification")
 _LEVELS = (b"DEBUG:", b"INFO:", b"WARNING:", b"ERROR:", b"CRITICAL:")
+_FRAMES = re.compile(rb"(?:  [^\n]*\n){1,50}")
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 
 _Region = tuple[bytes, int, "datetime | None"]  # a record, the number of its first line, and when the one before it was written
@@ -60,6 +64,7 @@ class RecordScan:
     ``error_words`` are passed on too. Of very many in a row without a mark only the first and the last are passed on. All else is
     counted and never parsed.
     ``on_record`` is called in the order of the log. Memory stays flat.
+    With ``on_gap``, the middle of a log with very many records is left out, and ``on_gap`` is called where it would have been.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class RecordScan:
         error_words: Sequence[bytes] = (),
         begins: Callable[[str], bool] = lambda text: False,
         timed: bool = False,
+        on_gap: Callable[[], object] | None = None,
     ) -> None:
         self._marks = tuple(marks)
         self._coarse = fewest([*marks, *_COARSE])
@@ -79,6 +85,11 @@ class RecordScan:
         self._error_words = tuple(error_words)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
+        self._on_gap = on_gap
+        self._first_read = 0
+        self._newest: deque[tuple[_Region, bool]] = deque()  # each with whether it has a mark
+        self._newest_marked = self._newest_size = 0
+        self._gap = False  # whether records were left out
         self._timed = timed  # whether a record without a time gets that of the one before it
         self._carry = b""
         self._carry_from = 1  # the number of the carried text's first line
@@ -111,6 +122,10 @@ class RecordScan:
         self._scan(self._carry)
         self._carry = b""
         self._pass_on_last()
+        if self._gap and self._on_gap is not None:
+            self._on_gap()
+        while self._newest:
+            self._take_apart(*self._newest.popleft()[0])
 
     def _note_tokens(self, block: bytes) -> None:
         number, counted = self.lines + 1, 0
@@ -147,7 +162,10 @@ class RecordScan:
         number, counted = self._carry_from, 0
         error_text = _ErrorText.of(text)
         for begin, end in error_text.last(text):
-            self.last_lines.add(self._carry_from + text.count(b"\n", 0, begin), text[begin:end])
+            number += text.count(b"\n", counted, begin)
+            counted = begin
+            self.last_lines.add(number, text[begin:end])
+        number, counted = self._carry_from, 0
         telling, others = self._places(text, error_text)
         for position in sorted(others.union(telling)):
             if position < done:
@@ -176,13 +194,16 @@ class RecordScan:
     def _marked(self, text: bytes, place: int) -> bool:
         line_end = text.find(b"\n", place)
         line = text[text.rfind(b"\n", 0, place) + 1 : line_end if line_end >= 0 else len(text)]
-        return any(mark in line for mark in self._marks)
+        for mark in self._marks:  # noqa: SIM110  (any() takes half as long again, in the innermost loop)
+            if mark in line:
+                return True
+        return False
 
     def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool) -> None:
         if tells and next(self._marking.places(region), None) is not None:
             self._pass_on_last()
             self._first_left, self._first_telling_left = _LOUD_KEPT, _TELLING_KEPT
-            self._pass_on(region, number, before)
+            self._pass_on(region, number, before, marked=True)
         elif tells and self._first_telling_left:
             self._pass_on_last()
             self._first_left = _LOUD_KEPT
@@ -206,7 +227,21 @@ class RecordScan:
         self._last_telling.clear()
         self._last_size = 0
 
-    def _pass_on(self, region: bytes, number: int, before: datetime | None) -> None:
+    def _pass_on(self, region: bytes, number: int, before: datetime | None, *, marked: bool = False) -> None:
+        if self._on_gap is None or self._first_read < _FIRST_READ:
+            self._first_read += 1
+            self._take_apart(region, number, before)
+            return
+        self._newest.append(((region, number, before), marked))
+        self._newest_marked += marked
+        self._newest_size += len(region)
+        while self._newest_marked > _NEWEST_READ or self._newest_size > _NEWEST_KEPT:
+            (oldest, _, _), had_mark = self._newest.popleft()
+            self._newest_marked -= had_mark
+            self._newest_size -= len(oldest)
+            self._gap = True
+
+    def _take_apart(self, region: bytes, number: int, before: datetime | None) -> None:
         lines: list[Line] = []
         for offset, raw in enumerate(region.rstrip(b"\n").split(b"\n")):
             line = unwrap(raw, number + offset)
@@ -298,6 +333,8 @@ class _ErrorText:
             begin, end = (self.offsets[bisect.bisect_left(self.begins, place)] for place in (begin, end))
         found: set[int] = set()
         for word in words:
+            if self.text.find(word, begin, end) < 0:
+                continue
             first = itertools.islice(places(self.text, (word,), begin, end), _LOUD_KEPT)
             found |= {self.origin(place) for place in first}
             at = end
@@ -323,6 +360,8 @@ def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
         headed = is_head(text, begin)
     end = text.find(b"\n", position) + 1 or len(text)
     for _ in range(_MAX_AFTER_HEAD if headed else _MAX_UNPREFIXED):
+        if headed and (frames := _FRAMES.match(text, end)):
+            end = frames.end()
         if end >= len(text) or is_head(text, end):
             break
         end = text.find(b"\n", end) + 1 or len(text)

@@ -66,7 +66,8 @@ class ErrorReader:
         own = "\n".join(_HEAD.format(record.level) * bool(record.level) + evidence(record) for record in attempt.decisive)
         faults = faults_in(own)
         found = _likely(faults)
-        if attempt.about_the_hub:  # what of its texts means many things, present evidence decides
+        plain = found is not None and found[1].cause.startswith(("network-", "hub-", "disk-"))
+        if attempt.about_the_hub and not plain:  # what of its texts means many things, present evidence decides
             unknown = not faults or decide(faults) is not None
             return attempt if unknown else _with(attempt, _hit(None, attempt.decisive[-1]), attempt.decisive)
         if found is not None and any(hit.cause == found[1].cause and not hit.generic for hit in attempt.hits):

@@ -85,7 +85,11 @@ _RULES = (
         r"(?P<secret>(?P<first>hf_[A-Za-z0-9]{6,33})\s{0,40}\n\s{0,40}(?P<rest>[A-Za-z0-9]{1,28})(?![A-Za-z0-9]))",
         _of_two_lines,
     ),
-    _Rule(_HUB_TOKEN, ("hf_", "hf%5f", "hf\\u005f"), r"(?P<secret>hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,})", _no_identifier),
+    _Rule(  # also one that was pasted twice
+        _HUB_TOKEN, ("hf_", "hf%5f", "hf\\u005f"),
+        r"(?P<secret>hf(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{6,}(?:(?<=hf)(?:_|%5[fF]|\\u005[fF])[A-Za-z0-9]{1,200})*)",
+        _no_identifier,
+    ),
     _Rule(_HUB_TOKEN, ("api_org_",), r"(?P<secret>api_org_[A-Za-z0-9]{6,})"),
     _Rule(
         "credentials of an address", ("://",),

@@ -61,8 +61,8 @@ class _Edit:
     deleted: frozenset[int]
 
 
-def plan(diagnosis: Sequence[RootCause]) -> tuple[Planned, ...]:
-    """The steps of all remedies in the order in which they are to be done."""
+def plan(diagnosis: Sequence[RootCause], again: Step | None = None) -> tuple[Planned, ...]:
+    """The steps of all remedies in the order in which they are to be done; ``again`` stands in for the test run at the end."""
     items: list[_Item] = []
     for number, root in enumerate(diagnosis):
         for step, stage in _staged(root.remedy):
@@ -79,7 +79,7 @@ def plan(diagnosis: Sequence[RootCause]) -> tuple[Planned, ...]:
     edits = _by_line([item for item in items if item.stage is _Stage.EDIT])
     restarts = _merged([item for item in items if item.stage is _Stage.RESTART])
     others = [item for item in items if item.stage > _Stage.RESTART]
-    ordered = sorted([*edits, *restarts, *others, *_test_run(diagnosis)], key=lambda item: item.stage)
+    ordered = sorted([*edits, *restarts, *others, *_test_run(diagnosis, again)], key=lambda item: item.stage)
     return tuple(Planned(number, item.step, tuple(item.serves)) for number, item in enumerate(ordered, 1))
 
 
@@ -123,13 +123,13 @@ def _is_test_run(step: Step) -> bool:
     return not (step.command or step.url) and step.risk is Risk.SAFE and bool(_TRIES.match(step.text))
 
 
-def _test_run(diagnosis: Sequence[RootCause]) -> list[_Item]:
+def _test_run(diagnosis: Sequence[RootCause], again: Step | None) -> list[_Item]:
     """One at the end; a cause that breaks no job needs no transcription, and what nobody knows is not fixed by one."""
     tried = [n for n, root in enumerate(diagnosis) if root.cause is not Cause.UNRECOGNISED or any(map(_is_test_run, root.remedy))]
     if not tried:
         return []
     transcribe = any(diagnosis[n].cause not in BREAKS_NO_JOB for n in tried)
-    return [_Item(TRY if transcribe else LOOK, _Stage.TRY, tried)]
+    return [_Item(again or (TRY if transcribe else LOOK), _Stage.TRY, tried)]
 
 
 def _same(one: Step, other: Step) -> bool:

@@ -28,6 +28,7 @@ def report_of(found: Examined, redactor: Redactor | None = None) -> Report:
         workers=found.workers,
         hub=found.hub,
         log=found.log,
+        upcoming=found.upcoming,
         notices=found.notices,
         fail_on=found.plan.fail_on,
         required=found.plan.required,

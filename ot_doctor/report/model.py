@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ot_doctor.check import Cause, Family, Result, Status
 from ot_doctor.diagnosis.ranking import RootCause
-from ot_doctor.evidence import Attempt, Deployment, Hub, WorkerLog, Workers
+from ot_doctor.evidence import Attempt, Deployment, Hub, NextRelease, WorkerLog, Workers
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.run.requirements import CHECK, unmet
 
@@ -26,6 +26,7 @@ class Report:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
+    upcoming: NextRelease | None = None  # the release that was asked about, for the report of ``preflight``
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     fail_on: str = "fail"  # "warn", "fail", "never"
     required: tuple[Family, ...] = ()  # what could not be checked there is a failure

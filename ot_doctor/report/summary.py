@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ot_doctor import __version__
-from ot_doctor.check import Cause, Confidence, Finding, Result, Status
+from ot_doctor.check import Cause, Confidence, Finding, Result, Status, Step
 from ot_doctor.diagnosis import fixable
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.fixable import Offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
+from ot_doctor.report.advice import Planned, plan
 from ot_doctor.report.model import Report
 from ot_doctor.run.requirements import unmet
 
@@ -76,6 +77,19 @@ def counts(report: Report) -> str:
     return ", ".join(found) or "no check was run"
 
 
+def heading(root: RootCause, report: Report) -> str:
+    """A cause's title. What would keep another release from starting has not stopped the present one."""
+    if report.upcoming and root.cause is Cause.WORKER_DOWN:
+        return f"{report.upcoming.name} would not start here"
+    return title(root.cause)
+
+
+def steps(report: Report) -> tuple[Planned, ...]:
+    """The steps of all causes, as one plan."""
+    again = Step(f"Run 'ot-doctor preflight --for {report.upcoming.line.value}' again.") if report.upcoming else None
+    return plan(report.diagnosis, again)
+
+
 def nothing_was_checked(report: Report) -> bool:
     """Whether every check was skipped or could not run."""
     return not any(report.summary[status] for status in (Status.PASS, Status.WARN, Status.FAIL))
@@ -84,8 +98,10 @@ def nothing_was_checked(report: Report) -> bool:
 def verdict(report: Report) -> Verdict:
     """The outcome of the run in one sentence."""
     summary, missing = report.summary, unmet(report.results, report.required)
+    if report.upcoming:
+        return _of_another_release(report, report.upcoming.name)
     if len(report.diagnosis) == 1:
-        return Verdict(Status.FAIL, title(report.diagnosis[0].cause))
+        return Verdict(Status.FAIL, heading(report.diagnosis[0], report))
     if report.diagnosis:
         return Verdict(Status.FAIL, f"{counted(len(report.diagnosis), 'problem')} found; fix them in this order")
     failed = _failed_last(report)
@@ -107,6 +123,21 @@ def verdict(report: Report) -> Verdict:
     if failed:
         return Verdict(Status.WARN, f"No problem found now, but {failed}")
     return _nothing_is_wrong(report)
+
+
+def _of_another_release(report: Report, name: str) -> Verdict:
+    """The outcome of ``preflight``."""
+    summary, more = report.summary, (counts(report),)
+    if missing := unmet(report.results, report.required):
+        return Verdict(Status.FAIL, f"Not everything that {name} needs could be checked", (", ".join(f.value for f in missing),))
+    if summary[Status.FAIL]:
+        return Verdict(Status.FAIL, f"{name} would not work here yet", more)
+    if summary[Status.UNKNOWN] or report.notices or nothing_was_checked(report):
+        return Verdict(Status.UNKNOWN, f"Whether {name} would work here is not known", more)
+    if summary[Status.WARN]:
+        status = Status.FAIL if report.fail_on == "warn" else Status.WARN
+        return Verdict(status, f"{name} can come; look at the warnings first", more)
+    return Verdict(Status.PASS, f"{name} finds here what it needs", more)
 
 
 def _nothing_is_wrong(report: Report) -> Verdict:

@@ -10,11 +10,13 @@ from tabulate import tabulate
 
 from ot_doctor.check import Cause
 from ot_doctor.diagnosis.causes import title
+from ot_doctor.logs.faults.rule import rules
 from ot_doctor.logs.signatures import Signature
 from ot_doctor.run.discovery import CheckCatalogue
 
 _NARROWEST = 16  # columns of the last column, whatever the terminal has
 _OWN = "ot-doctor "
+_RULES = "Where no signature knows an error, the first of these rules that holds tells its cause:"
 
 
 def of_checks(catalogue: CheckCatalogue, width: int) -> str:
@@ -32,10 +34,12 @@ def of_causes(width: int) -> str:
 
 
 def of_signatures(signatures: Iterable[Signature], width: int) -> str:
-    """Every log signature, and its cause or its kind, those of one cause together."""
+    """Every log signature, and its cause or its kind, those of one cause together; then the rules, in their order."""
     order = {cause.value: cause.rank for cause in Cause}
     listed = sorted(signatures, key=lambda s: (order.get(s.cause or "", len(order)), s.kind, s.name))
-    return _table(("log signature", "cause"), [(s.name, s.cause or f"none ({s.kind})") for s in listed], width)
+    known = _table(("log signature", "cause"), [(s.name, s.cause or f"none ({s.kind})") for s in listed], width)
+    judging = _table(("rule", "cause: what it finds"), [(rule.name, f"{rule.cause}: {rule.title}") for rule in rules()], width)
+    return "\n\n".join((known, textwrap.fill(_RULES, width), judging))
 
 
 def _origin(owner: str) -> str:

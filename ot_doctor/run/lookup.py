@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from ot_doctor.check import Cause, Check, Family
+from ot_doctor.evidence import NextRelease
+from ot_doctor.run.runner import requires
 
 LISTS = "'ot-doctor list' shows the checks; list --causes and list --signatures show the others."
 _MOST = 3  # names that are suggested
@@ -61,10 +63,11 @@ def not_taken(name: str, taken: Collection[str], checks: Mapping[str, Check]) ->
     return f"There is no {what} '{name}'. Did you mean the {kinds[other]} {other}? {_instead(other, kinds[other], taken, checks)}"
 
 
-def _instead(name: str, kind: str, taken: Collection[str], checks: Mapping[str, Check]) -> str:
-    """What to give in place of a name that is something else."""
+def _instead(name: str, kind: str, taken: Collection[str], everything: Mapping[str, Check]) -> str:
+    """What to give in place of a name that is something else; no check of ``preflight``, which takes no names."""
+    checks = {known: check for known, check in everything.items() if not requires(check, NextRelease)}
     if kind == "check":
-        return f"Its family is {checks[name].family.value}." if "family" in taken else ""
+        return f"Its family is {everything[name].family.value}." if "family" in taken else ""
     if kind == "family":
         own = [check.name for check in checks.values() if check.family.value == name]
         return f"Its checks are {_listed(own)}."

@@ -34,6 +34,15 @@ def needs(checks: Iterable[Check]) -> set[type]:
     return kinds - {Request}
 
 
+def requires(check: Check, kind: type) -> bool | None:
+    """Whether the check makes no sense without that evidence; ``None`` where it does not ask for it, or asks wrongly."""
+    try:
+        asked = parameters(check.function).values()
+        return next((not takes_unavailable for wanted, takes_unavailable in asked if wanted is kind), None)
+    except Exception:  # as above
+        return None
+
+
 def topological_order(checks: Mapping[str, Check]) -> list[Check]:
     """The checks, each after those that it names in ``after``; a circle is broken at its first member."""
     ordered: dict[str, Check] = {}

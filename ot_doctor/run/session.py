@@ -15,7 +15,7 @@ from ot_doctor.check import Cause, Check, Finding, Result, Seen, Step
 from ot_doctor.core import supervisor
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.diagnosis.ranking import RootCause, diagnose
-from ot_doctor.evidence import Deployment, Hub, Installation, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Hub, Installation, NextRelease, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
 from ot_doctor.logs.signatures import Signature, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.redaction import registry
@@ -23,7 +23,7 @@ from ot_doctor.redaction.names import register_environment
 from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import CheckCatalogue, discover
 from ot_doctor.run.plan import Plan, WrongUsage, chosen, wrong_name
-from ot_doctor.run.runner import needs, run
+from ot_doctor.run.runner import needs, requires, run
 from ot_doctor.sources.store import Store
 
 E = TypeVar("E")
@@ -47,6 +47,7 @@ class Examined:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
+    upcoming: NextRelease | None = None  # preflight
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
 
 
@@ -84,6 +85,16 @@ def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     return checks, store, notices
 
 
+def gathered(plan: Plan, kinds: Iterable[type]) -> Store:
+    """A store that gathers evidence, with no check. Raises ``WrongUsage`` where there is no installation to examine."""
+    register_environment(plan.request.environ)
+    store = Store(plan.request)
+    store.start((Deployment, *kinds))
+    _must_be_called_so(store)
+    _must_be_installed(store)
+    return store
+
+
 def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
     """The checks, and notices about plug-ins. Raises ``WrongUsage``."""
     # Half of the time: the other half is for the evidence.
@@ -92,12 +103,23 @@ def checks_of(plan: Plan) -> tuple[dict[str, Check], tuple[str, ...]]:
         signatures_of(plan.request.signatures)
     if wrong := wrong_name(plan, catalogue.checks):
         raise WrongUsage(wrong)
-    checks = chosen(catalogue, plan.select, plan.ignore)
+    checks = _of_this_command(chosen(catalogue, plan.select, plan.ignore), plan)
     if not checks:
         if not catalogue.checks and catalogue.broken:
             raise WrongUsage(f"No check could be loaded. {catalogue.broken[0].owner}: {catalogue.broken[0].reason}")
         raise WrongUsage("No check is left to run: --select and --ignore leave nothing.")
     return checks, tuple(_text(f"The plug-in {b.owner} could not be loaded: {b.reason}") for b in catalogue.broken)
+
+
+def _of_this_command(checks: dict[str, Check], plan: Plan) -> dict[str, Check]:
+    """``preflight`` has the checks that ask about another release; every other command has those that can do without one."""
+    about = {name: requires(check, NextRelease) for name, check in checks.items()}
+    if plan.request.next_release:
+        return {name: check for name, check in checks.items() if about[name] is not None}
+    alone = [name for name in plan.select if about.get(name)]
+    if alone:
+        raise WrongUsage(f"{alone[0]} is a check of 'ot-doctor preflight --for RELEASE'.")
+    return {name: check for name, check in checks.items() if not about[name]}
 
 
 def _log_alone(request: Request) -> Request:
@@ -151,6 +173,7 @@ def _examined(
         workers=_had(store, Workers),
         hub=_had(store, Hub),
         log=_had(store, WorkerLog),
+        upcoming=_had(store, NextRelease) if plan.request.next_release else None,
         notices=notices,
     )
 

@@ -22,6 +22,7 @@ from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import SignatureCatalogue, catalogue
 from ot_doctor.logs.verdicts import ErrorReader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
+from ot_doctor.sources.wrapped_logs import unwrapped
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
 _LONGEST_RECORD = 1 << 15  # characters
@@ -89,21 +90,22 @@ def _newness(attempt: Attempt) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _scan(known: SignatureCatalogue, on_record: Callable[[Record], object], *, timed: bool = False) -> RecordScan:
+def _scan(
+    known: SignatureCatalogue, on_record: Callable[[Record], object], *, timed: bool = False,
+    on_gap: Callable[[], object] | None = None,
+) -> RecordScan:  # fmt: skip
     marking = [signature for signature in known.signatures if signature.marks]
     marks = [*known.marks(), *TASK_WORDS]
     return RecordScan(
         marks, known.words(), lambda record: on_record(_bounded(record)), error_words=ERROR_WORDS,
-        begins=lambda text: any(mark.search(text) for mark in marking), timed=timed,
+        begins=lambda text: any(mark.search(text) for mark in marking), timed=timed, on_gap=on_gap,
     )  # fmt: skip
 
 
 def _bounded(record: Record) -> Record:
     """The record without its middle where it is very long: a few hundred are kept."""
-    if len(record.text) <= _LONGEST_RECORD:
-        return record
-    half = _LONGEST_RECORD // 2
-    return replace(record, text=f"{record.text[:half]}\n[...]\n{record.text[-half:]}")
+    text, half = record.text, _LONGEST_RECORD // 2
+    return record if len(text) <= _LONGEST_RECORD else replace(record, text=f"{text[:half]}\n[...]\n{text[-half:]}")
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -116,17 +118,18 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
     parts: dict[str, _OneContainer] = {}
     apart: Apart | None = None
     problem = ""
+    begins: list[int] = []
     try:
-        for nth, block in enumerate(file_lines(name if name == "-" else str(request.cwd / name), until)):
+        for nth, block in enumerate(unwrapped(file_lines(name if name == "-" else str(request.cwd / name), until), begins)):
             if nth == 0 and names_containers(block):
                 apart = Apart()
             for service, lines in apart.split(block) if apart else (("", block),):
                 if service not in parts:
-                    parts[service] = _OneContainer(known, shown, service, apart)
+                    parts[service] = _OneContainer(known, shown, service, apart, begins)
                 parts[service].scan.feed(lines)
     except LogProblem as error:
         problem = str(error)
-    parts = parts or {"": _OneContainer(known, shown, "", None)}
+    parts = parts or {"": _OneContainer(known, shown, "", None, begins)}
     chosen = [part for service, part in parts.items() if may_diarize(service)] or list(parts.values())
     return [part.read(problem, judged=part in chosen, alone=len(parts) == 1) for part in parts.values()]
 
@@ -134,13 +137,14 @@ def _read_file(request: Request, name: str, until: float) -> list[_Read]:
 class _OneContainer:
     """The lines of one container in a file; all lines where it names none."""
 
-    def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None) -> None:
-        self._file, self._service, self._apart = file, service, apart
+    def __init__(self, known: SignatureCatalogue, file: str, service: str, apart: Apart | None, begins: Sequence[int]) -> None:
+        self._file, self._service, self._apart, self._begins = file, service, apart, begins
         self._builder = AttemptBuilder(known, file)
-        self.scan = _scan(known, self._take)
+        self.scan = _scan(known, self._take, on_gap=self._builder.forget)
 
     def _number(self, nth: int) -> int:
-        return self._apart.number(self._service, nth) if self._apart else nth
+        nth = self._apart.number(self._service, nth) if self._apart else nth
+        return self._begins[min(nth, len(self._begins)) - 1] if self._begins else nth
 
     def _take(self, record: Record) -> None:
         first, last = record.lines
@@ -152,7 +156,8 @@ class _OneContainer:
         name = self._file if alone or not self._service else f"{self._service} in {self._file}"
         lines = [(self._number(nth), raw) for nth, raw in self.scan.last_lines] if judged else []
         tokens = [self._number(nth) for nth in self.scan.token_lines]
-        read = _result(name, self.scan.lines, tokens, self._builder, lines, whole=not problem, problem=problem)
+        count = self._begins[-1] if alone and self._begins else self.scan.lines
+        read = _result(name, count, tokens, self._builder, lines, whole=not problem, problem=problem)
         of_a_worker = self.scan.of_a_worker or bool(read.attempts or read.stray)
         attempts = tuple(replace(attempt, worker=name) for attempt in read.attempts)
         source = replace(read.source, end_unread=bool(problem), of_a_worker=of_a_worker)

@@ -27,9 +27,12 @@ from ot_doctor.evidence import (
     Installation,
     ModelCache,
     NativeEngine,
+    NextRelease,
     Request,
     Unavailable,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -61,10 +64,13 @@ SOURCES: Mapping[type, Source] = {
     WorkerToken: Source("the worker's token", "token_origin:gather"),
     NativeEngine: Source("the native engine", "native_state:gather"),
     ModelCache: Source("the model cache", "model_cache.cache:gather"),
+    NextRelease: Source("the next release", "upcoming_release:gather"),
     Frontend: Source("the web pages", "frontend_files:gather"),
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),
+    WorkerProbe: Source("the worker's own view", "probe.gathering:gather"),
+    WorkerImports: Source("the worker's libraries", "probe.sibling:gather"),
 }
 
 

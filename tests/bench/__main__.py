@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ot_doctor.logs.signatures import catalogue
 from tests.corpus import rewrite
+from tests.corpus.test_must_change import wrong_after_success, wrong_after_swap
 from tests.corpus.test_public import verdict_is_wrong
 from tests.logs import mutations
 from tests.logs.speed import TRACEBACK
@@ -51,6 +52,7 @@ def main() -> None:
         "logs-stdin": _logs_stdin,
         "tracebacks": _tracebacks,
         "rewordings": _rewordings,
+        "must-change": _must_change,
         "memory": _memory,
         "hub": _hub,
     }
@@ -225,7 +227,14 @@ def _logs_stdin() -> None:
 
 def _tracebacks() -> None:
     """How fast a log is read that holds nothing but errors."""
-    kinds = {"alone": "", "in records": "[2026-11-21 01:37:28,804: ERROR/MainProcess] request {0} went wrong\n"}
+    head = "[2026-11-21 01:37:28,804: "
+    kinds = {
+        "alone": "",
+        "in records": head + "ERROR/MainProcess] request {0} went wrong\n",
+        "each the end of a job": head
+        + "INFO/MainProcess] Loading PyAnnote v4 pipeline: pyannote/speaker-diarization-community-1\n"
+        + head + "ERROR/MainProcess] Task transcription.gpu_transcribe[5d1c2b8e-0000-4000-8000-{0:012d}] raised unexpected: x\n",
+    }  # fmt: skip
     for kind, head in kinds.items():
         with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
             path = Path(folder) / "worker.log"
@@ -244,6 +253,14 @@ def _rewordings() -> None:
             wrong = [report.name for report in REPORTS if verdict_is_wrong(Path(folder), mutation(report.text), report)]
             right = f"{len(REPORTS) - len(wrong)} of {len(REPORTS)}"
             _print(f"public reports, {mutation.__name__}", right, f"all {' '.join(wrong)}".rstrip())
+
+
+def _must_change() -> None:
+    """How many logs get another verdict, as they must, with a success behind the failure or with another number in it."""
+    with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
+        kinds = {"a success behind": wrong_after_success(Path(folder)), "another number": wrong_after_swap(Path(folder))}
+    for kind, wrong in kinds.items():
+        _print(f"failures of the corpus and of the public reports, {kind}", f"{len(wrong)} keep their cause", "0")
 
 
 def _against_grep(name: str, doctor: Sequence[str], path: Path, alternatives: str) -> None:

@@ -19,8 +19,12 @@ from ot_doctor.evidence import (
     Installation,
     ModelCache,
     NativeEngine,
+    NextRelease,
+    ReleaseLine,
     Request,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -45,9 +49,12 @@ def healthy(**changes: object) -> dict[type, object]:
         NativeEngine: native(),
         ModelCache: e.cache(),
         Frontend: Frontend("opentranscribe-frontend", "frontend", "/usr/share/nginx/html", 7),
+        NextRelease: NextRelease(ReleaseLine.V0_5, "v0.5", asked=False, moves=True),
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),
+        WorkerProbe: e.probe(),
+        WorkerImports: e.imports(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 

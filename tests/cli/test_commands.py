@@ -25,6 +25,7 @@ import pytest
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause
+from ot_doctor.logs.faults.rule import rules
 from ot_doctor.logs.signatures import catalogue as log_signatures
 from ot_doctor.run.discovery import discover
 from tests.parts import ready_doctor
@@ -159,6 +160,8 @@ def test_list_of_causes_and_signatures(doctor: Doctor) -> None:
     assert re.findall(r"^([a-z][a-z-]+)  ", causes, re.M)[1:] == [cause.value for cause in Cause]
     signatures = doctor("list", "--signatures").stdout
     assert all(re.search(rf"^{s.name} +(none \(|{s.cause})", signatures, re.M) for s in log_signatures().signatures)
+    told = " ".join(signatures.split())
+    assert all(f" {rule.name} {rule.cause}: {rule.title} " in f"{told} " for rule in rules())
     assert "two lists" in refused(doctor("list", "--signatures", "--causes"))
     assert doctor("list", "--causes", OT_DOCTOR_SIGNATURES="site.toml").stdout == causes  # files, for the other commands
 
@@ -377,7 +380,7 @@ def test_a_wrong_value_in_the_environment_is_wrong_usage(installed: Doctor) -> N
 
 def test_select_and_ignore(installed: Doctor) -> None:
     read = document(installed("--format", "json", "--select", "token", "--ignore", "token-role"))
-    expected = {"token-present", "token-format", "token-accepted", "token-exposure", "token-names"}
+    expected = {"token-present", "token-format", "token-accepted", "token-exposure", "token-names", "browser-files"}
     assert {check["name"] for check in read["checks"]} == expected
 
 
@@ -559,3 +562,20 @@ def test_what_is_not_needed_is_not_loaded(installed: Doctor) -> None:
     assert loaded(installed, "explain", "token-format") == set()
     assert loaded(installed, "list") == {"tabulate"}
     assert not loaded(installed) & {"docker", "huggingface_hub", "requests", "httpx"}
+
+
+def test_probe_takes_what_it_can_do(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {celery-worker: {image: x}}\n")
+    done = doctor("run", "--dir", str(tmp_path), "--probe", "gpu")
+    assert done.returncode == 2 and "CUDA" in done.stderr and "not a part of this version" in done.stderr
+    done = doctor("probe", "--dir", str(tmp_path), "--no-docker", "--format", "json")
+    document = json.loads(done.stdout)
+    assert done.returncode == document["exit_code"] and document["schema"] == "ot-doctor/probe/1"
+    assert document["worker"] is None and "--no-docker" in document["reason"]
+
+
+@pytest.mark.parametrize("option", [["--probe", "off"], ["--no-exec"]])
+def test_the_look_from_inside_can_be_left_out(doctor: Doctor, tmp_path: Path, option: list[str]) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {celery-worker: {image: x}}\n")
+    done = doctor("run", "--dir", str(tmp_path), "--no-docker", "--select", "worker-network", *option, "--format", "json")
+    assert status(json.loads(done.stdout), "worker-network") == "skip"

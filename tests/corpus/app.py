@@ -18,12 +18,15 @@ from celery.exceptions import Retry
 from celery.signals import setup_logging, worker_process_init, worker_ready
 
 log = logging.getLogger("app.transcription")
-app = Celery("transcription", broker="redis://redis:6379/0", backend="redis://redis:6379/0")
+BROKER = os.environ.get("CELERY_BROKER_URL", "redis://redis:6379/0")
+app = Celery("transcription", broker=BROKER, backend="redis://redis:6379/0")
 app.conf.task_default_queue = "gpu"
 app.conf.broker_connection_retry_on_startup = True
 
 if "TASK_TIME_LIMIT" in os.environ:
     app.conf.task_time_limit = int(os.environ["TASK_TIME_LIMIT"])
+if "TASK_SOFT_TIME_LIMIT" in os.environ:
+    app.conf.task_soft_time_limit = int(os.environ["TASK_SOFT_TIME_LIMIT"])
 
 Job = dict[str, Any]  # as the case writes it, in JSON
 RELEASE = os.environ["LAB_RELEASE"]
@@ -199,8 +202,17 @@ def decode(path: str) -> None:
 
 
 def used(pipeline: Any, limits: dict[str, int], job: Job) -> None:
-    """Runs the pipeline over noise where it is a real one; else only takes the time it takes."""
+    """Runs the pipeline over noise where it is a real one; else only takes the time it takes, or ends as the job says."""
     time.sleep(job.get("sleep", 0))
+    if "signal" in job:
+        os.kill(os.getpid(), job["signal"])
+    if "exit" in job:
+        os._exit(job["exit"])
+    if "program" in job:
+        import programs
+        import programs_models
+
+        getattr(programs if hasattr(programs, job["program"]) else programs_models, job["program"])()
     if pipeline is str:
         return
     import torch

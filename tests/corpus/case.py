@@ -45,11 +45,15 @@ class Run:
     token: str | None = TOKEN
     env: dict[str, str] = field(default_factory=dict)
     jobs: tuple[Mapping[str, object], ...] = ({},)
+    command: tuple[str, ...] = ()  #: a program that runs in the worker's place, in its container: the log is its output
     prepare: Callable[[Lab], None] = lambda lab: None  #: before the worker is started: the Hub, the network, the cache
     meanwhile: Callable[[Lab], None] | None = None  #: while the worker runs, instead of waiting for the jobs' ends
     seconds: float = 30.0
     concurrency: int = 1
     broker_late: float = 0.0  #: seconds until the broker is there; the worker does not wait for it
+    engine: str = ""  #: commands of a user of a real Docker engine, run by a shell: the log is what they show
+    files: dict[str, str] = field(default_factory=dict)  #: in the folder where those run
+    broker: tuple[str, ...] = ()  #: options of its Redis
     wrap: Callable[[bytes], bytes] | None = None  #: how the log was taken from the container, if not as it is
     reason: str = ""  #: why a text in it could not be had by running: it is cited, and the case counts as composed
 

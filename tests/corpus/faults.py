@@ -9,10 +9,12 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.parts import models
 from tests.parts.hub import UNGATED, Account, Fault, Token
 
+from . import xet
 from .case import COMMUNITY, SEGMENTATION, TOKEN
 from .lab import GROUP, HUB_NAMES, USER, Lab, _give, _mount
 
@@ -215,6 +217,64 @@ def _answering(answer: bytes) -> Callable[[socket.socket], None]:
         connection.close()
 
     return serve
+
+
+# -- beside the cache ------------------------------------------------------------------------------
+
+
+def scratch(options: str = "") -> Prepare:
+    """The volume through which workers hand sound over: root's, or a file system of its own with these options."""
+
+    def prepare(lab: Lab) -> None:
+        path = lab.path("/scratch")
+        path.mkdir()
+        if options:
+            _mount("-t", "tmpfs", "-o", f"uid={USER},gid={GROUP},mode=755,size=8m", "scratch", path)
+        (path / "opentranscribe").mkdir()
+        if options:
+            _give(path)
+            _mount("-o", f"remount,{options}", path)
+
+    return prepare
+
+
+def illegal_instruction(lab: Lab) -> None:
+    """A program of one instruction that no processor has."""
+    source = lab.folder / "ud2.s"
+    source.write_text(".globl _start\n_start: ud2\n")
+    subprocess.run(["gcc", "-nostdlib", "-static", "-o", str(lab.path("/app/ud2")), str(source)], check=True)
+
+
+def of_other_machine(lab: Lab) -> None:
+    """A program that was built for another kind of processor."""
+    illegal_instruction(lab)
+    path = lab.path("/app/ud2")
+    content = bytearray(path.read_bytes())
+    content[18:20] = (183).to_bytes(2, "little")
+    path.write_bytes(content)
+
+
+def model_denied(lab: Lab) -> None:
+    """The folder of one model is root's alone."""
+    snapshot = lab.path("/home/appuser/.cache/huggingface/hub/models--pyannote--segmentation-3.0/snapshots")
+    snapshot.mkdir(parents=True)
+    snapshot.chmod(0o700)
+
+
+def in_xet(**faults: Any) -> Prepare:
+    """Large files are in the Hub's Xet storage, where this goes wrong."""
+
+    def prepare(lab: Lab) -> None:
+        lab.hub.storage = xet.Storage(**faults)
+
+    return prepare
+
+
+def host_at(name: str, address: str) -> Prepare:
+    def prepare(lab: Lab) -> None:
+        lab.hosts[name] = address
+
+    return prepare
 
 
 # -- in the cache ----------------------------------------------------------------------------------

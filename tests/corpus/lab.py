@@ -26,13 +26,13 @@ from tests.parts import hub as parts
 from tests.parts.hub import Account, LocalHub, Token
 from tests.parts.hub_answers import Answer
 
-from . import venvs
+from . import venvs, xet
 from .case import OTHER_TOKEN, TOKEN, Run
 
 USER = 1000
 GROUP = 999
 HOME = "/home/appuser"
-HUB_NAMES = ("huggingface.co", "cdn-lfs.hf.co")
+HUB_NAMES = ("huggingface.co", "cdn-lfs.hf.co", *xet.HOSTS)
 _HERE = Path(__file__).parent
 _END = re.compile(r"Task (?:handler raised error|\S+\[(?P<id>[0-9a-f-]+)\] (?:succeeded in|raised unexpected))")
 
@@ -41,6 +41,7 @@ class LabHub(LocalHub):
     """The local Hub under the real one's name and port."""
 
     failing: tuple[int, bytes] | None = None  #: a status and a body for every request
+    storage: xet.Storage | None = None  #: large files are in Xet, not on the older host
 
     @property
     def url(self) -> str:
@@ -54,19 +55,31 @@ class LabHub(LocalHub):
         context.load_cert_chain(self.certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        if self.storage is not None:
+            plain = parts._Server(("127.0.0.1", 80), _LabHandler)
+            plain.hub = self
+            threading.Thread(target=plain.serve_forever, args=(0.02,), daemon=True).start()
 
 
 class _LabHandler(parts._Handler):
     def _serve(self) -> None:
         if sent := self.headers.get("Authorization"):
             self.headers.replace_header("Authorization", sent.strip())  # as HTTP has it, and the real one does
-        failing = self.server.hub.failing if isinstance(self.server.hub, LabHub) else None
-        if failing is None:
-            super()._serve()
+        hub = self.server.hub
+        assert isinstance(hub, LabHub)
+        if hub.failing is not None:
+            self._send(Answer(hub.failing[0], hub.failing[1], "text/html"), cut=False)
+            return
+        answer = hub.storage.answer(self.headers.get("Host", ""), self.path, self.headers.get("Range")) if hub.storage else None
+        if answer is not None:
+            self._send(answer, cut=hub.storage is not None and hub.storage.cuts(self.path))
         else:
-            self._send(Answer(failing[0], failing[1], "text/html"), cut=False)
+            super()._serve()
 
     def _send(self, answer: Answer, *, cut: bool) -> None:
+        hub = self.server.hub
+        if isinstance(hub, LabHub) and hub.storage is not None:
+            hub.storage.announce(answer)
         # Large files lie on another host, and a client drops its token on the way there.
         if "/lfs/" in answer.headers.get("Location", ""):
             answer.headers["Location"] = answer.headers["Location"].replace("huggingface.co", "cdn-lfs.hf.co")
@@ -99,6 +112,7 @@ class Lab:
                 self.hub.repos[f"{organisation}/{name}"].files["/".join(inside)] = path.read_bytes()
         self.ids = [str(job.get("id") or uuid.uuid5(uuid.NAMESPACE_DNS, f"{run.name}/{n}")) for n, job in enumerate(run.jobs)]
         self._worker: subprocess.Popen[bytes] | None = None
+        self.broker: subprocess.Popen[bytes] | None = None
         self._make_root()
 
     # -- places ----------------------------------------------------------------------------------
@@ -134,20 +148,11 @@ class Lab:
             'cd /app; exec "$@"',
             "sh",
         ]
-        command += [
-            "/opt/venv/bin/python",
-            "-m",
-            "celery",
-            "-A",
-            "app",
-            "worker",
-            "--loglevel=info",
-            "-Q",
-            "gpu",
-            f"--concurrency={run.concurrency}",
-        ]
+        worker = ["/opt/venv/bin/python", "-m", "celery", "-A", "app", "worker", "--loglevel=info", "-Q", "gpu"]
+        worker.append(f"--concurrency={run.concurrency}")
         if run.threads:
-            command += ["--pool=threads", "--hostname", "gpu-transcription@%h", "-E"]
+            worker += ["--pool=threads", "--hostname", "gpu-transcription@%h", "-E"]
+        command += run.command or worker
         with self.log.open("ab") as log:
             self._worker = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment(ids))
 
@@ -226,7 +231,8 @@ class Lab:
         for inside, source in (("opt/venv", self.run.venv), ("opt/over", self.run.over)):
             if source:
                 _mount("--bind", venvs.folder(source), root / inside)
-        shutil.copy(_HERE / "app.py", root / "app")
+        for name in ("app.py", "programs.py", "programs_models.py"):
+            shutil.copy(_HERE / name, root / "app")
         (root / "etc/passwd").write_text(f"root:x:0:0::/root:/bin/sh\nappuser:x:{USER}:{GROUP}::{HOME}:/bin/sh\n")
         (root / "etc/group").write_text(f"root:x:0:\nappuser:x:{GROUP}:\n")
         (root / "etc/nsswitch.conf").write_text("hosts: files dns\n")
@@ -270,17 +276,17 @@ def make(run: Run, folder: Path) -> None:
     lab = Lab(run, folder)
     run.prepare(lab)
     lab.finish_root()
-    broker = ["redis-server", "--save", "", "--bind", "127.0.0.1"]
+    broker = ["redis-server", "--save", "", "--bind", "127.0.0.1", *run.broker]
     with lab.hub:
         if run.broker_late:
             lab.start_worker()
             time.sleep(run.broker_late)
-        redis = subprocess.Popen(broker, stdout=subprocess.DEVNULL, cwd=folder)
+        redis = lab.broker = subprocess.Popen(broker, stdout=subprocess.DEVNULL, cwd=folder)
         try:
             if not run.broker_late:
                 lab.start_worker()
             if run.meanwhile is None:
-                lab.wait_for(lab.ended)
+                lab.wait_for(lambda text: not run.command and lab.ended(text))
             else:
                 run.meanwhile(lab)
         finally:

@@ -17,6 +17,7 @@ from pathlib import Path
 from . import venvs
 from .case import Run
 from .runs import RUNS
+from .runs_engine import engine_versions, logs_of
 
 CASES = Path(__file__).parent / "cases"
 _PRIVATE = ("unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child", "--propagation", "private")
@@ -25,6 +26,9 @@ _TOOLS = ("redis-server", "unshare", "ip", "openssl", "ps", venvs.PYTHON)
 
 
 def make_run(run: Run) -> None:
+    if run.engine:
+        (CASES / f"{run.name}.log").write_bytes(logs_of([run])[run.name])
+        return
     for name in filter(None, (run.venv, run.over)):
         venvs.ensure(name)
     if run.venv.startswith("pyannote"):
@@ -41,16 +45,20 @@ def make_run(run: Run) -> None:
 def describe(run: Run) -> None:
     """Write what is true of a log, and how it was made."""
     made = {"made": "composed", "reason": run.reason} if run.reason else {"made": "run"}
-    made |= {"command": f"python -m tests.corpus.make {run.name}", "environment": run.venv, "in_front": run.over}
-    made["pool"] = "threads" if run.threads else "prefork"
+    made["command"] = f"python -m tests.corpus.make {run.name}"
+    if not run.engine:
+        made |= {"environment": run.venv, "in_front": run.over}
+    if not run.engine and not run.command:
+        made["pool"] = "threads" if run.threads else "prefork"
     truth = run.truth
     rows: dict[str, object] = {"outcome": truth.outcome, "cause": truth.cause, "subject": truth.subject, "also": list(truth.also)}
     if truth.why:
         rows["why"] = truth.why
-    rows |= {"release": run.release, **made}
+    rows |= ({} if run.engine or run.command else {"release": run.release}) | made
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in rows.items()]
     lines += ["", "[versions]"]
-    lines += [f'"{package}" = "{version}"' for package, version in venvs.versions(run.venv, run.over).items()]
+    versions = engine_versions() if run.engine else venvs.versions(run.venv, run.over)
+    lines += [f'"{package}" = "{version}"' for package, version in versions.items()]
     (CASES / f"{run.name}.toml").write_text("\n".join(lines) + "\n")
 
 

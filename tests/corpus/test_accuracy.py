@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus.accuracy import PAGE, Verdict, judge, made_here, page
+from tests.corpus.accuracy import PAGE, Verdict, judge, judged_reports, made_here, page
 from tests.corpus.cases_of import NAMES, case_of
 
 
@@ -20,4 +20,4 @@ def test_the_right_cause_stands_first(verdicts: list[Verdict]) -> None:
 
 @pytest.mark.slow
 def test_the_page_tells_it_as_it_is(verdicts: list[Verdict]) -> None:
-    assert made_here(PAGE.read_text()) == page(verdicts), "python -m tests.corpus.accuracy writes it anew"
+    assert made_here(PAGE.read_text()) == page(verdicts, judged_reports()), "python -m tests.corpus.accuracy writes it anew"

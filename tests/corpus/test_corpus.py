@@ -38,7 +38,8 @@ def complaint(name: str) -> str:
     truth, log = truth_of(name), read(name)
     if truth["outcome"] == "none":
         told = {attempt.cause for attempt in log.attempts} | {hit.cause for hit in log.stray if hit.cause}
-        return "" if told == ({truth["cause"]} if truth["cause"] else set()) else f"told {told}"
+        right = {truth["cause"], *truth["also"]} - {""}
+        return "" if told & right or told == right else f"told {told}"  # which of several stands first is test_accuracy.py's
     attempt = log.attempts[0] if log.attempts else None
     if attempt is None:
         return "no attempt was found"

@@ -20,6 +20,12 @@ from tests.logs.test_public_reports import REPORTS, Report
 ALWAYS = (mutations.healthy_before, mutations.journald)
 OTHERS = tuple(mutation for mutation in mutations.KEEP if mutation not in ALWAYS)
 SAMPLE = [(report, OTHERS[nth % len(OTHERS)]) for nth, report in enumerate(REPORTS)]  # ``make bench`` tries all of them
+SAMPLE += [  # what stands in two lines then, signatures read as one all the same
+    (report, wrap)
+    for report in REPORTS
+    for number, wrap in (("061", mutations.terminal_80), ("015", mutations.folded_80))
+    if report.name.startswith(number)
+]
 
 
 def examined(folder: Path, text: str) -> Outcome:

@@ -110,7 +110,10 @@ def test_no_verdict_changes_with_the_format(
     for name in NAMES:
         case = replace(case_of(name), folder=tmp_path)
         original = case_of(name).log.read_bytes()
-        case.log.write_bytes(rewritten := rewrite.rewritten(original, form))
+        rewritten = rewrite.rewritten(original, form)
+        if rewritten == original:  # no worker wrote it
+            continue
+        case.log.write_bytes(rewritten)
         assert b": INFO/" not in rewritten, name
         report = examined(case)
         assert report.log is not None

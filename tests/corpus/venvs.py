@@ -25,6 +25,10 @@ WITH_DEPENDENCIES: dict[str, tuple[str, ...]] = {
     **{f"hub-{version}": (f"huggingface_hub=={version}", *_CELERY) for version in HUBS},
     "pyannote-4.0.4": ("pyannote.audio==4.0.4", "torchaudio==2.11.0", "huggingface_hub==0.36.2", *_TORCH, *_CELERY),
     "pyannote-3.4.0": ("huggingface_hub==0.36.2", *_PYANNOTE_3, *_TORCH, *_CELERY),
+    "libraries": (
+        "huggingface_hub==1.33.0", "safetensors==0.8.0", "onnxruntime==1.32.0", "ctranslate2==4.8.5", "numpy", "requests",
+        "httpx", "aiohttp", "omegaconf", "setuptools", *_TORCH, *_CELERY,
+    ),
 }
 #: Packages without: what they ask for is older than the torch that is here.
 WITHOUT: dict[str, tuple[str, ...]] = {"pyannote-3.4.0": ("pyannote.audio==3.4.0", "torchaudio==2.8.0")}
@@ -91,7 +95,10 @@ def _pip(*arguments: str) -> None:
 @functools.cache
 def versions(name: str, over: str = "") -> dict[str, str]:
     """What is installed there of the packages that matter."""
-    wanted = ("celery", "huggingface_hub", "requests", "httpx", "torch", "torchaudio", "pyannote.audio", "numpy")
+    wanted = (
+        "celery", "huggingface_hub", "requests", "httpx", "torch", "torchaudio", "pyannote.audio", "numpy", "safetensors",
+        "onnxruntime", "ctranslate2", "aiohttp", "redis", "hf_xet", "httpx2",
+    )  # fmt: skip
     code = (
         "import importlib.metadata as m, platform\nprint('python', platform.python_version())\n"
         f"for n in {wanted}:\n try: print(n, m.version(n))\n except m.PackageNotFoundError: pass"

@@ -110,6 +110,36 @@ def engine_json(text: str) -> str:
     return "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
 
 
+_SWAPS: tuple[tuple[str, str, str, frozenset[str], frozenset[str]], ...] = (  # name, what, by what, of which causes, to which
+    ("errno 13 to 28", r"(?:\[Errno 13\] )Permission denied", "[Errno 28] No space left on device",
+     frozenset({"cache-permission", "scratch-permission"}), frozenset({"disk-full"})),
+    ("os error 13 to 28", r"Permission denied \(os error 13\)", "No space left on device (os error 28)",
+     frozenset({"cache-permission"}), frozenset({"disk-full"})),
+    ("errno 28 to 30", r"\[Errno 28\] No space left on device", "[Errno 30] Read-only file system",
+     frozenset({"disk-full"}), frozenset({"cache-readonly", "scratch-permission"})),
+    ("status 503 to 429", r"Server error '503 Service Unavailable'", "Client error '429 Too Many Requests'",
+     frozenset({"hub-unavailable"}), frozenset({"rate-limited"})),
+    ("status 503 to 429, requests", r"503 Server Error: Service Unavailable", "429 Client Error: Too Many Requests",
+     frozenset({"hub-unavailable"}), frozenset({"rate-limited"})),
+    ("SIGKILL to SIGSEGV", r"signal 9 \(SIGKILL\)", "signal 11 (SIGSEGV)",
+     frozenset({"out-of-memory"}), frozenset({"worker-crashed"})),
+    ("SIGSEGV to SIGKILL", r"signal 11 \(SIGSEGV\)", "signal 9 (SIGKILL)",
+     frozenset({"worker-crashed"}), frozenset({"out-of-memory"})),
+)  # fmt: skip
+
+
+_NUMBER = re.compile(r"HTTP/1\.1 503 Service Unavailable|\bStatus/503\b|Retry\(.{0,80}503")
+
+
+def swapped(text: str, cause: str) -> list[tuple[str, str, frozenset[str]]]:
+    """Each number that may be another one there: its name, the log with the other, and the causes that are right then."""
+    return [
+        (name, _NUMBER.sub(lambda match: match[0].replace("503", "429"), re.sub(old, new, text)), right)
+        for name, old, new, causes, right in _SWAPS
+        if cause in causes and re.search(old, text) and "Not enough free disk space" not in text  # which the client counted
+    ]
+
+
 KEEP: tuple[Mutation, ...] = (
     other_names, other_lines_of_code, other_times, compose, two_containers, docker_stamps, journald, syslog, terminal_80,
     folded_80, ansi, crlf, sentence_around, healthy_before, cut_front, engine_json,

@@ -352,7 +352,7 @@ def test_a_worker_without_one_leaves_it_to_the_doctor(hub: LocalHub) -> None:
      "http://\u24db\u24deca\u24dbhost", "http://127\u30020.0.1", "https://h\xfcb.example", "https://hub.example/a b", "https://hub.example?"],
 )  # fmt: skip
 def test_an_endpoint_that_is_none(endpoint: str) -> None:
-    with pytest.raises(Unavailable, match=r"HF_ENDPOINT of opentranscribe-celery-worker Config\.Env") as raised:
+    with pytest.raises(Unavailable, match=r"HF_ENDPOINT in the environment of opentranscribe-celery-worker") as raised:
         gather(Request(), deployment(), workers(HF_ENDPOINT=endpoint), token())
     assert "secret-word" not in str(raised.value)
     assert VALUE not in str(raised.value)

@@ -41,6 +41,7 @@ def ask(endpoint: str, *, timeout: float = 30.0, known: Soon[ModelCache] = NOTHI
         Deployment(Path("/srv/ot"), "--dir", Path("/srv/ot/.env"), line=ReleaseLine.V0_4),
         Unavailable("Docker was left out", switched_off=True),
         WorkerToken(Secret(VALUE), "the environment of opentranscribe-celery-worker", True),
+        Unavailable("no other release is asked about"),
         known,
     )
 

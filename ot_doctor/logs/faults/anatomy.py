@@ -28,7 +28,8 @@ _SIGNS = (
     "expired", "broken", "reset by", "unreachable", "Unreachable", "RESOURCE", "waiting for UP", "torchcodec", "PTX",
     "resolve host", "Aborted", "abort", "what()", "too large", "retrying", "Got: ", "is required", "avx", "AVX", "OSError",
     "gaierror", "IncompleteRead", "disconnected", "unavailable", "awaiting", "does not have", "insufficient", "moov atom",
-    "Forbidden", "forbidden", "Unauthorized", "missing", "no longer", "FutureWarning", "mismatch", "unable",
+    "Forbidden", "forbidden", "Unauthorized", "missing", "no longer", "FutureWarning", "mismatch", "unable", "yaml: ",
+    "interpolating",
 )  # fmt: skip
 _FINDER = ManyWords(sign.encode() for sign in _SIGNS)
 _HEAD = 60  # characters in which a record tells its level
@@ -36,8 +37,9 @@ _MOST_LINES = 40  # of one message
 _MOST_CHARACTERS = 6_000
 _MOST_FRAMES = 3
 _DEEPEST = 4
-_HUB_TEXT = re.compile(r"Client Error|Server Error|Client error|Repository Not Found|gated repo|Revision Not Found"
-    r"|Entry Not Found|for url|HfHubHTTPError")
+_PARAGRAPHS = re.compile(  # messages that go on after an empty line
+    r"Client Error|Server Error|Client error|Repository Not Found|gated repo|Revision Not Found"
+    r"|Entry Not Found|for url|HfHubHTTPError|Weights only load failed")
 _WARNING = re.compile(r"\b(?:User|Future|Deprecation|Runtime|Resource|Import|PendingDeprecation|Syntax|InsecureRequest"
     r"|DependencyWarning)?Warning: ")
 _INNER = re.compile(r"\s+\S|Caused by:")
@@ -170,7 +172,7 @@ class _Reader:
 
     def _message_end(self, at: int, message: str) -> int:
         """Where the message of an exception ends, or what else a record says."""
-        hub = bool(_HUB_TEXT.search(message))
+        long = bool(_PARAGRAPHS.search(message))
         end = at + 1
         limit = min(len(self.lines), at + _MOST_LINES)
         while end < limit:
@@ -178,13 +180,13 @@ class _Reader:
             if not line.strip():
                 following = self._skip_blank(end)
                 goes_on = following < limit and not shapes.connector(self.lines[following])
-                if not goes_on or not hub or self._begins(following):
+                if not goes_on or not long or self._begins(following):
                     return end
                 end = following
                 continue
             if self._begins(end):
                 return end
-            hub = hub or bool(_HUB_TEXT.search(line))
+            long = long or bool(_PARAGRAPHS.search(line))
             end += 1
         return end
 
@@ -266,7 +268,7 @@ class _Reader:
         """Where what a line begins to tell ends."""
         if kind in ("rust", "go", "c++"):
             return self._block_end(at)
-        if kind == "engine" or _HUB_TEXT.search(message):
+        if kind == "engine" or _PARAGRAPHS.search(message):
             return self._message_end(at, message)
         end = at + 1
         limit = min(len(self.lines), at + (_MOST_LINES if headed else 4))

@@ -12,7 +12,7 @@ _BROKER_PORTS = {6379, 6380, 26379, 5672, 5671}
 _BROKER_SCHEMES = {"redis", "rediss", "amqp", "amqps", "sentinel"}
 _SIGNAL_NAMES = {number: name for name, number in SIGNALS.items()}
 _HUB_WORDS = re.compile(
-    r"hugging ?face|\bHub\b|hf[_-]xet|CAS service|xethub|LocalEntryNotFound|snapshot|from_pretrained|download|pypi"
+    r"hugging ?face|\bHub\b|hf[_-]xet|CAS service|xethub|Local ?Entry ?Not ?Found|snapshot|from_pretrained|download|pypi"
     r"|github", re.IGNORECASE
 )
 _OWN_SERVICES = re.compile(
@@ -54,6 +54,7 @@ _PUBLIC = re.compile(  # owners of repositories that workers ask for; none of th
     re.IGNORECASE,
 )
 _UNSET = re.compile(r"^(?:None|null|undefined|nan|true|false|your[-_ ].*|<.*)(?:/|$)", re.IGNORECASE)
+_ASKS_BY_HTTP = frozenset(("aiohttp", "httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"))
 _LIBRARIES = frozenset((
     "torch", "torchaudio", "torchvision", "torchcodec", "pyannote", "whisperx", "whisper", "faster_whisper", "ctranslate2",
     "huggingface_hub",
@@ -172,6 +173,7 @@ CONDITIONS: dict[str, Callable[[Fault], bool]] = {
     "sidecar": _sidecar,
     "reads-weights": lambda fault: any(_READS_WEIGHTS.search(frame.path) for frame in fault.frames),
     "cached-file": lambda fault: any("models--" in one or "/snapshots/" in one for one in fault.paths),
+    "asks-by-http": lambda fault: bool(fault.libraries & _ASKS_BY_HTTP),
     "library": lambda fault: bool(_IN_LIBRARY.search(fault.text) or fault.libraries & _LIBRARIES),
 }
 SUBJECTS: dict[str, Callable[[Fault], str | None]] = {

@@ -60,6 +60,7 @@ _TYPE = re.compile(
 )
 _STATUS = re.compile(
     r"\b(\d{3}) (?:Client|Server) Error|\bHTTPError:? (\d{3})\b|\bHTTP Error (\d{3})\b|\b(?:Client|Server) error '(\d{3})\b"
+    r"|\brequested URL returned error: ([45]\d\d)\b"
     r"|\(([45]\d\d) [A-Z][\w ]{2,30}\) for url"
     r"|\bstatus(?:[ _]?code)?(?: is)?[:= ]{1,3}\(?([1-5]\d\d)\b|\b([45]\d\d), message=|\bTunnel connection failed: (\d{3})"
     r"|\bHTTP/[12](?:\.\d)?\"? (?:\d{3} )?\(?([45]\d\d)\b|\b(?:returned|responded(?: with)?|answered(?: with)?|got|received)"

@@ -52,7 +52,8 @@ _NATIVE = (  # kind, and what a line looks like that tells an error without Pyth
         r"|\btrap invalid opcode|\binvoked oom-killer|\bNVRM: Xid"),
     ("engine", r"\bError response from daemon: |\bfailed to create (?:task|shim)|\bOCI runtime |\bnvidia-container-cli: "
         r"|\bExited \([1-9]|\bDocker (?:daemon|API) socket|\bexecutable file not found"
-        r"|\bunresolvable CDI|^Cannot connect to the Docker daemon|^failed to solve: |^failed to read |^env file |^(?:service"
+        r"|\bunresolvable CDI|^Cannot connect to the Docker daemon|^failed to solve: |^failed to read |^env file "
+        r"|^error while interpolating |^yaml: (?:line \d+|unmarshal)|^(?:service"
         r"|network|volume) \"[^\"\n]{1,80}\" (?:has|refers|depends)|\bdependency failed to start|^validating [^\n]{1,200}: "
         r"|^(?:ERROR|failed)[: ]+(?:load|solve)|\bException Code: 0x"),
     ("supervisor", r"\bexited: \S+ \((?:terminated by SIG|exit status)|\bcode=(?:killed|dumped|exited), (?:signal|status)="
@@ -70,7 +71,8 @@ _NATIVE_WORDS = (  # one of them is in whatever a pattern of _NATIVE finds
     "panicked", "Caused by:", "panic: ", "fatal error: ", "dial tcp", "goroutine", "terminate called", "what()", "libc++abi",
     "std::", "free", "munmap", "malloc", "corrupted", "ut of memory", "oom", "segfault", "opcode", "NVRM", "Error response",
     "ailed to ", "OCI ", "nvidia-container", "Docker daemon socket", "Docker API socket", "executable file", "unresolvable",
-    "Cannot connect", "env file", "service ", "network ", "volume ", "dependency", "validating ", "solve", "load ",
+    "Cannot connect", "env file", "interpolating", "yaml: ", "service ", "network ", "volume ",
+    "dependency", "validating ", "solve", "load ",
     "Exception Code", "xited", "code=", "Failed with", "Main process", "FATAL", "gave up", "WorkerLost", "TimeLimit",
     "imed out", "prematurely", "time limit", "was sent SIG", "Killed", "Illegal", "Segmentation", "Bus error", "Aborted",
     "Floating", "not found", "Fatal Python", "core dumped", "exit", "non-zero", "died with",

@@ -38,7 +38,8 @@ _MOST_PREFIXES = 2  # Compose in front of the engine's time, journald in front o
 _NARROWEST, _WIDEST = 60, 132
 _SHORTEST_WRAPPED = 20
 _TERMINALS = (80, 100, 120, 132)
-_LONGEST_WRAPPED = 1 << 18
+_FEWEST = 3  # lines that were broken, unless it was at a terminal's width: the longest line of any log has a next one
+LONGEST_WRAPPED = 1 << 18  # bytes
 
 
 def pieces(text: str) -> list[tuple[str, list[str]]]:
@@ -69,6 +70,21 @@ def pieces(text: str) -> list[tuple[str, list[str]]]:
     return [(service, _unwrapped(_without_times(own))) for service, own in found.items()]
 
 
+def rejoined(log: bytes) -> tuple[bytes, list[int]] | None:
+    """A short log that a terminal or a mail program wrapped, with its lines joined again, and where each began, from 1.
+
+    ``None`` where it is not wrapped.
+    """
+    if not 0 < len(log) <= LONGEST_WRAPPED or b"\x1b" in log or b"\r" in log:
+        return None
+    lines = log.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+    goes_on = _wrapped(lines)
+    if sum(goes_on) < _FEWEST and not (any(goes_on) and max(map(len, lines)) in _TERMINALS):
+        return None
+    begins = [nth for nth, wrapped in enumerate(goes_on, 1) if not wrapped]
+    return ("\n".join(_joined(lines, goes_on)) + "\n").encode("utf-8", "surrogateescape"), begins
+
+
 def _without_times(lines: list[str]) -> list[str]:
     """The lines without the seconds of ``docker build``, and without a date that stands before nearly every one of them."""
     if any(map(_TIMES.match, lines)):
@@ -87,13 +103,24 @@ def _from_json(line: str) -> str:
 
 def _unwrapped(lines: list[str]) -> list[str]:
     """The lines, joined again where a terminal, ``fold`` or ``textwrap`` broke them at a width."""
+    goes_on = _wrapped(lines)
+    return _joined(lines, goes_on) if any(goes_on) else lines
+
+
+def _wrapped(lines: list[str]) -> list[bool]:
+    """Of each line, whether it is the rest of the one before."""
     width = max(map(len, lines), default=0)
-    if not _NARROWEST <= width <= _WIDEST or len(lines) * width > _LONGEST_WRAPPED:
-        return lines
-    goes_on = [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+    if not _NARROWEST <= width <= _WIDEST or len(lines) * width > LONGEST_WRAPPED:
+        return []
+    return [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+
+
+def _joined(lines: list[str], goes_on: list[bool]) -> list[str]:
+    width = max(map(len, lines))
     before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
     by_width = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
     found: list[str] = []
+    before_it = ""
     for line, wrapped in zip(lines, goes_on, strict=True):
         if not wrapped:
             found.append(line)
@@ -101,15 +128,24 @@ def _unwrapped(lines: list[str]) -> list[str]:
             found[-1] += line
         else:
             hyphen = found[-1].endswith("-") and line[:1].isalnum()
-            found[-1] = f"{found[-1].rstrip()}{'' if hyphen else ' '}{line.lstrip()}"
+            apart = not hyphen and not _broken_word(before_it, line, width)
+            found[-1] = f"{found[-1].rstrip()}{' ' if apart else ''}{line.lstrip()}"
+        before_it = line
     return found
+
+
+def _broken_word(line: str, following: str, width: int) -> bool:
+    """Whether a word that has no room in any line, such as an address, was broken between two of them."""
+    return len(line) == width and len(line.rsplit(" ", 1)[-1]) + len(following.split(" ", 1)[0]) > width
 
 
 def _goes_on(line: str, following: str, width: int) -> bool:
     """Whether the second may be the rest of the first: it, or its first word, had no room there."""
     if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
         return False
-    if _WHOLE.match(following) or _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
+    if _WHOLE.match(following) or _MARKS.match(following):
+        return False
+    if _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
         return False
     word = _WORD.match(following.lstrip())
     return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width

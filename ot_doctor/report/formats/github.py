@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ot_doctor.check import Finding, Status
-from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report import summary
-from ot_doctor.report.advice import Planned, of_cause, plan
+from ot_doctor.report.advice import Planned, of_cause
 from ot_doctor.report.file_locations import Place, installation, places, workspace
 from ot_doctor.report.formats.text import render as render_text
 from ot_doctor.report.formats.text import verdict_line
@@ -68,9 +67,9 @@ def _annotations(report: Report) -> Iterator[str]:
     def place(told: Finding | RootCause) -> Place | None:
         return next(iter(places(told, folders)), None)
 
-    steps = plan(report.diagnosis)
+    steps = summary.steps(report)
     for number, root in enumerate(report.diagnosis):
-        what = f"{title(root.cause)} ({root.cause.value})"
+        what = f"{summary.heading(root, report)} ({root.cause.value})"
         said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
         yield _command("error", what, _message(root, said, of_cause(steps, number)), place(root))
     warning = "error" if report.fail_on == "warn" else "warning"

@@ -10,12 +10,11 @@ from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from ot_doctor.check import Family, Finding, Result, Seen, Status, Step
-from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
-from ot_doctor.report.advice import plan, risk
+from ot_doctor.report.advice import risk
 from ot_doctor.report.formats.html_elements import Child, document, element
 from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import Report, UsageError, counts_as
@@ -94,7 +93,7 @@ def _diagnosis(report: Report) -> list[Element]:
         return []
     relations, count = Relations(report), len(report.diagnosis)
     roots = (_root(root, number, count, relations, report) for number, root in enumerate(report.diagnosis, 1))
-    steps = element("article", _steps([planned.step for planned in plan(report.diagnosis)]), class_="plan")
+    steps = element("article", _steps([planned.step for planned in summary.steps(report)]), class_="plan")
     return [
         _section("Root cause" if count == 1 else "Root causes", *roots, name="diagnosis"),
         _section(summary.how(report), steps, name="how"),
@@ -103,7 +102,8 @@ def _diagnosis(report: Report) -> list[Element]:
 
 def _root(root: RootCause, number: int, of: int, relations: Relations, report: Report) -> Element:
     order = f"{'Fix first' if number == 1 else 'Then fix'} ({number} of {of})"
-    heading = [element("p", order, class_="order"), element("h3", title(root.cause))] if of > 1 else []  # else the page's own
+    heading = [element("p", order, class_="order"), element("h3", summary.heading(root, report))]
+    heading = heading if of > 1 else []  # else the page's own
     said = summary.relation(root, relations, report, granted=summary.is_the_failure(root))
     names = [element("code", root.cause.value)]
     names += [element("span", summary.confidence_text(root))] if summary.confidence_text(root) else []

@@ -12,6 +12,7 @@ from ot_doctor.check import Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
+from ot_doctor.report import summary
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.report.summary import attempts, offer
 
@@ -39,10 +40,11 @@ def render(report: Report) -> str:
                 "workers": [worker.name for worker in report.workers.diarizers] if report.workers else [],
             },
             "hub": report.hub.endpoint if report.hub else None,
+            "preflight": {"for": report.upcoming.name, "line": report.upcoming.line.value} if report.upcoming else None,
             "exit_code": exit_code(report),
             "summary": {status.value: count for status, count in report.summary.items()},
             "attempts": [_attempt(attempt) for attempt in attempts(report)],
-            "diagnosis": [_root_cause(root) for root in report.diagnosis],
+            "diagnosis": [_root_cause(root, report) for root in report.diagnosis],
             "fix": {"fixable": offered.fixable, "would": offered.would} if (offered := offer(report)) else None,
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
@@ -64,6 +66,7 @@ def render_error(error: UsageError) -> str:
             "error_kind": error.kind,
             "deployment": {"dir": None, "project": None, "version": None, "line": None, "workers": []},
             "hub": None,
+            "preflight": None,
             "exit_code": error.exit_code,
             "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
             "attempts": [],
@@ -99,12 +102,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _root_cause(root: RootCause) -> dict[str, Any]:
-    from ot_doctor.diagnosis.causes import title
+def _root_cause(root: RootCause, report: Report) -> dict[str, Any]:
 
     return {
         "cause": root.cause.value,
-        "title": title(root.cause),
+        "title": summary.heading(root, report),
         "message": root.message,
         "confidence": root.confidence.value,
         "subject": root.subject,

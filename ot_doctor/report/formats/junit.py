@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 from ot_doctor.check import Finding, Result, Status
-from ot_doctor.report.advice import of_cause, plan
+from ot_doctor.report import summary
+from ot_doctor.report.advice import of_cause
 from ot_doctor.report.model import Report, UsageError, counts_as
 from ot_doctor.report.plain import details, one_line, writable
 from ot_doctor.report.summary import follows_from, is_one_of, leads, roots_of
@@ -73,7 +74,7 @@ def _details(finding: Finding, result: Result, report: Report) -> str:
         return details(finding, root)
     if not leads(result, report.diagnosis[same[0]]):
         return details(finding, report.diagnosis[same[0]])
-    return details(finding, steps=of_cause(plan(report.diagnosis), same[0]))
+    return details(finding, steps=of_cause(summary.steps(report), same[0]))
 
 
 def _new_case(classname: str, name: str, seconds: float, child: ElementTree.Element | None) -> _Case:

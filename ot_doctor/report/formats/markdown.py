@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import TypeVar
 
 from ot_doctor.check import Finding, Result, Seen, Status, Step
-from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
-from ot_doctor.report.advice import Planned, plan, risk
+from ot_doctor.report.advice import Planned, risk
 from ot_doctor.report.formats.markdown_text import clip, code, fence, indented, inline, link
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
 from ot_doctor.report.versions import versions
@@ -81,7 +80,7 @@ def _diagnosis(report: Report) -> list[str]:
             block = _root(root, relations, report, text=200, evidence=0)  # that of the first cause fits in any case
         if not block or len(block) > room:
             block, room = _in_short(root), 0
-        heading = f"### {number}. {title(root.cause)}\n\n" if count > 1 else ""
+        heading = f"### {number}. {summary.heading(root, report)}\n\n" if count > 1 else ""
         blocks.append(heading + block)
         room -= len(blocks[-1])
     return _fit(blocks, str, _DIAGNOSIS + _IN_SHORT, "cause")
@@ -102,7 +101,7 @@ def _root(root: RootCause, relations: Relations, report: Report, *, text: int, e
 
 def _plan(report: Report) -> list[str]:
     """The steps of all causes, in their order."""
-    steps = _fit(plan(report.diagnosis), _planned, _PLAN, "step", separator=1)
+    steps = _fit(summary.steps(report), _planned, _PLAN, "step", separator=1)
     left_out = [steps.pop()] if steps and steps[-1].startswith("*") else []
     return [f"### {summary.how(report)}", "\n".join(steps), *left_out] if steps else []
 

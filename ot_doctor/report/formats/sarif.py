@@ -22,7 +22,8 @@ from ot_doctor.check import Cause, Check, Finding, Status
 from ot_doctor.diagnosis.causes import explanation, title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
-from ot_doctor.report.advice import of_cause, plan
+from ot_doctor.report import summary
+from ot_doctor.report.advice import of_cause
 from ot_doctor.report.file_locations import Place, installation, place_of, places, workspace
 from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.plain import details, one_line, shortened
@@ -48,7 +49,7 @@ def render(report: Report) -> str:
     checks = [result.check.name for result in report.results]
     causes = list(dict.fromkeys(root.cause for root in report.diagnosis if root.cause.value not in checks))
     names = [*checks, *(cause.value for cause in causes)]
-    steps = plan(report.diagnosis)
+    steps = summary.steps(report)
     for number, root in enumerate(report.diagnosis):
         where = place_of(root, report, folders)
         text = details(root, steps=of_cause(steps, number))

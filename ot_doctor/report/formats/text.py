@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ot_doctor.check import Cause, Finding, Result, Status
-from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.report import summary
-from ot_doctor.report.advice import plan
 from ot_doctor.report.formats.text_lines import (
     COLOURS,
     LONG,
@@ -69,8 +67,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
         yield _verdict(report, style)
         return
     yield _head(report, style)
-    alone = len(report.diagnosis) == 1
-    if not alone:
+    if not _alone(report):
         for number, (root, before) in enumerate(zip(report.diagnosis, (None, *report.diagnosis), strict=False), 1):
             yield _cause(root, number, report, style, again=before is not None and before.cause is root.cause)
     yield _plan(report, style)
@@ -102,8 +99,13 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         parts.append(f"recorded {summary.moment(report.recorded_at)}")
     yield from wrapped(" · ".join(parts), style, hanging=2)
     yield from _verdict(report, style)
-    if len(report.diagnosis) == 1:
+    if _alone(report):
         yield from _said(report.diagnosis[0], report, style)
+
+
+def _alone(report: Report) -> bool:
+    """Whether a single cause is the verdict."""
+    return len(report.diagnosis) == 1 and report.upcoming is None
 
 
 def _verdict(report: Report, style: Style, *, named: bool = True) -> list[str]:
@@ -113,7 +115,7 @@ def _verdict(report: Report, style: Style, *, named: bool = True) -> list[str]:
     """
     verdict = summary.verdict(report)
     mark, code = style.mark(verdict.status), f"1;{COLOURS[verdict.status]}"
-    if len(report.diagnosis) == 1 and named:
+    if _alone(report) and named:
         return title_lines(mark, verdict.text, _names(report.diagnosis[0]), style, code)
     text = verdict.line
     if verdict.more and len(mark) + 1 + len(text) > style.width:
@@ -134,7 +136,7 @@ def _cause(root: RootCause, number: int, report: Report, style: Style, *, again:
         said = " ".join([root.message, summary.relation(root, Relations(report), report)])
         yield from wrapped(said, style, hanging=2, head=str(number), code="1;31")
         return
-    yield from title_lines(str(number), title(root.cause), _names(root), style, "1;31")
+    yield from title_lines(str(number), summary.heading(root, report), _names(root), style, "1;31")
     yield from _said(root, report, style)
 
 
@@ -156,7 +158,7 @@ def _said(root: RootCause, report: Report, style: Style) -> Iterator[str]:
 def _plan(report: Report, style: Style) -> Iterator[str]:
     if report.diagnosis:
         yield style.paint(f"{summary.how(report)}:", "1")
-        yield from step_lines([planned.step for planned in plan(report.diagnosis)], style, indent=2, numbered=True)
+        yield from step_lines([planned.step for planned in summary.steps(report)], style, indent=2, numbered=True)
 
 
 def _not_known(reason: summary.Shared, report: Report, style: Style) -> Iterator[str]:
@@ -167,7 +169,7 @@ def _not_known(reason: summary.Shared, report: Report, style: Style) -> Iterator
     yield from item_lines(status, f"{finding.message} ({names})", style)
     if style.verbose:
         yield from seen_lines(finding.evidence, style, indent=4)
-    planned = {one.step.command for one in plan(report.diagnosis)} - {None}
+    planned = {one.step.command for one in summary.steps(report)} - {None}
     yield from step_lines([step for step in finding.remedy if step.command not in planned], style, indent=4)
 
 

@@ -207,6 +207,7 @@ class _File:
         return replace(
             before,
             image=self._field(fields, "image", before.image),
+            pull_policy=self._field(fields, "pull_policy", before.pull_policy),
             container_name=self._field(fields, "container_name", before.container_name),
             replicas=replicas,
             gpu=before.gpu or self._asks_for_gpu(fields),

@@ -143,6 +143,7 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         rootless="name=rootless" in options,
         userns_remap="name=userns" in options,
         data_root=printable(str(info.get("DockerRootDir") or "")),
+        memory=memory if isinstance(memory := info.get("MemTotal"), int) else 0,
         known_to_cli=endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
         podman="BuildahVersion" in info,

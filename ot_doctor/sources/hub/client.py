@@ -21,6 +21,7 @@ from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, mo
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.token import WorkerToken
+from ot_doctor.evidence.upcoming import NextRelease
 from ot_doctor.evidence.workers import Workers
 from ot_doctor.redaction.masking import holds_secret
 from ot_doctor.redaction.secret import Secret
@@ -46,6 +47,7 @@ _PUBLIC_FILE = (WESPEAKER, "config.yaml")
 # Behind the gate, unlike README.md: one small file and the weights, which come from another storage.
 _TELLING_FILES = ("config.yaml", "pytorch_model.bin", "segmentation/pytorch_model.bin", "plda/plda.npz")
 
+_NO_OTHER_RELEASE = Unavailable("no other release is asked about", switched_off=True)
 _CACHE_NOT_LOOKED_AT: Soon[ModelCache] = Soon.of(Unavailable("The model cache was not looked at."))
 _Result = TypeVar("_Result")
 
@@ -55,6 +57,7 @@ def gather(
     deployment: Deployment | Unavailable,
     workers: Workers | Unavailable,
     token: WorkerToken | Unavailable,
+    upcoming: NextRelease | Unavailable = _NO_OTHER_RELEASE,
     cache: Soon[ModelCache] = _CACHE_NOT_LOOKED_AT,
 ) -> Hub:
     """Ask the Hub that the worker uses. Raises ``Unavailable`` when it is left out, or its address is no address."""
@@ -73,6 +76,8 @@ def gather(
 
     asking = _Asking(client, endpoint, wait, cache)
     wanted = _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
+    if isinstance(upcoming, NextRelease):
+        wanted = tuple(dict.fromkeys([*wanted, *_files(upcoming.line)]))
     public = asking.file(*_PUBLIC_FILE, None)
     if secret is None:
         nobody = Identity(Answer.NOT_ASKED, text=not_sent_reason)
@@ -108,7 +113,7 @@ def _checked(value: str | None, where: str) -> str:
     problem = _problem(value)
     if value is None or problem:
         raise Unavailable(
-            f"HF_ENDPOINT of {where} {problem}, so the Hub was not asked.",
+            f"HF_ENDPOINT in {where} {problem}, so the Hub was not asked.",
             hint=f"Either remove HF_ENDPOINT, or set it to an address such as {DEFAULT_ENDPOINT}.",
         )
     return value.rstrip("/")

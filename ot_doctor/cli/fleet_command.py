@@ -1,0 +1,152 @@
+"""``ot-doctor fleet``, and ``--host``: the doctor on other machines, through the user's own ssh."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ot_doctor.cli.commands import Command
+from ot_doctor.cli.options import SETTINGS
+from ot_doctor.cli.output import complain, tell, write
+from ot_doctor.core import supervisor
+
+_EXAMPLES = (
+    ("ot-doctor fleet -i hosts.toml", "One row a host, the worst first."),
+    ("ot-doctor fleet --host ssh://me@a/srv/ot --host ssh://me@b", "Without a file."),
+)
+_NOT_ELSEWHERE = ("--output", "--copy", "--ping", "--checks-dir", "--signatures", "--config", "--logs", "--wait")
+_COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
+_SPARE = 30.0  # seconds beside the run's own
+
+
+def takes_place_elsewhere(arguments: list[str]) -> bool:
+    """Whether a command line of ``run`` names another machine."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(word == "--host" or word.startswith("--host=") for word in own)
+
+
+@click.command("elsewhere", hidden=True, context_settings={**SETTINGS, "ignore_unknown_options": True, "help_option_names": []})
+@click.option("--host", "addresses", multiple=True, required=True)
+@click.option("--timeout", type=click.FloatRange(1, 86400), default=30)
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def elsewhere(ctx: click.Context, addresses: tuple[str, ...], timeout: float, color: str, rest: tuple[str, ...]) -> None:
+    """``run`` on other machines: its options are read there."""
+    from ot_doctor.core.printable import printable
+    from ot_doctor.evidence.base import Unavailable
+    from ot_doctor.remote.fleet import arguments_for, host_of
+    from ot_doctor.remote.single_file import single_file
+    from ot_doctor.sources.ssh import run_there
+
+    if refused := next((o for o in _NOT_ELSEWHERE if any(w == o or w.startswith(f"{o}=") for w in rest)), None):
+        raise click.UsageError(f"{refused} and --host do not go together: what it names is on this machine.", ctx)
+    try:
+        hosts = [host_of(address) for address in addresses]
+    except ValueError as error:
+        raise click.UsageError(f"--host: {error}.", ctx) from None
+    supervisor.expect(timeout + _SPARE)
+    if len(hosts) > 1:
+        _show_fleet(ctx, hosts, list(rest), timeout, 8, "text")
+    wanted = color == "always" or (color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    asked = arguments_for(hosts[0], [*rest, "--timeout", f"{timeout:g}", "--color", "always" if wanted else "never"])
+    try:
+        answer = run_there(hosts[0].address, single_file(), asked, os.environ, timeout + _SPARE - 5)
+    except Unavailable as error:
+        complain(f"{error.reason} {error.hint}".strip())
+        ctx.exit(3)
+    text = answer.document.decode("utf-8", "replace")
+    # Another machine's bytes: colours may pass, and nothing else that steers a terminal.
+    shown = "".join(part if _COLOURS.fullmatch(part) else printable(part) for part in _COLOURS.split(text))
+    if answer.said.strip():
+        tell(answer.said.rstrip())
+    write(shown)
+    ctx.exit(answer.exit_code)
+
+
+@click.command(cls=Command, context_settings=SETTINGS, examples=_EXAMPLES, short_help="Several machines, one row each.")
+@click.option(
+    "-i",
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A TOML file with a table [[host]] for each machine: address, name.",
+)
+@click.option("--host", "addresses", multiple=True, metavar="ADDRESS", help="ssh://me@server/srv/opentranscribe. Repeatable.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="How many at a time.")
+@click.option("--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", help="Of each run.")
+@click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub.")
+@click.option(
+    "--redact",
+    type=click.Choice(["default", "strict"]),
+    default="default",
+    show_default=True,
+    help="'strict' hides the names of hosts, projects and files too.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="What standard output shows.",
+)
+@click.pass_context
+def fleet(
+    ctx: click.Context, /, inventory: Path | None, addresses: tuple[str, ...], jobs: int, timeout: float, offline: bool,
+    redact: str, format_: str,
+) -> None:  # fmt: skip
+    """Examine several machines through your own ssh, and show one row for each, the worst first.
+
+    The doctor is sent there, run, and leaves nothing behind. No password is ever asked for. A machine that is not reached in time
+    is never a pass.
+
+    Exit codes: that of the worst machine: 0, 3 (also where one was not reached), 2, 4, 1.
+    """
+    from ot_doctor.remote.fleet import host_of, hosts_of
+
+    try:
+        hosts = [host_of(address) for address in addresses]
+        if inventory:
+            hosts += hosts_of(inventory, _toml(inventory))
+    except ValueError as error:
+        raise click.UsageError(f"{error}.", ctx) from None
+    if not hosts:
+        raise click.UsageError("No machine is named: give --inventory hosts.toml or --host ssh://me@server.", ctx)
+    rest = [*(["--offline"] if offline else []), "--redact", redact]
+    supervisor.expect((timeout + _SPARE) * -(-len(hosts) // jobs))
+    _show_fleet(ctx, hosts, rest, timeout, jobs, format_)
+
+
+def _show_fleet(ctx: click.Context, hosts: list[Any], rest: list[str], timeout: float, jobs: int, format_: str) -> None:
+    from shutil import get_terminal_size
+
+    from ot_doctor.remote.fleet import examine_all
+    from ot_doctor.remote.fleet_formats import FORMATS
+
+    def ended(row: Any) -> None:
+        if sys.stderr.isatty():
+            tell(f"{row.host.name}: {row.verdict}")
+
+    found = examine_all(hosts, rest, os.environ, timeout, jobs, ended)
+    write(FORMATS[format_](found, max(60, get_terminal_size((80, 24)).columns or 80)), machine=format_ != "text")
+    ctx.exit(found.exit_code)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise ValueError(f"{path} is too large")
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return content

@@ -1,0 +1,73 @@
+"""The facts: what is so, what is not known and why, and no secret."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from ot_doctor.evidence import Deployment, Hub, ModelCache, Unavailable, Workers
+from ot_doctor.report.facts import GATHERED, Facts, Section, facts_of
+from ot_doctor.report.formats.facts_rendered import as_json, as_markdown, as_text
+from tests.checks.evidence import ENGINE, TOKEN, cache, deployment, host, hub, worker, workers
+
+
+def facts(**evidence: object) -> Facts:
+    known: dict[type, object] = {Deployment: deployment(), Workers: workers(), ModelCache: cache(), Hub: hub()}
+    known |= {kind: Unavailable("It was left out.", switched_off=True) for kind in GATHERED if kind not in known}
+    for kind in list(known):
+        if kind.__name__ in evidence:
+            known[kind] = evidence[kind.__name__]
+    return facts_of(known)
+
+
+def section(title: str, found: Facts) -> dict[str, str]:
+    return dict(next(s for s in found.sections if s.title == title).facts)
+
+
+def test_what_is_so() -> None:
+    found = facts(Host=host())
+    assert section("Versions", found)["OpenTranscribe"].startswith("v0.4.1, release line v0.4")
+    assert section("Containers", found)["opentranscribe-celery-worker"].startswith("running, healthy, davidamacey/")
+    assert "can read, can write" in section("Model cache", found)["worker's user"]
+    assert section("Model cache", found)["pyannote/speaker-diarization-community-1"].startswith("complete, 10.0 MB")
+    assert section("Hub", found)["account"] == "ana, token 'OpenTranscribe', role read"
+    assert "200.0 of 500.0 GB free" in section("Space and network", found)["the model cache"]
+
+
+def test_what_is_not_known_says_why() -> None:
+    found = facts(Workers=Unavailable("The engine cannot be reached."))
+    assert {s.missing for s in found.sections if s.title in ("Engine", "Containers")} == {"The engine cannot be reached."}
+    assert "The engine cannot be reached." in as_text(found, 80)
+    partial = section("Model cache", facts(ModelCache=cache(complete=False, readable=None)))
+    assert "whether it can read is not known" in partial["worker's user"]
+    assert partial["pyannote/speaker-diarization-community-1"] == "not there"
+
+
+def test_of_a_secret_only_its_form_is_told() -> None:
+    env = {"HUGGINGFACE_TOKEN": TOKEN, "HF_TOKEN": "", "HF_HOME": "/x", "REDIS_PASSWORD": "swordfish-123"}
+    found = facts(Workers=workers(worker(env=env)))
+    settings = section("Settings of the worker", found)
+    assert settings["HUGGINGFACE_TOKEN"] == f"set, {len(TOKEN)} characters, has the form of a token"
+    assert settings["HF_HOME"] == "/x"
+    for document in (as_text(found, 80), as_markdown(found), as_json(found)):
+        assert TOKEN not in document and "swordfish" not in document
+
+
+def test_the_text_fits_its_width() -> None:
+    found = facts(Workers=Workers(replace(ENGINE, memory=64 * 2**30), workers().containers), Host=host())
+    assert "64.0 GiB" in as_text(found, 80)
+    assert max(len(line) for line in as_text(found, 80).splitlines()) <= 80
+
+
+def test_what_is_told_makes_no_markdown_of_its_own() -> None:
+    found = Facts(facts().gathered_at, (Section("Engine", (("a|b", "<img src=x> [x](http://e) \n# y"),)),))
+    page = as_markdown(found)
+    assert "<img" not in page and "a\\|b" in page and "\n# y" not in page
+
+
+def test_the_json_document() -> None:
+    document = json.loads(as_json(facts()))
+    assert document["schema"] == "ot-doctor/facts/1"
+    assert [s["title"] for s in document["sections"]][:2] == ["Versions", "Engine"]
+    native = next(s for s in document["sections"] if s["title"] == "Native engine")
+    assert (native["facts"], native["missing"]) == ([], "It was left out.")
