@@ -9,9 +9,8 @@ from datetime import datetime, timezone
 
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Confidence, Finding, Result, Status, Step
-from ot_doctor.diagnosis import fixable
 from ot_doctor.diagnosis.causes import title
-from ot_doctor.diagnosis.fixable import Offer
+from ot_doctor.diagnosis.fixable import offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
@@ -361,18 +360,10 @@ def place(report: Report) -> list[str]:
     return found + [worker.name for worker in (report.workers.diarizers if report.workers else ())]
 
 
-def offer(report: Report) -> Offer | None:
-    """What ``ot-doctor fix`` would do about the diagnosis; ``None`` where that is nothing."""
-    offered = fixable.offer(report.diagnosis)
-    return offered if offered.fixable else None
-
-
 def offered(report: Report) -> str:
-    """The same in a sentence; empty where it is nothing."""
-    found = offer(report)
-    if found is None:
-        return ""
-    return f"On the machine that was recorded, {found.sentence}" if report.recorded_at else found.sentence
+    """What ``ot-doctor fix`` would do about the diagnosis, in a sentence; empty where that is nothing."""
+    said = offer(report.diagnosis).sentence
+    return f"On the machine that was recorded, {said}" if said and report.recorded_at else said
 
 
 def how(report: Report) -> str:

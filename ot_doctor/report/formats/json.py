@@ -9,12 +9,13 @@ from typing import Any
 
 from ot_doctor import __version__
 from ot_doctor.check import Finding, Result, Seen, Status, Step
+from ot_doctor.diagnosis.fixable import offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
 from ot_doctor.report.model import Report, UsageError, counts_as, exit_code
-from ot_doctor.report.summary import attempts, offer
+from ot_doctor.report.summary import attempts
 
 SCHEMA = "ot-doctor/report/1"
 _TOOL = {"name": "ot-doctor", "version": __version__}
@@ -23,7 +24,7 @@ _TOOL = {"name": "ot-doctor", "version": __version__}
 def render(report: Report) -> str:
     """One valid document with all keys of the schema."""
     deployment = report.deployment
-    relations = Relations(report)
+    relations, offered = Relations(report), offer(report.diagnosis)
     return _dump(
         {
             "schema": SCHEMA,
@@ -45,7 +46,7 @@ def render(report: Report) -> str:
             "summary": {status.value: count for status, count in report.summary.items()},
             "attempts": [_attempt(attempt) for attempt in attempts(report)],
             "diagnosis": [_root_cause(root, report) for root in report.diagnosis],
-            "fix": {"fixable": offered.fixable, "would": offered.would} if (offered := offer(report)) else None,
+            "fix": {"fixable": offered.fixable, "would": offered.would} if offered.fixable else None,
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
             "recorded_at": _time(report.recorded_at),
