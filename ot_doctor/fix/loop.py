@@ -14,7 +14,7 @@ from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.fix.catalogue import procedure_of, to_json
 from ot_doctor.fix.consent import Choice, Consent, Talk, is_guided
 from ot_doctor.fix.journal import Entry, Journal, NoJournal
-from ot_doctor.fix.outcome import Attended, Became, Deed, State, key_of
+from ot_doctor.fix.outcome import Attended, Became, Deed, Key, State
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Procedure, Site
 from ot_doctor.run.session import Examined
 from ot_doctor.sources.store import Store
@@ -50,10 +50,10 @@ class Fixing:
     def run(self, first: Examination) -> Examination:
         """Attend to all causes, and return the newest look."""
         self.latest = first
-        known = {key_of(root) for root in self._roots()}
+        known = set(map(self._key, self._roots()))
         restarts: list[tuple[Attended, RecreateServices]] = []
         while not self._quit and (root := self._next()) is not None:
-            attended = Attended(root, new=key_of(root) not in known)
+            attended = Attended(root, new=self._key(root) not in known, warned=self._key(root)[2])
             self.attended.append(attended)
             self.talk.begins(attended, self._place())
             before = [action for action in actions_of(root.remedy) if not isinstance(action, RecreateServices)]
@@ -77,11 +77,15 @@ class Fixing:
 
     def _next(self) -> RootCause | None:
         done = {attended.key for attended in self.attended}
-        return next((root for root in self._roots() if key_of(root) not in done), None)
+        return next((root for root in self._roots() if self._key(root) not in done), None)
+
+    def _key(self, root: RootCause) -> Key:
+        assert self.latest is not None
+        return root.cause.value, root.subject, root not in self.latest.found.diagnosis
 
     def _place(self) -> str:
         done = {attended.key for attended in self.attended}
-        left = sum(1 for root in self._roots() if key_of(root) not in done)
+        left = sum(1 for root in self._roots() if self._key(root) not in done)
         return f"{len(self.attended)} of {len(self.attended) + left}"
 
     def _all_done(self, attended: Attended, actions: Sequence[Action]) -> bool:
@@ -111,7 +115,7 @@ class Fixing:
         if not any(deed.became is Became.APPLIED for attended in concerned for deed in attended.deeds):
             return
         self.latest = self.look()
-        there = {key_of(root) for root in (*self.latest.found.diagnosis, *self.warnings(self.latest.found))}
+        there = set(map(self._key, (*self.latest.found.diagnosis, *self.warnings(self.latest.found))))
         for attended in concerned:
             attended.state = State.STILL_THERE if attended.key in there else State.GONE
             whole = len(attended.deeds) >= len(actions_of(attended.root.remedy))

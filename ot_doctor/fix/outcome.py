@@ -54,11 +54,11 @@ class Attended:
     deeds: list[Deed] = field(default_factory=list)
     state: State = State.NOT_TRIED
     new: bool = False  # it showed up only after another one was fixed
+    warned: bool = False  # it was a warning, and selected: a failure may have the same cause and subject
 
     @property
-    def key(self) -> tuple[str, str | None]:
-        return key_of(self.root)
+    def key(self) -> Key:
+        return self.root.cause.value, self.root.subject, self.warned
 
 
-def key_of(root: RootCause) -> tuple[str, str | None]:
-    return root.cause.value, root.subject
+Key = tuple[str, "str | None", bool]

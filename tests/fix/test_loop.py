@@ -107,12 +107,19 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "procedure_of", lambda action, site: Pretended(action, site))
 
 
-def fixing(world: World, tmp_path: Path, *answers: str, consent: Consent | None = None, present: bool = True) -> Fixing:
+def fixing(
+    world: World,
+    tmp_path: Path,
+    *answers: str,
+    consent: Consent | None = None,
+    present: bool = True,
+    warnings: Sequence[RootCause] = (),
+) -> Fixing:
     global WORLD
     WORLD = world
     run = Fixing(
         world.look, lambda: Store(Request()), lambda: Journal.begin(tmp_path / "s", "/srv/ot"),
-        Asked(answers=list(answers), present=present), consent or Consent(), lambda root: True, lambda found: (),
+        Asked(answers=list(answers), present=present), consent or Consent(), lambda root: True, lambda found: warnings,
     )  # fmt: skip
     run.run(world.look())
     return run
@@ -211,6 +218,13 @@ def test_where_a_later_step_is_declined_the_earlier_one_is_looked_at(tmp_path: P
     world = World({Cause.TOKEN_EXPOSED: [EDIT, PutToken("/srv/ot/.env"), RECREATE]}, {EDIT: {Cause.TOKEN_EXPOSED}})
     run = fixing(world, tmp_path, "y", "n")
     assert became(run) == [("token-exposed", "gone", ["applied", "declined"])] and "worker.recreate" not in world.does
+
+
+def test_a_failure_and_a_warning_of_one_cause_and_subject_are_two(tmp_path: Path) -> None:
+    """Git tracks the file, and others can read it."""
+    world = World({Cause.TOKEN_EXPOSED: [EDIT]}, {EDIT: {Cause.TOKEN_EXPOSED}})
+    run = fixing(world, tmp_path, "y", "y", warnings=[world.root(Cause.TOKEN_EXPOSED, [OTHER_EDIT])])
+    assert became(run) == [("token-exposed", "gone", ["applied"]), ("token-exposed", "still-there", ["did-not-help"])]
 
 
 def test_quitting_ends_it_and_what_was_done_is_looked_at(tmp_path: Path) -> None:
