@@ -53,6 +53,7 @@ from ot_doctor.cli.preflight_command import preflight
 from ot_doctor.cli.schedule_command import schedule
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
+from ot_doctor.cli.try_command import try_
 from ot_doctor.cli.undoing import undo
 from ot_doctor.cli.worker_view import probe
 from ot_doctor.core import supervisor
@@ -264,7 +265,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (fix, undo, collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere, probe):
+for command in (fix, undo, try_, collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere, probe):
     cli.add_command(command)
 
 

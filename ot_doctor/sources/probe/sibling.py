@@ -26,9 +26,10 @@ _LEFT_OVER = 600  # seconds
 _MEMORY = 3 * 2**30  # bytes, where the machine has twice as much
 _MODULES = ("huggingface_hub", "torch", "torchaudio", "pyannote.audio", "ctranslate2", "faster_whisper", "whisperx")
 _PROGRAM = r"""
-import importlib, json, os, signal, sys, traceback
+import faulthandler, importlib, json, os, sys, traceback
 mark, seconds, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-signal.alarm(seconds)
+# An alarm does not end the first process of a container.
+faulthandler.dump_traceback_later(seconds, exit=True, file=open(os.devnull, "w"))
 sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
 said, silent = os.dup(1), os.open(os.devnull, os.O_WRONLY)
 os.dup2(silent, 1)
@@ -96,7 +97,7 @@ def _imported(request: Request, worker: Worker, mark: str, seconds: int) -> tupl
             total = client.api.info().get("MemTotal")
             memory = min(_MEMORY, total // 2) if isinstance(total, int) and total > 0 else _MEMORY
             command = ["-c", _PROGRAM, mark, str(seconds), *_MODULES]
-            _remove_leftovers(client)
+            remove_leftovers(client)
             made = text_of(_create(client, worker, inspected, command, memory), "Id")
             stream = client.api.attach(made, stdout=True, stderr=False, stream=True, logs=True)
             client.api.start(made)
@@ -105,11 +106,11 @@ def _imported(request: Request, worker: Worker, mark: str, seconds: int) -> tupl
                 output += piece
                 if len(output) > LARGEST_ANSWER:
                     raise NotDockers("the imports printed too much")
-            return bytes(output), _exit_code(client, made)
+            return bytes(output), exit_code_of(client, made)
     except NotFound:
         raise Unavailable(f"{worker.name}, or its image, no longer exists.") from None
     finally:
-        _remove(client, made)
+        remove(client, made)
         client.close()
 
 
@@ -131,20 +132,20 @@ def _create(client: Any, worker: Worker, inspected: Mapping[str, Any], command: 
     )  # fmt: skip
 
 
-def _remove_leftovers(client: Any) -> None:
+def remove_leftovers(client: Any) -> None:
     """Those of a doctor that was killed; they have long ended by themselves."""
     for entry in objects_with_id(client.api.containers(all=True, filters={"label": PROBE_LABEL, "status": "exited"})):
         created = entry.get("Created")
         if isinstance(created, int) and time.time() - created > _LEFT_OVER:
-            _remove(client, text_of(entry, "Id"))
+            remove(client, text_of(entry, "Id"))
 
 
-def _exit_code(client: Any, made: str) -> int:
+def exit_code_of(client: Any, made: str) -> int:
     code = client.api.wait(made, timeout=5).get("StatusCode")
     return code if isinstance(code, int) else -1
 
 
-def _remove(client: Any, made: str) -> None:
+def remove(client: Any, made: str) -> None:
     from docker.errors import DockerException
     from requests import RequestException
 
