@@ -62,8 +62,5 @@ def age(report: Report) -> str:
     if days <= 0:
         return ""
     advice = ": look for a newer ot-doctor" if days > OLD else ""
-    return f"What ot-doctor knows of releases and of log texts is from {known}, {days:,} day{'' if days == 1 else 's'} ago{advice}."
-
-
-def is_old(report: Report) -> bool:
-    return (report.started_at.astimezone(timezone.utc).date() - max(release.read for release in releases())).days > OLD
+    ago = f"{days:,} day{'' if days == 1 else 's'} ago"
+    return f"What ot-doctor knows of releases and of log texts is from {known}, {ago}{advice}."

@@ -14,7 +14,7 @@ from ot_doctor.report import summary
 from ot_doctor.report.formats import render, text
 from ot_doctor.report.formats.text_lines import Style
 from ot_doctor.report.model import exit_code
-from ot_doctor.report.versions import age, is_old
+from ot_doctor.report.versions import age
 from ot_doctor.run.requirements import evaluate
 from tests.checks.evidence import attempt, worker_log
 from tests.report.reports import REPORTS, STARTED, healthy, report
@@ -174,9 +174,8 @@ def test_how_old_the_knowledge_is_is_said_without_a_network() -> None:
     known = max(release.read for release in releases())
     at = datetime(known.year, known.month, known.day, 12, tzinfo=timezone.utc)
     young, old = (replace(healthy(), started_at=at + timedelta(days=days)) for days in (7, 181))
-    assert f"from {known}, 7 days ago." in age(young) and not is_old(young)
-    assert "look for a newer ot-doctor" in age(old) and is_old(old)
+    assert f"from {known}, 7 days ago." in age(young)
+    assert "look for a newer ot-doctor" in age(old)
     assert age(replace(young, started_at=at)) == ""
     assert "7 days ago" not in text.render(young, Style())
     assert "7 days ago" in " ".join(text.render(young, Style(verbose=True)).split())
-    assert "181 days ago" in " ".join(text.render(old, Style()).split())
