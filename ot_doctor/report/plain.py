@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Finding, Step
+from ot_doctor.core.receipt import KINDS
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.advice import Planned, risk
+from ot_doctor.report.model import Report
 
 
 def one_line(text: str) -> str:
@@ -22,6 +24,19 @@ def shortened(text: str, longest: int) -> str:
 def writable(text: str) -> str:
     """The text without lone surrogates (of a file name that is no UTF-8): no file could take them."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def accessed(report: Report) -> str:
+    """What the run touched, in a sentence; empty where that is not known."""
+    calls, files, hosts, commands = (report.accessed.get(kind, ()) for kind in KINDS)
+    said = []
+    if calls:
+        said.append(f"{sum(n for _, n in calls)} calls of the engine ({', '.join(what for what, _ in calls)})")
+    if files:
+        said.append(f"{len(files)} files were read ({', '.join(what for what, _ in files)})")
+    said += [f"{n} requests to {host}" for host, n in hosts]
+    said += [f"{n} times {what}" for what, n in commands]
+    return f"Accessed: {'; '.join(said)}." if said else ""
 
 
 def details(

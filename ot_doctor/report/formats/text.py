@@ -28,6 +28,7 @@ from ot_doctor.report.formats.text_lines import (
     wrapped,
 )
 from ot_doctor.report.model import Report, counts_as
+from ot_doctor.report.plain import accessed
 from ot_doctor.report.versions import age
 from ot_doctor.run.requirements import CHECK as REQUIRED
 
@@ -255,6 +256,8 @@ def _foot(report: Report, style: Style) -> Iterator[str]:
         yield from wrapped(summary.hidden_names(report), style, hanging=2, head="Redacted:", code="2")
     if account := summary.names_account(report) if style.tells_what_is_hidden else "":
         yield from wrapped(account, style)
+    if style.verbose and (touched := accessed(report)):
+        yield from wrapped(touched, style)
     if style.verbose and (said := age(report)):
         yield from wrapped(said, style)
     more = [] if style.verbose or report.recorded_at else ["ot-doctor -v"]
