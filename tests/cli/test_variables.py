@@ -22,6 +22,7 @@ VALUES = {  # valid for run; the folder is the working folder
     "NO_EXEC": "1", "TIMEOUT": "20", "SIGNATURES": "more.toml", "SELECT": "env token", "IGNORE": "host", "CHECKS_DIR": "checks",
     "FORMAT": "github", "OUTPUT": "a.json", "FAIL_ON": "never", "STRICT": "1", "REQUIRE": "env", "WAIT": "1s",
     "REDACT": "strict", "VERBOSE": "1", "QUIET": "1", "COLOR": "never", "ASCII": "1", "CONFIG": "/dev/null",
+    "COPY": "0", "PING": "http://127.0.0.1:9/x",
 }  # fmt: skip
 
 
