@@ -13,7 +13,7 @@ _SECTIONS = {
         "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
         "checks_dir",
     ),
-    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "timeout", "jobs"),
+    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout", "jobs"),
     "Output": ("format", "format_", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
     "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }

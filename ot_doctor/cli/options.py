@@ -122,6 +122,13 @@ def _is_regular(name: str | Path, ctx: click.Context, param: click.Parameter) ->
         raise click.BadParameter(f"{name}: {getattr(error, 'strerror', None) or error}", ctx, param) from None
 
 
+def _depth(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value == "gpu":
+        instead = "'light' asks the GPU through NVML, without CUDA"
+        raise click.BadParameter(f"a test with a CUDA context is not a part of this version; {instead}", ctx, param)
+    return value
+
+
 def _output_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Path, ...]:
     for name in value:
         path = Path(os.path.abspath(name))
@@ -170,6 +177,11 @@ _LEFT_OUT = (
     offline,
     click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
+    click.option(
+        "--probe", type=click.Choice(["off", "light", "deep", "gpu"]), default="light", show_default=True, callback=_depth,
+        help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
+        "imports the libraries in a container of its own. 'gpu' is not available yet.",
+    ),
     click.option("--timeout", type=SECONDS, default=30, show_default=True, metavar="SECONDS",
                  help="Time limit for the whole run."),
 )  # fmt: skip
@@ -247,6 +259,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
         no_exec=options.get("no_exec", False),
+        probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),
         environ=environ,
     )

@@ -39,7 +39,8 @@ def render(report: Report) -> str:
     page += _table(report)
     page += _fit(report.notices, lambda notice: f"> {inline(clip(notice, 300))}", _NOTICES, "notice")
     more = [*_folded("Attempts", _attempts(report)), *_folded("Versions", _versions(report))]
-    notes = [inline(clip(note, 300)) for note in (summary.names_account(report), summary.hidden(report)) if note]
+    said = (summary.offered(report), summary.names_account(report), summary.hidden(report))
+    notes = [inline(clip(note, 300)) for note in said if note]
     foot = "\n\n".join(["---", *notes])
     room = LIMIT - _SPARE - sum(len(block) + 2 for block in (*page, *more, foot))
     checks = _folded(f"Details of {summary.counted(len(report.results), 'check')}", _checks(report, room))

@@ -81,6 +81,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
     if not style.quiet:
         yield from _every_check(report, style) if style.verbose else [_families(report, style)]
         yield _foot(report, style)
+    yield wrapped(summary.offered(report), style)
 
 
 def _head(report: Report, style: Style) -> Iterator[str]:
