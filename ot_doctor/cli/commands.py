@@ -13,8 +13,11 @@ _SECTIONS = {
         "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
         "checks_dir",
     ),
-    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout", "jobs"),
-    "Output": ("format", "format_", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
+    "What is done": ("dry_run", "yes", "allow", "plan_file", "apply_file", "token_file", "gpu"),
+    "What to leave out": (
+        "wanted", "unwanted", "select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout", "jobs",
+    ),
+    "Output": ("format", "format_", "output", "bundle", "redact", "verbose", "quiet", "color", "ascii", "copy"),
     "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }
 _OTHERS = "Help"
