@@ -10,8 +10,8 @@ import click
 # The parameters of each section of a long help, in this order; the others come last.
 _SECTIONS = {
     "Where to look": (
-        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
-        "checks_dir",
+        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "context", "host", "config",
+        "signatures", "checks_dir",
     ),
     "What is done": ("dry_run", "yes", "allow", "plan_file", "apply_file", "token_file", "gpu"),
     "What to leave out": (

@@ -190,12 +190,13 @@ _OTHERS = (
     click.option("--ping", metavar="URL", callback=_address,
                  help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
 )  # fmt: skip
-_PLACE = (*_FOLDERS, *_LEFT_OUT)
+_CONTEXT = click.option("--context", metavar="NAME", help="The Docker context to use, whatever DOCKER_HOST says.")
+_PLACE = (*_FOLDERS, _CONTEXT, *_LEFT_OUT)
 _HOST = click.option(  # taken before any other option is read: see fleet_command
-    "--host", multiple=True, metavar="ADDRESS", expose_value=False, allow_from_autoenv=False,
+    "--host", multiple=True, metavar="ADDRESS", expose_value=False,
     help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
 )  # fmt: skip
-_LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
+_LOOK = (*_FOLDERS, _LOGS, _CONTEXT, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
                  help="Only this check or family. Repeatable."),
@@ -258,6 +259,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         signatures=absolute(options.get("signatures", ())),
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
+        context=options.get("context") or "",
         no_exec=options.get("no_exec", False),
         probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),
