@@ -300,6 +300,7 @@ def _compose(labels: Json) -> ComposeLabels:
         config_files=files("config_files"),
         environment_files=files("environment_file"),
         version=_text(labels.get(f"{_COMPOSE}version")),
+        stack=_text(labels.get("com.docker.stack.namespace")),
     )
 
 
