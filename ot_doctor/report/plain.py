@@ -40,7 +40,7 @@ def accessed(report: Report) -> str:
 
 
 def details(
-    told: Finding | RootCause,
+    problem: Finding | RootCause,
     follows_from: RootCause | None = None,
     *,
     said: str = "",
@@ -54,16 +54,16 @@ def details(
     of it, with their numbers in the plan that they are part of. At most ``pieces`` of
     evidence are shown, each with at most so many ``characters``.
     """
-    lines = [told.message, said] if said else [told.message]
-    if isinstance(told, Finding) and told.expected:
-        lines.append(f"Expected: {told.expected}")
-    lines += [f"Seen in {seen.where}: {shortened(seen.text, characters)}" for seen in told.evidence[:pieces]]
-    if len(told.evidence) > pieces:
-        lines.append(f"and {len(told.evidence) - pieces} more")
+    lines = [problem.message, said] if said else [problem.message]
+    if isinstance(problem, Finding) and problem.expected:
+        lines.append(f"Expected: {problem.expected}")
+    lines += [f"Seen in {seen.where}: {shortened(seen.text, characters)}" for seen in problem.evidence[:pieces]]
+    if len(problem.evidence) > pieces:
+        lines.append(f"and {len(problem.evidence) - pieces} more")
     if follows_from:
         lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
-    elif steps or told.remedy:
-        numbered = [(planned.number, planned.step) for planned in steps] or enumerate(told.remedy, 1)
+    elif steps or problem.remedy:
+        numbered = [(planned.number, planned.step) for planned in steps] or enumerate(problem.remedy, 1)
         lines += ["How to fix it:", *_steps(numbered)]
     return "\n".join(lines)
 
