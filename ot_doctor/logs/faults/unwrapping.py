@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 
-from ot_doctor.logs.faults.loose_lines import exception
+from ot_doctor.logs.faults.loose_lines import exception, native, strong
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[@-~]|\][^\x07\x1b\n]{0,300}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
@@ -96,7 +96,7 @@ def _without_times(lines: list[str]) -> list[str]:
 
 def _from_json(line: str) -> str:
     try:
-        return str(json.loads(line)["log"]).rstrip("\n")
+        return _ANSI.sub("", str(json.loads(line)["log"])).rstrip("\n")
     except (ValueError, KeyError, TypeError, RecursionError):
         return line
 
@@ -112,19 +112,32 @@ def _wrapped(lines: list[str]) -> list[bool]:
     width = max(map(len, lines), default=0)
     if not _NARROWEST <= width <= _WIDEST or len(lines) * width > LONGEST_WRAPPED:
         return []
-    return [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+    pairs = list(itertools.pairwise(lines))
+    goes_on = [_goes_on(line, following, width) for line, following in pairs]
+    if _by_terminal(lines, goes_on, width):  # where a line is full, and nowhere else
+        goes_on = [
+            len(line) == width and (yes or _of_quiet(line, following))
+            for yes, (line, following) in zip(goes_on, pairs, strict=True)
+        ]
+    return [False, *goes_on]
+
+
+def _by_terminal(lines: list[str], goes_on: list[bool], width: int) -> bool:
+    """Whether lines were broken where they were full, by a terminal; else they were broken between words."""
+    full = sum(len(line) == width and line[-1] != "-" for line in lines)
+    shorter = sum(yes and len(line) < width for line, yes in zip(lines, goes_on, strict=False))
+    return full >= shorter if width in _TERMINALS else full > max(shorter, 1)
 
 
 def _joined(lines: list[str], goes_on: list[bool]) -> list[str]:
     width = max(map(len, lines))
-    before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
-    by_width = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
+    by_terminal = _by_terminal(lines, goes_on[1:], width)
     found: list[str] = []
     before_it = ""
     for line, wrapped in zip(lines, goes_on, strict=True):
         if not wrapped:
             found.append(line)
-        elif by_width:
+        elif by_terminal:
             found[-1] += line
         else:
             hyphen = found[-1].endswith("-") and line[:1].isalnum()
@@ -141,11 +154,21 @@ def _broken_word(line: str, following: str, width: int) -> bool:
 
 def _goes_on(line: str, following: str, width: int) -> bool:
     """Whether the second may be the rest of the first: it, or its first word, had no room there."""
-    if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
-        return False
-    if _WHOLE.match(following) or _MARKS.match(following):
+    if len(line) < _SHORTEST_WRAPPED or _stands_alone(following):
         return False
     if _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
         return False
     word = _WORD.match(following.lstrip())
     return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width
+
+
+def _of_quiet(line: str, following: str) -> bool:
+    """Whether the second may be the rest of a record at INFO that fills its line: it tells no error by itself."""
+    quiet = _QUIET.search(line, 0, _HEAD) is not None
+    return quiet and not _stands_alone(following) and not strong(following) and not native(following)
+
+
+def _stands_alone(line: str) -> bool:
+    if not line.strip() or _GUARD.match(line) or exception(line):
+        return True
+    return _WHOLE.match(line) is not None or _MARKS.match(line) is not None
