@@ -257,7 +257,9 @@ def _rewordings() -> None:
             _print(f"public reports, {mutation.__name__}", right, f"all {' '.join(wrong)}".rstrip())
             changed = wrong_rewordings(Path(folder), ((name, mutation) for name in NAMES))
             kept = f"{len(NAMES) - len(changed)} of {len(NAMES)}"
-            _print(f"logs of the corpus, {mutation.__name__}", kept, "none" if mutation is MAIL else f"all {changed or ''}".rstrip())
+            _print(
+                f"logs of the corpus, {mutation.__name__}", kept, "none" if mutation is MAIL else f"all {changed or ''}".rstrip()
+            )
 
 
 def _must_change() -> None:

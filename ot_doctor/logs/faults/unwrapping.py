@@ -113,25 +113,35 @@ def _wrapped(lines: list[str]) -> list[bool]:
     if not _NARROWEST <= width <= _WIDEST or len(lines) * width > LONGEST_WRAPPED:
         return []
     pairs = list(itertools.pairwise(lines))
-    goes_on = [_goes_on(line, following, width) for line, following in pairs]
-    if _by_terminal(lines, goes_on, width):  # where a line is full, and nowhere else
-        goes_on = [
-            len(line) == width and (yes or _of_quiet(line, following))
-            for yes, (line, following) in zip(goes_on, pairs, strict=True)
-        ]
-    return [False, *goes_on]
+    able = [_may_go_on(line, following, width) for line, following in pairs]
+    loud = [_QUIET.search(line, 0, _HEAD) is None for line in lines]  # joined to what is not read, an error would be lost
+    if not _by_terminal(lines, able, width):
+        return [False, *(rest and heard for rest, heard in zip(able, loud, strict=False))]
+    quiet = width in _TERMINALS and _most_go_on(pairs, width)
+    return [False, *(
+        rest and len(line) == width and (heard or (quiet and not strong(following) and not native(following)))
+        for rest, heard, (line, following) in zip(able, loud, pairs, strict=False)
+    )]  # fmt: skip
 
 
-def _by_terminal(lines: list[str], goes_on: list[bool], width: int) -> bool:
-    """Whether lines were broken where they were full, by a terminal; else they were broken between words."""
-    full = sum(len(line) == width and line[-1] != "-" for line in lines)
-    shorter = sum(yes and len(line) < width for line, yes in zip(lines, goes_on, strict=False))
-    return full >= shorter if width in _TERMINALS else full > max(shorter, 1)
+def _by_terminal(lines: list[str], able: list[bool], width: int) -> bool:
+    """Whether lines were broken where they were full, by a terminal, and nowhere else; or between words."""
+    broken = [line for line, rest in zip(lines, able, strict=False) if rest]
+    full = sum(len(line) == width and line[-1] != "-" for line in broken)
+    shorter = sum(len(line) < width for line in broken)
+    return full >= max(shorter, 1) if width in _TERMINALS else full > max(shorter, 1)
+
+
+def _most_go_on(pairs: list[tuple[str, str]], width: int) -> bool:
+    """Whether nearly all full lines have a rest; else it is chance that they are as long as each other."""
+    rests = [not _stands_alone(following) for line, following in pairs if len(line) == width]
+    return sum(rests) * 5 >= len(rests) * 4
 
 
 def _joined(lines: list[str], goes_on: list[bool]) -> list[str]:
     width = max(map(len, lines))
-    by_terminal = _by_terminal(lines, goes_on[1:], width)
+    before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
+    by_terminal = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
     found: list[str] = []
     before_it = ""
     for line, wrapped in zip(lines, goes_on, strict=True):
@@ -152,20 +162,12 @@ def _broken_word(line: str, following: str, width: int) -> bool:
     return len(line) == width and len(line.rsplit(" ", 1)[-1]) + len(following.split(" ", 1)[0]) > width
 
 
-def _goes_on(line: str, following: str, width: int) -> bool:
+def _may_go_on(line: str, following: str, width: int) -> bool:
     """Whether the second may be the rest of the first: it, or its first word, had no room there."""
     if len(line) < _SHORTEST_WRAPPED or _stands_alone(following):
         return False
-    if _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
-        return False
     word = _WORD.match(following.lstrip())
     return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width
-
-
-def _of_quiet(line: str, following: str) -> bool:
-    """Whether the second may be the rest of a record at INFO that fills its line: it tells no error by itself."""
-    quiet = _QUIET.search(line, 0, _HEAD) is not None
-    return quiet and not _stands_alone(following) and not strong(following) and not native(following)
 
 
 def _stands_alone(line: str) -> bool:
