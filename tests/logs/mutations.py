@@ -11,8 +11,8 @@ from collections.abc import Callable
 Mutation = Callable[[str], str]
 
 _HEALTHY = (
-    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task transcription.cpu[5d1c2b8e-0000-4000-8000-000000000001] received",
     "[2026-11-21 01:37:29,112: INFO/MainProcess] TIMING: audio loaded in 0.412s",
+    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task transcription.cpu[5d1c2b8e-0000-4000-8000-000000000001] received",
 )
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _SENTENCES = (

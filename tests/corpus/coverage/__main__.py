@@ -64,7 +64,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus.coverage", description="How much is known, measured.")
     parser.add_argument("--cache", type=Path, default=_CACHE, help="the folder for the sources (default: %(default)s)")
     parser.add_argument("--library", action="append", help="a library of libraries.toml; all without it")
-    parser.add_argument("--new", nargs="*", metavar="VERSION", help="what the newer of two versions brought; of the last two without")
+    parser.add_argument("--new", nargs="*", metavar="VERSION", help="what the newer of two versions brought; of all without")
     parser.add_argument("--all", action="store_true", help="list every text, not only what is not known")
     parser.add_argument("--write", action="store_true", help="write the table into docs/accuracy.md")
     return parser.parse_args(arguments)
