@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from shlex import quote
 
+from ot_doctor.actions import Action, FetchModels, MoveCache, OpenCache, QuarantineModels
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import CachedModel, Deployment, EnvFile, ModelCache, Unavailable, Worker, Workers
 
-from ._remedies import as_models, comment_out, recreate
+from ._remedies import as_root, comment_out, lines_of, recreate, run_again
 
 _CONNECTED = "/tmp/pyannote-models"
 
@@ -21,13 +22,16 @@ def remove_model(deployment: Deployment, worker: Worker | None, cache: ModelCach
     """Remove one model's folder, so that the next job downloads it again."""
     text = f"Remove the folder of {model.repo} from the cache: {model.path}"
     folder = PurePosixPath(model.path).name
+    action: Action | None = None
     if cache.root.path is None and worker is not None:
         command = deployment.docker(f"exec --user 0:0 {quote(worker.name)} rm -rf {quote(model.container_path)}")
     elif worker is not None:
-        command = _as_root(deployment, worker, str(PurePosixPath(model.path).parent), "rm", f"-rf {quote(f'/models/{folder}')}")
+        hub = str(PurePosixPath(model.path).parent)
+        command = as_root(deployment, worker, hub, "rm", f"-rf {quote(f'/models/{folder}')}")
+        action = QuarantineModels(hub, (folder,), worker.name)
     else:
         command = f"sudo rm -rf {quote(model.path)}"
-    return Step(text, command=command, risk=Risk.CHANGES_FILES)
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=action)
 
 
 def move_models(deployment: Deployment, worker: Worker | None, cache: ModelCache, moves: list[tuple[CachedModel, str]]) -> Step:
@@ -41,11 +45,22 @@ def move_models(deployment: Deployment, worker: Worker | None, cache: ModelCache
     for model, path in moves:  # a second paste finds nothing left to move, and removes nothing
         here, there = (quote(_below(place, base, inside)) for place in (path, model.path))
         commands.append(f"if [ -d {here} ]; then rm -rf {there} && mv {here} {quote(to)}; fi")
-    commands += [f"chown -R {owner}:{owner} {quote(to)}"]
+    commands += [f"chown -hR {owner}:{owner} {quote(to)}"]
     script = " && ".join(commands)
     arguments = f"-c {quote(script)}"
-    command = f"sudo sh {arguments}" if worker is None else _as_root(deployment, worker, base, "sh", arguments)
-    return Step(f"Move the models to {target}, where this release looks.", command=command, risk=Risk.CHANGES_FILES)
+    command = f"sudo sh {arguments}" if worker is None else as_root(deployment, worker, base, "sh", arguments)
+    found = tuple(path for _, path in moves)
+    action = MoveCache(found, target, worker.name, owner, owner) if worker and target else None
+    text = f"Move the models to {target}, where this release looks."
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=action)
+
+
+def download(worker: Worker | None, model: CachedModel) -> list[Step]:
+    """With the next job, or now where a worker runs."""
+    if worker is None or not worker.running:
+        return [run_again()]
+    text = "Or let 'ot-doctor fix --select cache-complete' download it now, with the worker's own libraries."
+    return [run_again(), Step(text, risk=Risk.DOWNLOADS, action=FetchModels((model.repo,), worker.name))]
 
 
 def copy_from_elsewhere(cache: ModelCache, models: list[CachedModel]) -> list[Step]:
@@ -81,7 +96,8 @@ def readable_for_owner(deployment: Deployment, worker: Worker | None, path: str)
     text = f"Let the owner of {path} read the files and enter the folders again."
     if worker is None:
         return Step(text, command=f"sudo chmod -R u+rwX {quote(path)}", risk=Risk.CHANGES_FILES)
-    return Step(text, command=_as_root(deployment, worker, path, "chmod", "-R u+rwX /models"), risk=Risk.CHANGES_FILES)
+    command = as_root(deployment, worker, path, "chmod", "-R u+rwX /models")
+    return Step(text, command=command, risk=Risk.CHANGES_FILES, action=OpenCache(path, worker.name))
 
 
 def folder_of(cache: ModelCache) -> str | None:
@@ -110,7 +126,7 @@ def back_on_the_mount(
     variable = cache.root.set_by
     entry = env_file.entry(variable) if variable and isinstance(env_file, EnvFile) else None
     if entry and isinstance(env_file, EnvFile):
-        step = comment_out(env_file, entry.lines, f"Comment out {variable}, line {entry.line} of {env_file.path}.")
+        step = comment_out(env_file, lines_of([entry]), f"Comment out {variable}, line {entry.line} of {env_file.path}.")
     elif variable:
         text = f"Remove {variable} from the service's 'environment:' in {_files(deployment)}."
         step = Step(text, risk=Risk.CHANGES_FILES)
@@ -128,11 +144,6 @@ def mount_it(cache: ModelCache, deployment: Deployment) -> Step:
 
 def _files(deployment: Deployment) -> str:
     return " or ".join(str(path) for path in deployment.compose_files) or "the Compose file"
-
-
-def _as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
-    run = f"run --rm --network none --user 0:0 --entrypoint {program} {as_models(folder)} {quote(worker.image)}"
-    return deployment.docker(f"{run} {arguments}")
 
 
 def _common_folder(paths: list[str]) -> str:

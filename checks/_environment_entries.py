@@ -87,8 +87,8 @@ def _remove(setting: ComposeSetting, compose: ComposeConfig) -> Step:
         return Step(text, risk=Risk.CHANGES_FILES)
     if setting.block_line is not None:
         text += " So is the 'environment:' above it, which has no other entry."
-        return comment_out(str(setting.path), (setting.block_line, setting.line), text)
-    return comment_out(str(setting.path), (setting.line,), text)
+        return comment_out(str(setting.path), {setting.block_line: "environment", setting.line: setting.key}, text)
+    return comment_out(str(setting.path), {setting.line: setting.key}, text)
 
 
 def _setting_entry(env: EnvFile, entry: EnvEntry, setting: ComposeSetting, compose: ComposeConfig) -> Finding:

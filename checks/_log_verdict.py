@@ -43,6 +43,8 @@ def judge(cause: Cause, subject: str | None, certain: bool, now: Present) -> Log
         return replace(verdict, fixed=_no_hub(now))
     if cause in ACCESS:
         return _access(verdict, certain, now)
+    if cause in NETWORK and now.worker_reaches_hub:
+        return replace(verdict, fixed="The worker itself reaches the Hub now.")
     if cause in SERVER and now.hub_reachable:
         return replace(verdict, fixed="The Hub answers properly now.")
     if cause is Cause.DISK_FULL:
@@ -70,7 +72,7 @@ def judge_unnamed(attempt: Attempt, now: Present) -> LogVerdict:
     if attempt.about_the_hub:
         return _unnamed_of_the_hub(verdict, attempt, now)
     if attempt.cut_off and not attempt.stopped and not isinstance(now.workers, Unavailable):
-        killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed), None)
+        killed = next((w for w in now.workers.diarizers if w.name == attempt.worker and w.oom_killed and not w.running), None)
         if killed:
             return LogVerdict(Cause.OUT_OF_MEMORY, killed.name, inferred=True)
     return verdict

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from shlex import quote
 
+from ot_doctor.actions import StartServices
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import COMMUNITY_1, Deployment, NativeEngine, NativeModels, Provisioning, Unavailable, Worker
+
+from ._remedies import ALONE
 
 MODEL_PAGE = f"https://huggingface.co/{COMMUNITY_1}"
 EXPORTER, SIDECAR = "backend", "diar-native"
@@ -30,14 +33,15 @@ def export_again(deployment: Deployment | Unavailable) -> Step:
     text = "Recreate the backend, which exports the models when it starts (about 484 MB, some minutes), and the native engine."
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Their services are {EXPORTER} and {SIDECAR}.", risk=Risk.RESTARTS)
-    command = deployment.compose(f"up -d --no-deps --force-recreate {EXPORTER} {SIDECAR}")
+    command = deployment.compose(f"up -d --force-recreate {ALONE} {EXPORTER} {SIDECAR}")
     return Step(text, command=command, risk=Risk.RESTARTS)
 
 
 def start_sidecar(deployment: Deployment | Unavailable) -> Step:
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"Start the native engine. Its service is {SIDECAR}.", risk=Risk.RESTARTS)
-    return Step("Start the native engine.", command=deployment.compose(f"up -d --no-deps {SIDECAR}"), risk=Risk.RESTARTS)
+    command = deployment.compose(f"up -d {ALONE} {SIDECAR}")
+    return Step("Start the native engine.", command=command, risk=Risk.RESTARTS, action=StartServices((SIDECAR,)))
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:
@@ -59,7 +63,7 @@ def provisioning_steps(
         ]  # fmt: skip
     if provisioning.exit_code == 7:
         folder = models.path if models else "models/diar-native of the OpenTranscribe folder"
-        command = f"sudo chown -R 1000:999 {quote(folder)}" if folder.startswith("/") else None
+        command = f"sudo chown -hR 1000:999 {quote(folder)}" if folder.startswith("/") else None
         return [Step(f"Give {folder} to user id 1000, the backend's.", command=command, risk=Risk.CHANGES_FILES), again]
     return [again]
 

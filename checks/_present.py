@@ -31,6 +31,7 @@ class Present:
     workers: Workers | Unavailable
     deployment: Deployment | Unavailable
     env: EnvFile | Unavailable
+    worker_reaches_hub: bool = False  # seen from inside, with the storage that large files come from
 
     @property
     def suffices(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ot_doctor.actions import AcceptTerms, AllowGated
 from ot_doctor.check import Cause, Finding, Seen, Step, passed, warned
 from ot_doctor.evidence import TOKEN_NAME, Answer, FileAnswer, Hub, Model, ModelCache, Unavailable
 
@@ -20,7 +21,8 @@ def refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, 
     if answer is Answer.SCOPE:
         name = hub.identity.token_name
         the_token = f"token '{name}'" if name else "token"
-        tick = Step(f'Either edit the {the_token} and tick "{BOX}", or create a token (type: Read).', url=TOKEN_SETTINGS)
+        tick = Step(f'Either edit the {the_token} and tick "{BOX}", or create a token (type: Read).', url=TOKEN_SETTINGS,
+                    action=AllowGated(model.repo))  # fmt: skip
         look = Step(
             f"Check that {whose} has accepted the terms of {model.repo}: the page then says "
             '"You have been granted access to this model".', url=model.url,
@@ -28,7 +30,8 @@ def refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, 
         message = f"The {the_token} is fine-grained and lacks permission for public gated repositories such as {label}."
         return Cause.TOKEN_SCOPE, message, name or TOKEN_NAME, (tick, look, run_again())
     if answer is Answer.PENDING:
-        wait = Step("Wait until the authors grant the request; this page shows its state.", url=GATED_SETTINGS)
+        wait = Step("Wait until the authors grant the request; this page shows its state.", url=GATED_SETTINGS,
+                    action=AcceptTerms(model.repo))  # fmt: skip
         message = f"{who} has requested access to {label}, and the request is not granted yet."
         return Cause.GATED_PENDING, message, model.repo, (wait, run_again())
     if answer is Answer.REJECTED:
@@ -39,7 +42,8 @@ def refusal(hub: Hub, model: Model, label: str, answer: Answer) -> tuple[Cause, 
         return Cause.GATED_NOT_ACCEPTED, message, model.repo, (ask, run_again())
     steps = [accept(model.repo, account)]
     if hub.identity.can_read_gated is False:
-        steps.append(Step(f'The token is also fine-grained: edit it and tick "{BOX}".', url=TOKEN_SETTINGS))
+        also = f'The token is also fine-grained: edit it and tick "{BOX}".'
+        steps.append(Step(also, url=TOKEN_SETTINGS, action=AllowGated(model.repo)))
     return Cause.GATED_NOT_ACCEPTED, f"{who} has not accepted the terms of {label}.", model.repo, (*steps, run_again())
 
 

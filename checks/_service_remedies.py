@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
+from ot_doctor.actions import OwnScratch, StartServices
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Workers
 
-from ._remedies import ALONE, as_models
+from ._remedies import ALONE, as_root
 
 SERVICES: Mapping[Cause, tuple[str, str, str]] = {
     Cause.BROKER_UNREACHABLE: (
@@ -31,7 +32,8 @@ def start_service(cause: Cause, deployment: Deployment | Unavailable) -> list[St
     service, text, more = SERVICES[cause]
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return [Step(f"{text} The Compose service is {service}.", risk=Risk.RESTARTS), Step(more)]
-    return [Step(text, command=deployment.compose(f"up -d {ALONE} {service}"), risk=Risk.RESTARTS), Step(more)]
+    command = deployment.compose(f"up -d {ALONE} {service}")
+    return [Step(text, command=command, risk=Risk.RESTARTS, action=StartServices((service,))), Step(more)]
 
 
 def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavailable) -> Step:
@@ -43,11 +45,11 @@ def own_scratch(deployment: Deployment | Unavailable, workers: Workers | Unavail
     for worker in known:
         volume = next((m.name or m.source for m in worker.mounts if m.destination == _SCRATCH), "")
         if worker.running:
-            command = f"exec -u 0 {quote(worker.name)} chown -R 1000:999 {_SCRATCH}"
+            command = deployment.docker(f"exec -u 0 {quote(worker.name)} chown -hR 1000:999 {_SCRATCH}")
         elif volume:
-            run = f"run --rm --network none --user 0:0 --entrypoint chown {as_models(volume)} {quote(worker.image)}"
-            command = f"{run} -R 1000:999 /models"
+            command = as_root(deployment, worker, volume, "chown", "-hR 1000:999 /models")
         else:
             continue
-        return Step(f"{text}.", command=deployment.docker(command), risk=Risk.CHANGES_FILES)
+        action = OwnScratch(volume, worker.name) if volume else None
+        return Step(f"{text}.", command=command, risk=Risk.CHANGES_FILES, action=action)
     return Step(f"{text}: run {deployment.home / 'scripts' / 'fix-shared-volume-perms.sh'}.", risk=Risk.CHANGES_FILES)

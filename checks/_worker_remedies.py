@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
+from ot_doctor.actions import Action, RecreateServices, RestartContainer, StartServices, UnpauseContainer
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Worker
 
@@ -18,15 +19,19 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         return [Step(f"Start {worker.name} again.", risk=Risk.RESTARTS)]
     name = quote(worker.name)
     if worker.status == "paused":
-        return [Step("Let the worker continue.", command=deployment.docker(f"unpause {name}"), risk=Risk.RESTARTS)]
+        command = deployment.docker(f"unpause {name}")
+        return [Step("Let the worker continue.", command=command, risk=Risk.RESTARTS, action=UnpauseContainer(worker.name))]
     service = quote(worker.compose.service)
     # What else it needs is started too, and nothing that is there is replaced.
     how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
+    action: Action
     if worker.compose.service and deployment.compose_files:
         command = deployment.compose(f"up -d {how} {service}")
-        start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS)
+        kind = StartServices if worker.status in ("exited", "created") else RecreateServices
+        action = kind((worker.compose.service,))
     else:
-        start = Step(f"Start {worker.name} again.", command=deployment.docker(f"restart {name}"), risk=Risk.RESTARTS)
+        command, action = deployment.docker(f"restart {name}"), RestartContainer(worker.name)
+    start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS, action=action)
     return [start, last_lines(worker, deployment)]
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
 
+from ot_doctor.actions import RestartContainer
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import (
     AS_ROOT,
     Answer,
     CachedModel,
+    CacheView,
     Deployment,
     Host,
     Hub,
@@ -23,7 +25,7 @@ from ot_doctor.evidence import (
     Workers,
 )
 
-from ._cache_remedies import copy_from_elsewhere, remove_model
+from ._cache_remedies import copy_from_elsewhere, download, remove_model
 from ._cache_state import Condition, cache_worker, condition, gaps, seen_at, what_is_missing, what_ran_out
 from ._cache_unfetched import misplaced, offline
 from ._remedies import run_again
@@ -106,11 +108,8 @@ def _one(
     state = condition(cache, model)
     if state is Condition.COMPLETE:
         size = sum(file.size for file in model.files) / 1e6
-        yield passed(
-            f"{model.repo} is complete: {model.path} ({size:.1f} MB).",
-            subject=model.repo,
-            evidence=[seen_at(model, f"complete, {cache.view.value}")],
-        )
+        seen = seen_at(model, "complete" if cache.view is CacheView.NOBODY else f"complete, {cache.view.value}")
+        yield passed(f"{model.repo} is complete: {model.path} ({size:.1f} MB).", subject=model.repo, evidence=[seen])
     elif state is Condition.CORRUPT:
         names = ", ".join(f"{file.name} ({file.state.value})" for file in model.corrupt)
         yield failed(
@@ -131,41 +130,37 @@ def _one(
                 evidence=[seen_at(model, "not readable from here")],
                 remedy=[Step("Run ot-doctor as root.", command=AS_ROOT)],
             )
-    elif not cache.offline and state is Condition.ABSENT:
-        yield _not_there_yet(model, outlook)
-    elif not cache.offline and state is Condition.PARTIAL:
-        yield _broken_off(model, outlook)
+    elif not cache.offline and state in (Condition.ABSENT, Condition.PARTIAL):
+        again = download(worker, model) if outlook.good else []
+        yield (_not_there_yet if state is Condition.ABSENT else _broken_off)(model, outlook, again)
 
 
 def _replaced(cache: ModelCache, deployment: Deployment, worker: Worker) -> Finding:
     place = cache.root.path or cache.root.container_path
+    text = f"Restart {worker.name} (running jobs are interrupted)."
+    command = deployment.docker(f"restart {quote(worker.name)}")
+    restart = Step(text, command=command, risk=Risk.RESTARTS, action=RestartContainer(worker.name))
     return failed(
         Cause.CACHE_INCOMPLETE,
         f"{place} was deleted and recreated while {worker.name} was running: the container still sees the old folder.",
         subject=place,
         expected="the same folder on the host and in the container",
         evidence=[Seen("container", f"{worker.name} Mounts", f"not the folder that is now at {place}")],
-        remedy=[
-            Step(
-                f"Restart {worker.name} (running jobs are interrupted).",
-                command=deployment.docker(f"restart {quote(worker.name)}"),
-                risk=Risk.RESTARTS,
-            )
-        ],
+        remedy=[restart],
     )
 
 
-def _not_there_yet(model: CachedModel, outlook: _Outlook) -> Finding:
+def _not_there_yet(model: CachedModel, outlook: _Outlook, again: list[Step]) -> Finding:
     return warned(
         f"{model.repo} is not cached yet. {outlook.text}",
         cause=Cause.CACHE_MISSING,
         subject=model.repo,
         evidence=[seen_at(model, "not there")],
-        remedy=[run_again()] if outlook.good else [],
+        remedy=again,
     )
 
 
-def _broken_off(model: CachedModel, outlook: _Outlook) -> Finding:
+def _broken_off(model: CachedModel, outlook: _Outlook, again: list[Step]) -> Finding:
     left = f" {len(model.incomplete)} interrupted downloads left files behind." if model.incomplete else ""
     return warned(
         f"{model.repo} is not complete ({what_is_missing(model)}). {outlook.text}{left}",
@@ -174,7 +169,7 @@ def _broken_off(model: CachedModel, outlook: _Outlook) -> Finding:
         expected="all files of the model",
         evidence=[*gaps(model), *(Seen("cache", path, "an interrupted download") for path in model.incomplete)],
         remedy=[
-            *([run_again()] if outlook.good else []),
+            *again,
             Step("A *.incomplete file that is still there after a successful job is not used any more: you can delete it."),
         ],
     )

@@ -133,7 +133,7 @@ def _own(cache: ModelCache, deployment: Deployment, worker: Worker | None) -> li
     if folder is None:
         inside = quote(cache.root.container_path)
         text = f"Give {cache.root.container_path} in the container to the worker's user ({cache.access.user})."
-        command = deployment.docker(f"exec --user 0:0 {quote(cache.worker)} chown -R {cache.access.uid or 1000} {inside}")
+        command = deployment.docker(f"exec --user 0:0 {quote(cache.worker)} chown -hR {cache.access.uid or 1000} {inside}")
         return [Step(text, command=command, risk=Risk.CHANGES_FILES), run_again()]
     steps = [own_cache(deployment, worker, cache.access, folder)]
     if any(d.owner.endswith(f"({cache.access.uid})") for d in cache.access.denied):

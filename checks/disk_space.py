@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, unknown, warned
+from ot_doctor.actions import DockerWaste, FreeDisk
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
 from ot_doctor.evidence import Host, ModelCache, Purpose, Space, Unavailable
 
 from ._cache_state import NEEDED, download_needed, size_text, what_ran_out
@@ -46,7 +47,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
                 subject=space.path,
                 expected=f"at least {size_text(NEEDED)}",
                 evidence=[_seen(space)],
-                remedy=_make_room(space),
+                remedy=_make_room(space, host),
             )
         elif full or space.free < _COMFORTABLE:
             yield warned(
@@ -55,7 +56,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
                 subject=space.path,
                 expected=f"at least {size_text(_COMFORTABLE)}",
                 evidence=[_seen(space)],
-                remedy=_make_room(space),
+                remedy=_make_room(space, host),
             )
         else:
             free = size_text(space.free)
@@ -66,15 +67,34 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
             )
 
 
-def _make_room(space: Space) -> list[Step]:
+def _make_room(space: Space, host: Host) -> list[Step]:
     place = quote(space.path)
     look = f"df -i {place}" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else f"df -h {place}"
     return [
         Step("Find the full file system.", command=look),
         Step("Check how much space Docker's images, containers and volumes take.", command="docker system df"),
+        *(_of_docker() if any(_same_disk(space, other) for other in host.spaces if other.purpose is Purpose.ENGINE_DATA) else ()),
         Step("Either delete what is not needed, or enlarge the file system, or set MODEL_CACHE_DIR to a folder on another one."),
         run_again(),
     ]
+
+
+def _same_disk(one: Space, other: Space) -> bool:
+    return (one.total, one.free) == (other.total, other.free)
+
+
+def _of_docker() -> list[Step]:
+    """What Docker can make or fetch again; no container, no volume."""
+    return [
+        Step(
+            "Delete Docker's build cache, which the next build makes again.",
+            command="docker builder prune -f", risk=Risk.REMOVES, action=FreeDisk(DockerWaste.BUILD_CACHE),
+        ),
+        Step(
+            "Delete the images that have no name and no container.",
+            command="docker image prune -f", risk=Risk.REMOVES, action=FreeDisk(DockerWaste.UNTAGGED_IMAGES),
+        ),
+    ]  # fmt: skip
 
 
 def _seen(space: Space) -> Seen:

@@ -31,7 +31,8 @@ def env_current(
     'docker compose restart', './opentr.sh restart-all' and starting a stopped container again all keep the old values;
     './opentr.sh restart' does not exist.
 
-    To fix it, recreate the containers: 'docker compose up -d --force-recreate' gives them the new values.
+    To fix it, recreate the containers, and only them: 'docker compose up -d --no-deps --force-recreate --pull never --no-build'
+    with the names of their services.
     """
     if env.problem is not None:
         yield skipped(f"{env.path} could not be read.")

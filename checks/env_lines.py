@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ot_doctor.actions import Encoding, ReencodeEnv
 from ot_doctor.check import Family, Finding, Risk, Seen, Step, check, passed, skipped, warned
 from ot_doctor.evidence import EnvFile, Reader
 
@@ -69,6 +70,7 @@ def _differences(env: EnvFile) -> Iterator[Finding]:
 
 def _tidy(env: EnvFile, line_end: bool, numbers: str) -> Step:
     if line_end:
-        return without_characters(env, f"If you use opentr.sh, give {env.path} Unix line ends.", "\\r")
+        return without_characters(env, f"If you use opentr.sh, give {env.path} Unix line ends.", "\\r",
+                                  ReencodeEnv(str(env.path), Encoding.CARRIAGE_RETURN))  # fmt: skip
     text = f"If you start OpenTranscribe with opentr.sh, write line {numbers} of {env.path} as KEY=value with nothing around it."
     return Step(text, risk=Risk.CHANGES_FILES)

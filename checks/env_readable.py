@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from ot_doctor.actions import EditEnv, Encoding, LineChange, LineEdit, ReencodeEnv
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown
 from ot_doctor.evidence import AS_ROOT, ComposeConfig, Deployment, EnvFile, EnvProblem, Refusal, Unavailable, Workers
 
-from ._remedies import edited, recreate, without_characters
+from ._remedies import edited, recreate, rewritten, without_characters
 
 
 @check("env-readable", title="The .env file can be read", family=Family.ENV, causes=(Cause.ENV_UNREADABLE,))
@@ -76,22 +77,24 @@ def _message(env: EnvFile) -> str:
 def _remedy(env: EnvFile) -> tuple[Step, ...]:
     file = quote(str(env.path))
     fill = Step(f"Then set HUGGINGFACE_TOKEN and your own settings in {env.path}.", risk=Risk.CHANGES_FILES)
-    copy = f"cp -n {quote(env.template)} {file}" if env.template else None
+    copy = f"(umask 077; cp {quote(env.template)} {file})"  # it will hold the token
     make = f"create {env.path} from {env.template}" if env.template else f"restore your {env.path}, for example from a backup"
     if env.problem is EnvProblem.MISSING:
-        return Step(f"{make[0].upper()}{make[1:]}.", command=copy, risk=Risk.CHANGES_FILES), fill
+        command = f"[ -e {file} ] || {copy}" if env.template else None
+        return Step(f"{make[0].upper()}{make[1:]}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.FOLDER:
-        command = f"rmdir {file} && {copy}" if copy else f"rmdir {file}"
+        command = f"[ -f {file} ] || {{ rmdir {file} && {copy}; }}" if env.template else f"[ ! -d {file} ] || rmdir {file}"
         return Step(f"Remove the empty folder and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.TOO_LARGE:
-        aside = f"mv -n {file} {quote(str(env.path) + '.broken')}"
-        command = f"{aside} && {copy}" if copy else aside
+        aside = quote(f"{env.path}.broken")
+        then = f" && {copy}" if env.template else ""
+        command = f"[ -e {aside} ] || {{ mv {file} {aside}{then}; }}"
         return Step(f"Rename it and {make}.", command=command, risk=Risk.CHANGES_FILES), fill
     if env.problem is EnvProblem.UTF16:
-        old = quote(str(env.path) + ".utf16")
-        convert = f"[ -e {old} ] || {{ cp -p {file} {old} && iconv -f UTF-16 -t UTF-8 {old} > {file}; }}"
-        text = f"Convert it to UTF-8. The former file is kept as {env.path}.utf16."
-        return (Step(text, command=convert, risk=Risk.CHANGES_FILES),)
+        itself = quote(str(env.itself))
+        done = f"tr -d '\\000' < {itself} | cmp -s - {itself}"  # no NUL is left
+        program, action = f"iconv -f {env.encoding} -t UTF-8", ReencodeEnv(str(env.path), Encoding.UTF16)
+        return (rewritten(env, "Convert it to UTF-8.", program, unless=done, action=action),)
     return (_fix_line(env),)
 
 
@@ -99,10 +102,11 @@ def _fix_line(env: EnvFile) -> Step:
     """What to do about the line that Compose does not accept."""
     place = f"line {env.problem_line} of {env.path}" if env.problem_line else str(env.path)
     if env.refusal is Refusal.NUL:
-        return without_characters(env, "Delete the NUL bytes.", "\\000")
+        return without_characters(env, "Delete the NUL bytes.", "\\000", ReencodeEnv(str(env.path), Encoding.NUL))
     if env.refusal is Refusal.QUOTE:
         return Step(f"Close the quote on {place}, or delete it; values need no quotes.", risk=Risk.CHANGES_FILES)
     if env.refusal is Refusal.SPACE and env.problem_line:
         text = f"Write {place} as KEY=value. A name cannot contain a space, so remove a leading 'set'."
-        return edited(env, text, [f"{env.problem_line}s/^ *set +//"], extended=True)
+        action = EditEnv(str(env.path), (LineEdit(env.problem_line, LineChange.DROP_SET),))
+        return edited(env, text, [f"{env.problem_line}s/^ *set +//"], action=action)
     return Step(f"Either write {place} as KEY=value, or put a # in front of it.", risk=Risk.CHANGES_FILES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvEntry, EnvFile, Unavailable, Workers
 
 from ._environment_entries import SETTINGS, other_reader, shadowing_entries
-from ._remedies import comment_out, recreate
+from ._remedies import comment_out, lines_of, recreate
 from ._tokens import usable
 
 ONLY_COMPOSE = "MODEL_CACHE_DIR"  # Compose alone uses it, so there the shell's value wins
@@ -56,7 +56,7 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
     seen = [Seen(".env", env.where(entry.line), f"{TOKEN_NAME} is {_state(entry)}") for entry in lines]
     if good and not usable(winner.value):
         meant = good[-1]
-        spoilers = [number for entry in lines if entry.line > meant.line for number in entry.lines]
+        spoilers = lines_of(entry for entry in lines if entry.line > meant.line)
         sets = f"sets {TOKEN_NAME} again, to {_state(winner) if winner.value else 'nothing'},"
         text = f"Line {winner.line} of {path} {sets} and overrides the token on line {meant.line}."
         delete = comment_out(env, spoilers, f"Comment out line {', '.join(map(str, spoilers))} of {path}.")
@@ -69,15 +69,10 @@ def _token_lines(env: EnvFile, workers: Workers | Unavailable, deployment: Deplo
         yield warned(
             f"{path} has two different tokens: line {winner.line} overrides line {', '.join(map(str, dead))}.",
             cause=Cause.ENV_SHADOWED, subject=TOKEN_NAME, expected="one line with the token", evidence=seen,
-            remedy=[comment_out(env, _all_lines(lines[:-1]),
+            remedy=[comment_out(env, lines_of(lines[:-1]),
                 f"If line {winner.line} has the right one, comment out the "
                 "others.")],
         )  # fmt: skip
-
-
-def _all_lines(entries: Iterable[EnvEntry]) -> list[int]:
-    """A quoted value may take several."""
-    return [number for entry in entries for number in entry.lines]
 
 
 def _state(entry: EnvEntry) -> str:
@@ -93,7 +88,7 @@ def _other_lines(env: EnvFile, key: str) -> Iterator[Finding]:
         f"{key} is set more than once in {env.path}; line {winner.line} ({winner.value or 'empty'}) overrides the others.",
         cause=Cause.ENV_SHADOWED, subject=key,
         evidence=[Seen(".env", env.where(entry.line), f"{key} is {entry.value or 'empty'}") for entry in lines],
-        remedy=[comment_out(env, _all_lines(lines[:-1]), f"If line {winner.line} is right, comment out the others.")],
+        remedy=[comment_out(env, lines_of(lines[:-1]), f"If line {winner.line} is right, comment out the others.")],
     )  # fmt: skip
 
 

@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Family, Finding, Seen, check, passed, skipped
-from ot_doctor.evidence import Answer, Deployment, Hub, ModelCache, Unavailable, Workers
+from ot_doctor.evidence import Answer, Deployment, Hub, ModelCache, Unavailable, WorkerProbe, Workers
 
 from ._network import CAUSES, WHY, tries
 from ._severity import unanswered
+from ._worker_view import NOT_LOOKED, reaches_hub
 
 
 @check("hub-reachable", title="The Hugging Face Hub can be reached", family=Family.ACCESS, causes=tuple(CAUSES.values()))
 def hub_reachable(
-    hub: Hub, workers: Workers | Unavailable, deployment: Deployment | Unavailable, cache: ModelCache | Unavailable
-) -> Iterator[Finding]:
+    hub: Hub, workers: Workers | Unavailable, deployment: Deployment | Unavailable, cache: ModelCache | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
+) -> Iterator[Finding]:  # fmt: skip
     """Models that are not cached yet are downloaded from the Hub. If it cannot be reached, token and access cannot be checked.
 
     A small public file is requested without a token, from the Hub that the worker uses (HF_ENDPOINT in its environment). pyannote
     calls nearly every such failure "private or gated", and the client library says "cannot find the requested files" for a name
     that does not resolve, a refused connection, a rate limit and an outage; the answer here shows which it is.
 
-    The request is made from this machine. The worker's container may have another route: the recommended command asks from
-    inside it. A worker with a complete and readable cache does not need the Hub.
+    The request is made from this machine. The worker's container may have another route: the check worker-network goes it, and
+    where the worker reaches the Hub, this machine need not. A worker with a complete and readable cache does not need the Hub.
 
     To fix it, follow the step for the kind of failure.
     """
     answer = hub.public.answer
     name = hub.endpoint if hub.is_default else f"{hub.endpoint} (set by {hub.endpoint_from})"
     seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.words)]
-    if answer.unreachable:
+    if answer.unreachable and reaches_hub(probe):
+        message = f"This machine could not reach {name} ({WHY[answer]}), but the worker does, which is what counts."
+        yield passed(message, evidence=seen)
+    elif answer.unreachable:
         message = f"{name} could not be reached: {WHY[answer]}."
         remedy = tries(hub, answer, workers, deployment)
         yield unanswered(cache, message, cause=CAUSES[answer], subject=hub.endpoint, evidence=seen, remedy=remedy)

@@ -18,6 +18,7 @@ from ot_doctor.evidence import (
     Outcome,
     Unavailable,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -27,6 +28,7 @@ from ._log_finding import finding, known_cause, moment, not_a_worker_log, seen_r
 from ._log_remedies import WORDS
 from ._present import Present
 from ._remedies import run_again
+from ._worker_view import NOT_LOOKED, reaches_hub_and_storage
 
 _LIMIT = re.compile(r"(\w+)'?\s*[:=]\s*([\w.]+)")  # of "{'max_speakers': 20}" and "max_speakers=20"
 _ABOUT_THE_CONTAINER = (Cause.OUT_OF_MEMORY, Cause.WORKER_DOWN, Cause.GPU_UNAVAILABLE)
@@ -42,6 +44,7 @@ def last_attempt(
     workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
     env_file: EnvFile | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """The worker's log shows how the newest diarization ended, and why.
 
@@ -68,7 +71,7 @@ def last_attempt(
     if wrong := not_a_worker_log(log):
         yield wrong
         return
-    now = Present(hub, token, cache, host, workers, deployment, env_file)
+    now = Present(hub, token, cache, host, workers, deployment, env_file, reaches_hub_and_storage(probe))
     current = [a for a in log.attempts if a.current and a.outcome is not Outcome.DISABLED]
     running = [a for a in current if a.outcome is Outcome.UNFINISHED]
     ended = [a for a in current if a.outcome is not Outcome.UNFINISHED]

@@ -17,6 +17,7 @@ from ot_doctor.evidence import (
     ReleaseLine,
     Unavailable,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
     models,
@@ -27,6 +28,7 @@ from ._network import CAUSES, WHY, tries
 from ._refusals import refusal, seen_answer, weighed
 from ._remedies import replace_token
 from ._severity import hub_not_needed, unanswered
+from ._worker_view import NOT_LOOKED, as_worker
 
 REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 REFUSALS = (Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND)
@@ -47,6 +49,7 @@ def model_access(
     log: WorkerLog | Unavailable,
     env: EnvFile | Unavailable,
     workers: Workers | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """The diarization models are gated: Hugging Face gives each one only to accounts that accepted its terms.
 
@@ -61,6 +64,7 @@ def model_access(
     To fix it, log in with the account that is named here, open the page of the model that is named here, and click "Agree and
     access repository". You need no new token and no restart; run the transcription again.
     """
+    hub = as_worker(hub, probe)
     line = ReleaseLine.UNKNOWN if isinstance(deployment, Unavailable) else deployment.line
     if not hub.token_sent:
         yield skipped(f"The Hub was not asked about the models: {hub.not_sent_reason or 'there is no usable token'}.")

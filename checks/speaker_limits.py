@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
+from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Secret, Unavailable, Workers
 
-from ._remedies import COMMENT_OUT, comment_out, edited, recreate
+from ._remedies import comment_out, commented, commenting_out, edited, recreate
 
 _DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
 _UNUSUALLY_MANY = 50
@@ -161,11 +162,15 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
     if entry is not None and _as_text(entry.value) != limit.raw:
         return []
     path, line = str(env_file.path), limit.line
+    others = dict.fromkeys(limit.lines[1:], "")  # of a quoted value that spans several
     if value is None:
-        return [comment_out(env_file, limit.lines, f"Comment out {limit.name}, line {line} of {path}.")]
+        return [comment_out(env_file, {line: limit.name, **others}, f"Comment out {limit.name}, line {line} of {path}.")]
     wanted = f"{limit.name}={value}"
     text = f"Change line {line} of {path} to {wanted}, or to another whole number that suits you."
-    return [edited(env_file, text, [f"{line}s/.*/{wanted}/", *map(COMMENT_OUT.format, limit.lines[1:])])]
+    writing = LineEdit(line, LineChange.WRITE, limit.name, wanted)
+    action = EditEnv(str(env_file.path), (writing, *commenting_out(others)))
+    script = f"{line}s/^[^#]*{limit.name}.*/{wanted}/"
+    return [edited(env_file, text, [script, *map(commented, others)], action=action)]
 
 
 def _shown(limit: _Limit) -> str:

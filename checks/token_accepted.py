@@ -14,6 +14,7 @@ from ot_doctor.evidence import (
     ModelCache,
     ReleaseLine,
     Unavailable,
+    WorkerProbe,
     Workers,
     WorkerToken,
     models,
@@ -23,6 +24,7 @@ from ._network import CAUSES, WHY, tries
 from ._remedies import TOKEN_SETTINGS, recreate, replace_token
 from ._severity import fault, unanswered
 from ._tokens import fixed_in_file, seen_token
+from ._worker_view import NOT_LOOKED, as_worker
 
 REFUSED = (Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN, Answer.NO_TOKEN)
 KNOWN_TO_THE_HUB = (Answer.NOT_ACCEPTED, Answer.PENDING, Answer.REJECTED, Answer.SCOPE)  # a stranger's request gets 401
@@ -42,6 +44,7 @@ def token_accepted(
     workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
     cache: ModelCache | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """A well-formed token can still be one that the Hub does not know: revoked, deleted, expired, mistyped or cut off.
 
@@ -52,6 +55,7 @@ def token_accepted(
     A refusal here has nothing to do with the models' terms. To fix it, create a new token (type: Read), write it to .env and
     recreate the worker.
     """
+    hub = as_worker(hub, probe)
     who = hub.identity
     where = f"{hub.endpoint} (whoami)"
     seen = [Seen("hub", where, who.text or who.answer.words)]

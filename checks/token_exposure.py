@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from ot_doctor.actions import ProtectEnv, UntrackEnv
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import TOKEN_NAME, ComposeConfig, Deployment, EnvFile, Unavailable, WorkerLog, Workers
 
-from ._remedies import comment_out, new_token, put_token, recreate
+from ._remedies import comment_out, lines_of, new_token, put_token, recreate
 from ._tokens import usable
 
 BROWSER_PREFIXES = (
@@ -58,7 +59,8 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
             expected="a .env that git does not track",
             evidence=[Seen(".env", path, "tracked by git")],
             remedy=[
-                Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES),
+                Step("Remove the file from git; it stays on the disk.", command=untrack, risk=Risk.CHANGES_FILES,
+                     action=UntrackEnv(path)),
                 Step("Add it to .gitignore, and commit both. If it was never pushed, nobody else has the token: you are done."),
                 new_token(", and delete the old one, if the file was ever pushed"),
                 put_token(entry.line if entry else None, path), recreate(deployment, workers),
@@ -79,6 +81,7 @@ def _file(env: EnvFile | Unavailable, workers: Workers | Unavailable, deployment
                 Step(
                     f"Take the rights of all other users on {path} away.", risk=Risk.CHANGES_FILES,
                     command=f"{'' if env.editable else 'sudo '}chmod o-rwx {quote(path)}",
+                    action=ProtectEnv(path),
                 )
             ],
         )  # fmt: skip
@@ -91,13 +94,13 @@ def _browser_side(
     deployment: Deployment | Unavailable,
 ) -> Iterator[Finding]:
     """One finding for each variable, wherever it is."""
-    lines: dict[str, list[int]] = {}
+    lines: dict[str, dict[int, str]] = {}
     seen: dict[str, list[Seen]] = {}
     services: dict[str, set[str]] = {}
     if not isinstance(env, Unavailable):
         for entry in env.entries:
             if _shown_to_browsers(entry.key, entry.value):
-                lines.setdefault(entry.key, []).extend(entry.lines)
+                lines.setdefault(entry.key, {}).update(lines_of([entry]))
                 seen.setdefault(entry.key, []).append(Seen(".env", env.where(entry.line), f"{entry.key} is {entry.value}"))
     if not isinstance(compose, Unavailable):
         for setting in compose.environment:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, passed, skipped, warned
-from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvFile, ModelCache, Shape, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvFile, ModelCache, Shape, Unavailable, WorkerProbe, Workers, WorkerToken
 
 from ._remedies import edited, recreate, replace_token
 from ._severity import fault
 from ._tokens import fault_of, fixed_in_file, is_comment, seen_token
+from ._worker_view import NOT_LOOKED, own_token
 
 LENGTH = 37  # hf_ and 34 letters and digits: every known token
 EXPECTED = "hf_ and 34 letters and digits, with nothing before or after"
@@ -29,6 +31,7 @@ def token_format(
     workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
     cache: ModelCache | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """A token is hf_ and 34 letters and digits. The Hub rejects a value with anything else in it, or never gets it.
 
@@ -42,6 +45,9 @@ def token_format(
     To fix it, type the line again by hand and recreate the worker. The token itself is never shown, only its length and
     the characters that do not belong there.
     """
+    if own_token(probe):
+        yield passed("The worker's process has another token, which its entry point sets and the Hub is asked about.")
+        return
     if token.value is None or token.value.blank:
         yield skipped("The worker has no token to check.")
         return
@@ -109,6 +115,7 @@ def _repair(token: WorkerToken, env: EnvFile | Unavailable, shape: Shape) -> tup
     runs = {after - before - 1 for before, after in pairwise(ends)}
     if LENGTH not in runs and not (shape.repeated and 2 * LENGTH in runs):
         return ()
-    script = f"{line}s/^.*(hf_[A-Za-z0-9]{{{LENGTH - 3}}}).*$/{TOKEN_NAME}=\\1/"
+    script = f"{line}s/^.*{TOKEN_NAME}.*(hf_[A-Za-z0-9]{{{LENGTH - 3}}}).*$/{TOKEN_NAME}=\\1/"
     text = f"Keep only the token on line {line} of {env.path}."
-    return (edited(env, text, [script], extended=True),)
+    action = EditEnv(str(env.path), (LineEdit(line, LineChange.KEEP_TOKEN, TOKEN_NAME),))
+    return (edited(env, text, [script], action=action),)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ot_doctor.actions import EditEnv, LineChange, LineEdit
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, passed, skipped
-from ot_doctor.evidence import TOKEN_NAME, Deployment, EnvEntry, EnvFile, ModelCache, Secret, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import (
+    TOKEN_NAME,
+    Deployment,
+    EnvEntry,
+    EnvFile,
+    ModelCache,
+    Secret,
+    Unavailable,
+    WorkerProbe,
+    Workers,
+    WorkerToken,
+)
 
-from ._remedies import COMMENT_OUT, edited, recreate, replace_token
+from ._remedies import commented, commenting_out, edited, lines_of, recreate, replace_token
 from ._severity import fault
 from ._tokens import fixed_in_file, seen_token
+from ._worker_view import NOT_LOOKED, own_token
 
 EXPECTED = f"{TOKEN_NAME} with a token (type: Read)"
 
@@ -21,6 +34,7 @@ def token_present(
     workers: Workers | Unavailable,
     deployment: Deployment | Unavailable,
     cache: ModelCache | Unavailable,
+    probe: WorkerProbe | Unavailable = NOT_LOOKED,
 ) -> Iterator[Finding]:
     """Hugging Face gives the pyannote models that distinguish speakers only to known accounts, so the worker needs a token.
 
@@ -37,6 +51,9 @@ def token_present(
         return
     if token.value is not None and not token.value.blank:
         yield passed(f"The worker has a token: {token.value}.", evidence=[seen_token(token)])
+        return
+    if own_token(probe):
+        yield passed("The worker's process has a token that its entry point sets; its container was created without one.")
         return
     state = "is not set" if token.value is None else "is empty"
     seen = [seen_token(token, f"{TOKEN_NAME} {state}"), *_odd_lines(env)]
@@ -76,6 +93,9 @@ def _rename(env: EnvFile | Unavailable, name: str) -> Step:
     entry = None if isinstance(env, Unavailable) else env.entry(name)
     if isinstance(env, Unavailable) or entry is None:
         return Step(f"Rename {name} to {TOKEN_NAME} where it is set.", risk=Risk.CHANGES_FILES)
-    empty = [line for other in env.all(TOKEN_NAME) if not _filled(other) for line in other.lines]
+    empty = lines_of(other for other in env.all(TOKEN_NAME) if not _filled(other))
     text = f"Rename {name} on line {entry.line} of {env.path} to {TOKEN_NAME}."
-    return edited(env, text, [f"{entry.line}s/{name}/{TOKEN_NAME}/", *map(COMMENT_OUT.format, empty)])
+    renaming = LineEdit(entry.line, LineChange.RENAME, name, TOKEN_NAME)
+    action = EditEnv(str(env.path), (renaming, *commenting_out(empty)))
+    scripts = [f"{entry.line}s/{name}/{TOKEN_NAME}/", *(commented(*line) for line in empty.items())]
+    return edited(env, text, scripts, action=action)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ot_doctor.actions import InstallToolkit
 from ot_doctor.check import Cause, Confidence, Family, Finding, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, WorkerLog, Workers
 
@@ -50,7 +51,7 @@ def _one(
         seen.append(Seen("log", worker.name, f"the diarizer runs on {device}"))
     remedy = [
         Step("Check that this machine has a GPU and that its driver works.", command="nvidia-smi -L"),
-        Step("Install the NVIDIA container toolkit, if it is missing.", url=TOOLKIT),
+        Step("Install the NVIDIA container toolkit, if it is missing.", url=TOOLKIT, action=InstallToolkit()),
         recreate(deployment, workers),
     ]
     if granted and device == "cpu" and not _cpu_wanted(worker):

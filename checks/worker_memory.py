@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
-from ot_doctor.evidence import Deployment, Outcome, Unavailable, Worker, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Unavailable, Worker, WorkerLog, Workers
 
 from ._remedies import recreate, run_again
 
@@ -20,6 +20,11 @@ def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: W
     new start. The container's OOM flag shows it. Exit code 137 without that
     flag proves nothing: 'docker kill' and a slow stop end the same way.
 
+    The engine clears the flag when it starts a container. On one that is
+    running it therefore tells of another process than the worker: one of its
+    children, or a command that was run in the container, such as a health
+    check. That fails only if the last diarization ran out of memory as well.
+
     To fix it, raise the container's memory limit, give Docker Desktop or WSL
     more memory, or use a smaller WHISPER_MODEL, and recreate the worker.
     """
@@ -28,9 +33,9 @@ def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: W
     for worker in workers.diarizers:
         seen = [Seen("container", f"{worker.name} State", _state(worker))]
         remedy = [_more_memory(worker), recreate(deployment, workers), run_again()]
-        if worker.oom_killed and worker.running and _succeeded_last(worker, log):
+        if worker.oom_killed and worker.running and not _ran_out_last(worker, log):
             yield warned(
-                f"A process of {worker.name} was killed for lack of memory, but the last diarization succeeded.",
+                f"A process in {worker.name} was killed for lack of memory; the worker itself has run on.",
                 cause=Cause.OUT_OF_MEMORY,
                 subject=worker.name,
                 evidence=seen,
@@ -81,6 +86,6 @@ def _state(worker: Worker) -> str:
     return f"{worker.status}, exit code {worker.exit_code}, {flag}, restarted {worker.restart_count} times; {_limit(worker)}"
 
 
-def _succeeded_last(worker: Worker, log: WorkerLog | Unavailable) -> bool:
+def _ran_out_last(worker: Worker, log: WorkerLog | Unavailable) -> bool:
     newest = None if isinstance(log, Unavailable) else log.newest
-    return newest is not None and newest.worker == worker.name and newest.outcome in (Outcome.SUCCEEDED, Outcome.RECOVERED)
+    return newest is not None and newest.worker == worker.name and newest.cause == Cause.OUT_OF_MEMORY.value

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from ot_doctor.actions import StartServices
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
 from ot_doctor.evidence.releases import services
@@ -34,8 +35,8 @@ def worker_running(
     running worker is enough. A lite install has none, because a cloud provider
     does the diarization there.
 
-    To fix it, run 'docker compose up -d' for the service. If the worker stops
-    again, its log says why. 'could not select device driver' or 'unknown
+    To fix it, run 'docker compose up -d --no-recreate' for the service. If the
+    worker stops again, its log says why. 'could not select device driver' or 'unknown
     device' mean that the engine cannot provide the GPU that the Compose files
     ask for.
     """
@@ -92,7 +93,8 @@ def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         start = Step("Start OpenTranscribe in its folder, the way it was started before.", risk=Risk.RESTARTS)
     else:
-        start = Step("Start the worker.", command=deployment.compose("up -d --no-recreate celery-worker"), risk=Risk.RESTARTS)
+        command = deployment.compose("up -d --no-recreate --pull missing --no-build celery-worker")
+        start = Step("Start the worker.", command=command, risk=Risk.RESTARTS, action=StartServices(("celery-worker",)))
     return failed(
         Cause.WORKER_DOWN,
         "There is no diarization worker.",

@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ot_doctor.actions import ACTIONS, Action
+from ot_doctor.actions import Risk as Risk
 from ot_doctor.evidence.base import Location
 
 
@@ -106,14 +108,6 @@ class Cause(enum.Enum):
         return list(Cause).index(self)
 
 
-class Risk(enum.Enum):
-    """What running a remedy's step does to the installation."""
-
-    SAFE = "safe"
-    RESTARTS = "restarts"
-    CHANGES_FILES = "changes-files"
-
-
 class Confidence(enum.Enum):
     CERTAIN = "certain"  # seen directly
     LIKELY = "likely"  # one consistent sign
@@ -130,16 +124,20 @@ def _texts(owner: object, *texts: object) -> None:
 class Step:
     """One step of a remedy: a sentence, and the command or the link that carries it out.
 
-    A command ends by itself, works from any folder and asks nothing.
+    A command ends by itself, works from any folder and asks nothing. ``action`` is what ``ot-doctor fix`` does in its place, one
+    of ``ot_doctor.actions.ACTIONS``.
     """
 
     text: str
     command: str | None = None
     url: str | None = None
     risk: Risk = Risk.SAFE
+    action: Action | None = None
 
     def __post_init__(self) -> None:
         _texts(self, self.text, self.command or "", self.url or "")
+        if self.action is not None and type(self.action) not in ACTIONS:
+            raise TypeError("the action of a Step is none of those that there are")
 
 
 @dataclass(frozen=True, init=False)

@@ -242,7 +242,8 @@ def _is_docker(words: list[str]) -> bool:
 
 
 def _is_compose(words: list[str]) -> bool:
-    return words[0] == "docker-compose" or words[:2] in (["docker", "compose"], ["podman", "compose"])
+    at = 3 if words[:2] == ["podman", "--url"] else 1
+    return words[0] == "docker-compose" or (_is_docker(words) and words[at : at + 1] == ["compose"])
 
 
 def _has(words: list[str], *options: str) -> bool:

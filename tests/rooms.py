@@ -13,11 +13,12 @@ from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "_static" / "rooms.svg"
-# A room may import those above it. "check" and "testing" are public modules; all others are packages.
+# A room may import those above it. "actions", "check" and "testing" are public modules; all others are packages.
 ROOMS = {
     "core": "deadlines, debug log, printable text",
     "redaction": "secrets, and how they are kept out",
     "evidence": "frozen types of what is looked at",
+    "actions": "what fix can do, as plain data",
     "check": "the contract of a check",
     "logs": "bytes to records to attempts",
     "sources": "Docker, Hub, files: how evidence is gathered",
@@ -26,6 +27,7 @@ ROOMS = {
     "report": "the report and its formats",
     "remote": "the doctor on other machines",
     "bundle": "evidence to a file and back",
+    "fix": "how actions are done, journaled and undone",
     "testing": "conformance for authors of checks",
     "cli": "commands, options, output",
 }

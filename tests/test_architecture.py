@@ -10,15 +10,17 @@ from tests.rooms import CHECKS, FILES, PACKAGES, PICTURE, ROOMS, ROOT, arrows, i
 
 _ABOVE = {room: tuple(ROOMS)[:index] for index, room in enumerate(ROOMS)}
 # Rooms that do not simply import everything above them.
-_MAY_IMPORT = {**_ABOVE, "checks": ("check", "evidence"), "testing": (*_ABOVE["testing"],)}
-_PUBLIC = {"ot_doctor.check", "ot_doctor.testing", "ot_doctor.conformance", "ot_doctor.__main__"}
+_MAY_IMPORT = {**_ABOVE, "checks": ("actions", "check", "evidence"), "testing": (*_ABOVE["testing"],)}
+_PUBLIC = {"ot_doctor.actions", "ot_doctor.check", "ot_doctor.testing", "ot_doctor.conformance", "ot_doctor.__main__"}
 _SDKS = {"docker", "huggingface_hub", "requests", "urllib3", "httpx"}
-# Who opens a secret: the type itself, the source that speaks to the Hub, and the one that fills in Compose's templates.
+# Who opens a secret: the type itself, the source that speaks to the Hub, the one that fills in Compose's templates, and what
+# writes a new token.
 _REVEALERS = {
     "ot_doctor.redaction.secret", "ot_doctor.sources.hub.client", "ot_doctor.sources.compose.compose_files",
-    "ot_doctor.sources.ping",
+    "ot_doctor.sources.ping", "ot_doctor.fix.actions.env_token",
 }  # fmt: skip
-_MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor"}  # beside the command line: the parent that ends a run in time
+# Beside the command line: the parent that ends a run in time, and what runs in a container of its own.
+_MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor", "ot_doctor.sources.trial.in_container"}
 # Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.
 _READ_WHAT_OTHERS_WROTE = ("logs.records", "sources.docker.containers", "sources.dotenv.env_files", "sources.hub.answers")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -148,7 +150,7 @@ def test_a_secret_is_revealed_in_few_places() -> None:
 
 def test_texts_are_redacted_on_the_way_out_alone() -> None:
     """What comes in is made printable; that a text was somebody else's is known where it is read alone."""
-    ways_out = {"cli", "report", "testing", "conformance", "redaction"}
+    ways_out = {"cli", "report", "fix", "testing", "conformance", "redaction"}  # fix: its plans and its journal
     readers = {f"ot_doctor.{module}" for module in _READ_WHAT_OTHERS_WROTE}
     offenders = [
         f"{_line(module, call.lineno)} calls {name}"

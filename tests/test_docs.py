@@ -22,6 +22,7 @@ from ot_doctor import evidence
 from ot_doctor.check import Cause
 from ot_doctor.cli.configuration import load
 from ot_doctor.cli.main import cli
+from ot_doctor.diagnosis.fixable import by_cause
 from ot_doctor.evidence import Request
 from ot_doctor.logs.signatures import Signature, read, verify
 from ot_doctor.logs.signatures import catalogue as log_signatures
@@ -248,6 +249,22 @@ NAMES = {
 def test_calls_are_found_where_they_are_shown() -> None:
     found = list(calls())
     assert len(found) > 15 and {"reading.md", "formats.md", "extend.md", "bundles.md", "README.md"} <= {page for page, _ in found}
+
+
+def test_the_table_of_what_fix_can_do_is_the_one_of_the_program() -> None:
+    path = DOCS / "fix.md"
+    who = {"fixed": "ot-doctor", "guided": "you, guided", "words": "you"}
+    rows = "".join(
+        f"| `{cause.value}` | {who[one.kind]} | {', '.join(f'`{name}`' for name in one.actions)} | {one.why} |\n"
+        for cause, one in by_cause().items()
+    )
+    head = "| --- | --- | --- | --- |\n"
+    before, _, rest = path.read_text(encoding="utf-8").partition(head)
+    shown, end, after = rest.partition("<!-- end of causes -->")
+    if os.environ.get("OT_DOCTOR_UPDATE_GOLDEN") == "1":
+        path.write_text(before + head + rows + "\n" + end + after, encoding="utf-8")
+    else:
+        assert shown.strip() == rows.strip(), "OT_DOCTOR_UPDATE_GOLDEN=1 writes it again"
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)

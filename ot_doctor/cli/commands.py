@@ -10,10 +10,10 @@ import click
 # The parameters of each section of a long help, in this order; the others come last.
 _SECTIONS = {
     "Where to look": (
-        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
-        "checks_dir",
+        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "context", "host", "config",
+        "signatures", "checks_dir",
     ),
-    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "timeout"),
+    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout"),
     "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
     "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }

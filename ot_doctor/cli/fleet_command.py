@@ -20,18 +20,21 @@ _EXAMPLES = (
     ("ot-doctor fleet --host ssh://me@a/srv/ot --host ssh://me@b", "Without a file."),
 )
 _NOT_ELSEWHERE = ("--output", "--copy", "--ping", "--checks-dir", "--signatures", "--config", "--logs", "--wait")
+_VARIABLE = "OT_DOCTOR_HOST"
 _COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
 _SPARE = 30.0  # seconds beside the run's own
 
 
 def takes_place_elsewhere(arguments: list[str]) -> bool:
-    """Whether a command line of ``run`` names another machine."""
+    """Whether a command line of ``run``, or the environment, names another machine."""
+    if os.environ.get(_VARIABLE):
+        return True
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return any(word == "--host" or word.startswith("--host=") for word in own)
 
 
 @click.command("elsewhere", hidden=True, context_settings={**SETTINGS, "ignore_unknown_options": True, "help_option_names": []})
-@click.option("--host", "addresses", multiple=True, required=True)
+@click.option("--host", "addresses", multiple=True, required=True, envvar=_VARIABLE)
 @click.option("--timeout", type=click.FloatRange(1, 86400), default=30)
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)

@@ -22,6 +22,7 @@ from ot_doctor.cli.commands import Command, Group
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.facts_command import facts
 from ot_doctor.cli.failure import BrokeOff, tell
+from ot_doctor.cli.fixing import fix
 from ot_doctor.cli.fleet_command import elsewhere, fleet, takes_place_elsewhere
 from ot_doctor.cli.interruption import heed_interruptions
 from ot_doctor.cli.last_resort import get_ready, keep, last_word
@@ -52,6 +53,9 @@ from ot_doctor.cli.preflight_command import preflight
 from ot_doctor.cli.schedule_command import schedule
 from ot_doctor.cli.shell_completion import SHELLS, explainable, of_the_shell, script
 from ot_doctor.cli.show import show, style_of, tell_of_faults
+from ot_doctor.cli.try_command import try_
+from ot_doctor.cli.undoing import undo
+from ot_doctor.cli.worker_view import probe
 from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
@@ -261,7 +265,7 @@ def completion(shell: str) -> None:
     write(script(cli, shell))
 
 
-for command in (collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere):
+for command in (fix, undo, try_, collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere, probe):
     cli.add_command(command)
 
 

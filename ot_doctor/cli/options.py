@@ -127,6 +127,13 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
+def _depth(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value == "gpu":
+        instead = "'light' asks the GPU through NVML, without CUDA"
+        raise click.BadParameter(f"a test with a CUDA context is not a part of this version; {instead}", ctx, param)
+    return value
+
+
 def _output_file(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Path, ...]:
     for name in value:
         path = Path(os.path.abspath(name))
@@ -175,6 +182,11 @@ _LEFT_OUT = (
     click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
     click.option(
+        "--probe", type=click.Choice(["off", "light", "deep", "gpu"]), default="light", show_default=True, callback=_depth,
+        help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
+        "imports the libraries in a container of its own. 'gpu' is not available yet.",
+    ),
+    click.option(
         "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
         help="Time limit for the whole run.",
     ),
@@ -184,12 +196,13 @@ _OTHERS = (
     click.option("--ping", metavar="URL", callback=_address,
                  help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
 )  # fmt: skip
-_PLACE = (*_FOLDERS, *_LEFT_OUT)
+_CONTEXT = click.option("--context", metavar="NAME", help="The Docker context to use, whatever DOCKER_HOST says.")
+_PLACE = (*_FOLDERS, _CONTEXT, *_LEFT_OUT)
 _HOST = click.option(  # taken before any other option is read: see fleet_command
     "--host", multiple=True, metavar="ADDRESS", expose_value=False,
     help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
 )  # fmt: skip
-_LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
+_LOOK = (*_FOLDERS, _LOGS, _CONTEXT, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
                  help="Only this check or family. Repeatable."),
@@ -252,7 +265,9 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         signatures=absolute(options.get("signatures", ())),
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
+        context=options.get("context") or "",
         no_exec=options.get("no_exec", False),
+        probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),
         environ=environ,
     )

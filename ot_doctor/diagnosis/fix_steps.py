@@ -18,10 +18,15 @@ _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/la
 _BOX = "Read access to contents of all public gated repos you can access"
 _HOSTS = "huggingface.co, *.hf.co and *.xethub.hf.co"
 
+_ALONE = "--no-deps --pull never --no-build"  # no other service, and no newer image
 _RECREATE = Step(
-    "Recreate the worker so that it reads the new .env. A plain restart keeps the old values. Running jobs are interrupted.",
-    "docker compose up -d --force-recreate celery-worker",
+    "Recreate the worker so that it reads the new .env. A plain restart keeps the old values. Running jobs are interrupted. "
+    "No other service is touched; your next plain 'up -d' recreates this one once more, and those with old values of .env.",
+    f"docker compose up -d --force-recreate {_ALONE} celery-worker",
     risk=Risk.RESTARTS,
+)
+_START = Step(
+    "Start the worker.", "docker compose up -d --no-recreate --pull missing --no-build celery-worker", risk=Risk.RESTARTS
 )
 _PULL = (
     Step("Name the image of your release in the Compose file, and fetch it.", "docker compose pull celery-worker"),
@@ -51,10 +56,10 @@ STEPS: Mapping[Cause, tuple[Step, ...]] = {
         "Raise mem_limit of celery-worker, the memory of Docker Desktop or WSL, or the machine's; or set a smaller "
         "WHISPER_MODEL in .env."
     ),
-    Cause.WORKER_DOWN: (Step("Start the worker.", "docker compose up -d celery-worker", risk=Risk.RESTARTS), _LAST_LINES),
+    Cause.WORKER_DOWN: (_START, _LAST_LINES),
     Cause.BROKER_UNREACHABLE: (
-        Step("Start Redis.", "docker compose up -d redis", risk=Risk.RESTARTS),
-        Step("Start the worker.", "docker compose up -d celery-worker", risk=Risk.RESTARTS),
+        Step("Start Redis.", f"docker compose up -d {_ALONE} redis", risk=Risk.RESTARTS),
+        _START,
         Step("If it still cannot connect, compare REDIS_PASSWORD in .env with the password that Redis was started with."),
     ),
     Cause.WRONG_FOLDER: (
@@ -93,7 +98,7 @@ STEPS: Mapping[Cause, tuple[Step, ...]] = {
     Cause.CACHE_PERMISSION: (
         Step(
             "Give the model cache to user 1000, the worker's user; your own user id does not help.",
-            "sudo chown -R 1000:1000 <model-cache>",
+            "sudo chown -hR 1000:1000 <model-cache>",
             risk=Risk.CHANGES_FILES,
         ),
     ),
@@ -178,7 +183,7 @@ STEPS: Mapping[Cause, tuple[Step, ...]] = {
     Cause.RATE_LIMITED: _ONLY_WAIT,
     Cause.HUB_UNAVAILABLE: _ONLY_WAIT,
     Cause.NATIVE_UNAVAILABLE: (
-        Step("Start the engine's container.", "docker compose up -d diar-native", risk=Risk.RESTARTS),
+        Step("Start the engine's container.", f"docker compose up -d {_ALONE} diar-native", risk=Risk.RESTARTS),
         Step("If it has no models, this log says why ('provisioning').", "docker compose logs --tail 200 backend"),
     ),
     Cause.LIB_MISMATCH: _PULL,

@@ -43,6 +43,18 @@ from ot_doctor.evidence.model_cache import (
     ModelCache,
 )
 from ot_doctor.evidence.native_engine import NativeEngine, NativeModels, Provisioning, Readiness, ScratchFolder
+from ot_doctor.evidence.probe import (
+    ImportTest,
+    Ladder,
+    NvmlAnswer,
+    ProcessEnvironment,
+    Rung,
+    SeenGpu,
+    Stage,
+    WorkerImports,
+    WorkerProbe,
+    WriteTest,
+)
 from ot_doctor.evidence.token import WorkerToken
 from ot_doctor.evidence.upcoming import NextRelease
 from ot_doctor.evidence.worker_log import Attempt, Hit, LogSource, Outcome, Record, WorkerLog
@@ -83,7 +95,9 @@ __all__ = [
     "Host",
     "Hub",
     "Identity",
+    "ImportTest",
     "Installation",
+    "Ladder",
     "Location",
     "LogSource",
     "Model",
@@ -93,8 +107,10 @@ __all__ = [
     "NativeModels",
     "NextRelease",
     "NoSuchWorker",
+    "NvmlAnswer",
     "OddLine",
     "Outcome",
+    "ProcessEnvironment",
     "Provisioning",
     "Purpose",
     "Reader",
@@ -105,15 +121,21 @@ __all__ = [
     "ReleaseLine",
     "Request",
     "Role",
+    "Rung",
     "ScratchFolder",
     "Secret",
+    "SeenGpu",
     "ServedSecret",
     "Shape",
     "Space",
+    "Stage",
     "Unavailable",
     "Worker",
+    "WorkerImports",
     "WorkerLog",
+    "WorkerProbe",
     "WorkerToken",
     "Workers",
+    "WriteTest",
     "models",
 ]  # fmt: skip

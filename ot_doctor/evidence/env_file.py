@@ -86,6 +86,7 @@ class EnvFile:
     problem_text: str = ""  # Compose's or the system's own words, made printable and redacted
     problem_line: int | None = None
     refusal: Refusal | None = None  # with ``EnvProblem.REFUSED``
+    encoding: str = ""  # with ``EnvProblem.UTF16``, as iconv names it: "UTF-16" where the file itself says the order of its bytes
     template: str = ""  # the .env.example beside it, where there is one
     entries: tuple[EnvEntry, ...] = ()
     odd_lines: tuple[OddLine, ...] = ()

@@ -30,6 +30,8 @@ class Engine:
     memory: int = 0  # bytes of the machine that it runs on; 0: not known
     known_to_cli: bool = True  # False: the docker command does not find it by itself, and needs DOCKER_HOST
     api_version: str = ""
+    podman: bool = False  # Podman, which speaks Docker's language
+    selinux: bool = False  # it labels containers: one sees only folders of the host that have a label for it
     platform: str = "linux"  # sys.platform of the machine that asked it
     told: bool = True  # it said what it is; False: a socket proxy refuses that
 
@@ -86,6 +88,7 @@ class ComposeLabels:
     config_files: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     version: str = ""  # of Compose
+    stack: str = ""  # a Swarm's, which no Compose command recreates
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ class Places:
                 self._remember("token", text)
             elif name in ("endpoint", "docker_host"):
                 self._host(_host_of(text))
+            elif name == "storage_host":
+                self._host(text)
             elif name == "image" and (found := _IMAGE.match(text)):
                 self._host(found["host"])
             elif name == "context":

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from ot_doctor import __version__
 from ot_doctor.check import Cause, Confidence, Finding, Result, Status, Step
 from ot_doctor.diagnosis.causes import title
+from ot_doctor.diagnosis.fixable import offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt, Deployment, Outcome
@@ -357,6 +358,12 @@ def place(report: Report) -> list[str]:
         found = [source.name for source in (report.log.sources if report.log else ())]
     found += [f"recorded {moment(report.recorded_at)}"] if report.recorded_at else []
     return found + [worker.name for worker in (report.workers.diarizers if report.workers else ())]
+
+
+def offered(report: Report) -> str:
+    """What ``ot-doctor fix`` would do about the diagnosis, in a sentence; empty where that is nothing."""
+    said = offer(report.diagnosis).sentence
+    return f"On the machine that was recorded, {said}" if said and report.recorded_at else said
 
 
 def how(report: Report) -> str:

@@ -11,6 +11,7 @@ from ot_doctor import __version__
 from ot_doctor.check import Cause, Check, Family, Step
 from ot_doctor.diagnosis.causes import EXPLAINS, explanation, title
 from ot_doctor.diagnosis.fix_steps import STEPS
+from ot_doctor.diagnosis.fixable import FIXED, GUIDED_TO_THE_END, WORDS, by_cause
 from ot_doctor.evidence import Request
 from ot_doctor.logs.faults import named as named_rules
 from ot_doctor.logs.faults.rule import Rule
@@ -21,6 +22,9 @@ from ot_doctor.run.lookup import no_such
 from ot_doctor.run.plan import WrongUsage
 from ot_doctor.sources.store import SOURCES, parameters
 
+_FIXES = {
+    FIXED: "Fixes it, or some of its cases.", GUIDED_TO_THE_END: "Guides you.", WORDS: "Shows the steps, and does none of them."
+}  # fmt: skip
 _KINDS = {
     "cause": "it decides what an attempt failed of",
     "generic": "it decides nothing by itself: the lines before it, the chain of errors and the other evidence do",
@@ -134,6 +138,7 @@ def about_cause(cause: Cause, catalogue: CheckCatalogue, signatures: Iterable[Si
         Fact("It causes", _values(other for other in Cause if other in effects)),
         Fact("It may come from", _values(origins)),
         Fact("Log signatures", tuple(signature.name for signature in signatures if signature.cause == cause.value)),
+        Fact("ot-doctor fix", text=f"{_FIXES[by_cause()[cause].kind]} {by_cause()[cause].why}"),
     )
     return Topic(cause.value, "a cause", title(cause), explanation(cause), facts, steps=STEPS[cause])
 

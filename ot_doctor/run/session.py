@@ -236,7 +236,7 @@ def _clean_step(step: Step) -> Step:
     text, command = _text(step.text), step.command
     if command and not _can_be_printed(command):
         command, text = None, f"{text} (Its command is left out: a name in it cannot be printed.)"
-    return Step(text, command or None, _text(step.url) if step.url else None, step.risk)
+    return Step(text, command or None, _text(step.url) if step.url else None, step.risk, step.action)
 
 
 def _can_be_printed(command: str) -> bool:

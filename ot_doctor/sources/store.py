@@ -30,7 +30,9 @@ from ot_doctor.evidence import (
     NextRelease,
     Request,
     Unavailable,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -67,6 +69,8 @@ SOURCES: Mapping[type, Source] = {
     Hub: Source("the Hugging Face Hub", "hub.client:gather"),
     WorkerLog: Source("the worker's log", "log_windows:gather"),
     Host: Source("this machine", "machine:gather"),
+    WorkerProbe: Source("the worker's own view", "probe.gathering:gather"),
+    WorkerImports: Source("the worker's libraries", "probe.sibling:gather"),
 }
 
 

@@ -19,8 +19,12 @@ from ot_doctor.evidence import (
     Installation,
     ModelCache,
     NativeEngine,
+    NextRelease,
+    ReleaseLine,
     Request,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
 )
@@ -44,10 +48,13 @@ def healthy(**changes: object) -> dict[type, object]:
         WorkerToken: e.token(),
         NativeEngine: native(),
         ModelCache: e.cache(),
+        NextRelease: NextRelease(ReleaseLine.V0_5, "v0.5", asked=False, moves=True),
         Frontend: Frontend("opentranscribe-frontend", "frontend", "/usr/share/nginx/html", 7),
         Hub: e.hub(),
         WorkerLog: e.worker_log(e.attempt()),
         Host: e.host(),
+        WorkerProbe: e.probe(),
+        WorkerImports: e.imports(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 

@@ -18,7 +18,22 @@ from ot_doctor.bundle.archive import ENDINGS, LARGEST_FILE, pack
 from ot_doctor.bundle.manifest import EVIDENCE, MANIFEST, evidence_name
 from ot_doctor.bundle.reading import Recording, read_bundle
 from ot_doctor.bundle.writing import TOP
-from ot_doctor.evidence import Deployment, EnvFile, Host, Hub, NativeEngine, Request, Unavailable, Workers, WorkerToken
+from ot_doctor.evidence import (
+    Deployment,
+    EnvFile,
+    Frontend,
+    Host,
+    Hub,
+    ModelCache,
+    NativeEngine,
+    NextRelease,
+    Request,
+    Unavailable,
+    WorkerImports,
+    WorkerProbe,
+    Workers,
+    WorkerToken,
+)
 from tests.bundle.recordings import CREATED, REPORT_JSON, bundle_of, healthy
 
 
@@ -178,10 +193,11 @@ def test_a_bundle_of_the_first_version_is_still_read(tmp_path: Path) -> None:
     content = json.loads((Path(__file__).parent / "golden" / "format-1.json").read_text(encoding="utf-8"))
     recording = read_bundle(written(tmp_path, {name: text.encode() for name, text in content.items()}))
     assert recording.changed == () and recording.manifest.tool.version == "0.1.0"
-    later = {NativeEngine}  # what that version knew nothing of
+    later = {NativeEngine, Frontend, NextRelease, WorkerImports, WorkerProbe}  # what that version knew nothing of
     assert {kind for kind, value in recording.evidence.items() if isinstance(value, Unavailable)} == later
     same = [kind for kind, value in healthy().items() if recording.evidence[kind] == value]
-    assert set(healthy()) - set(same) - later == {Workers, EnvFile, WorkerToken}  # these hold secrets: their fingerprints differ
+    # Secrets have other fingerprints, and who saw the cache was not recorded.
+    assert set(healthy()) - set(same) - later == {Workers, EnvFile, WorkerToken, ModelCache}
     token = recording.evidence[WorkerToken]
     assert isinstance(token, WorkerToken) and token.usable and token.value is not None and len(token.value) == 37
 

@@ -32,17 +32,24 @@ from ot_doctor.evidence import (
     Host,
     Hub,
     Identity,
+    ImportTest,
+    Ladder,
     LogSource,
     ModelCache,
     Mount,
     Outcome,
+    ProcessEnvironment,
     Purpose,
     Record,
     ReleaseLine,
     Role,
+    Rung,
     Space,
+    Stage,
     Worker,
+    WorkerImports,
     WorkerLog,
+    WorkerProbe,
     Workers,
     WorkerToken,
     models,
@@ -87,6 +94,11 @@ def worker(
         image_env_names=frozenset({"PATH"}), gpu=GpuGrant(requested=True, device_ids=("0",)),
     )  # fmt: skip
     return replace(healthy, **changes)
+
+
+def sed(script: str, path: str = "/srv/ot/.env") -> str:
+    """The command that edits a file with a script."""
+    return f"t=$(mktemp) && LC_ALL=C sed -E '{script}' {path} > \"$t\" && cat \"$t\" > {path} && rm \"$t\""
 
 
 def celery(name: str = "opentranscribe-celery-cpu-worker", *, service: str = "celery-cpu-worker", **changes: Any) -> Worker:
@@ -217,6 +229,34 @@ def worker_log(*attempts: Attempt, source: Mapping[str, Any] | None = None, stra
     """A worker's log; ``source`` changes fields of its one ``LogSource``."""
     origin = replace(LogSource(WORKER, lines_read=200, whole=True, since=CREATED), **(source or {}))
     return WorkerLog((origin,), attempts, stray)
+
+
+def ladder(fallen: Answer | None = None, at: Stage = Stage.CONNECT, text: str = "it did not hold", **changes: Any) -> Ladder:
+    """A way to the Hub on which all rungs hold; with ``fallen``, the one at ``at`` does not, and the rest is not reached."""
+    stages = list(Stage)
+    rungs = [Rung(stage, Answer.OK, f"{stage.value} held", 3) for stage in stages]
+    if fallen is not None:
+        rungs = [*rungs[: stages.index(at)], Rung(at, fallen, text, 3)]
+    files = tuple(FileAnswer(m.repo, m.files[0], fallen or Answer.OK) for m in models(ReleaseLine.V0_4) if m.required)
+    system = "the system's own certificates"
+    usual = Ladder("https://huggingface.co", tuple(rungs), files, token_sent=True, trusted=system, clock=0.2)
+    return replace(usual, **changes)
+
+
+def probe(inside: Ladder | None = None, here: Ladder | None = None, **changes: Any) -> WorkerProbe:
+    """A worker that was looked at from inside: with Config.Env's settings, and the way to the Hub open on both sides."""
+    usual = WorkerProbe(
+        worker=WORKER, user="appuser", uid=1000, python="3.13.5", devices=(), memory_limit=0, memory_used=GIGABYTE, clock=0.0,
+        libraries={"torch": "2.8.0"}, process=ProcessEnvironment(readable=True), inside=inside or ladder(), here=here or ladder(),
+    )  # fmt: skip
+    return replace(usual, **changes)
+
+
+def imports(*tests: ImportTest, **changes: Any) -> WorkerImports:
+    """The worker's libraries, all of which can be imported but those in ``tests``."""
+    fine = (ImportTest("torch", True, False, "2.8.0", "CUDA 12.8"), ImportTest("pyannote.audio", True, False, "4.0.5"))
+    told = {test.name: test for test in (*fine, *tests)}
+    return replace(WorkerImports(WORKER, "davidamacey/opentranscribe-backend:v0.4.1", tuple(told.values())), **changes)
 
 
 def only(check: Check, *evidence: object) -> Finding:

@@ -1,4 +1,4 @@
-"""A plug-in of pytest: writes down which statuses each check had while its own tests ran.
+"""A plug-in of pytest: writes down which statuses each check had while its own tests ran, and what fix can do about its causes.
 
 ``pytest -p tests.checks.listener``, with the file to write in ``OT_DOCTOR_TEST_STATUSES``.
 """
@@ -11,9 +11,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from ot_doctor.check import Check, Finding
+from ot_doctor.check import Check, Finding, Status
+from ot_doctor.diagnosis.fixable import actions_of, kind_of
 
 _seen: dict[str, set[str]] = defaultdict(set)
+_fixes: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # cause -> kind -> actions
 _call = Check.__call__
 
 
@@ -22,6 +24,9 @@ def _listened(check: Check, *evidence: object, **named: object) -> list[Finding]
     file = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
     if Path(file).name == own_test(check):
         _seen[check.name] |= {finding.status.value for finding in findings}
+    for finding in findings:
+        if finding.cause and finding.status in (Status.FAIL, Status.WARN):
+            _fixes[finding.cause.value][kind_of(finding.remedy)] |= {action.name for action in actions_of(finding.remedy)}
     return findings
 
 
@@ -36,4 +41,6 @@ def pytest_configure() -> None:
 
 def pytest_sessionfinish(session: Any) -> None:
     path = Path(os.environ["OT_DOCTOR_TEST_STATUSES"])
-    path.write_text(json.dumps({name: sorted(found) for name, found in _seen.items()}), encoding="utf-8")
+    statuses = {name: sorted(found) for name, found in _seen.items()}
+    fixes = {cause: {kind: sorted(names) for kind, names in kinds.items()} for cause, kinds in _fixes.items()}
+    path.write_text(json.dumps({"statuses": statuses, "fixes": fixes}), encoding="utf-8")

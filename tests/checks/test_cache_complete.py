@@ -92,7 +92,7 @@ def test_a_git_lfs_pointer_fails_with_a_command_that_removes_that_folder_alone()
     step = finding.remedy[0]
     assert step.risk is Risk.CHANGES_FILES
     assert step.command == (
-        "docker run --rm --network none --user 0:0 --entrypoint rm "
+        "docker run --rm --pull never --network none --user 0:0 --entrypoint rm "
         f"--mount type=bind,source={MODELS}/huggingface/hub,target=/models "
         f"davidamacey/opentranscribe-backend:v0.4.1 -rf /models/{FOLDER}"
     )
@@ -137,7 +137,7 @@ def test_misplaced_models_fail_with_the_command_that_moves_all_of_them() -> None
     assert f"--mount type=bind,source={MODELS}/torch,target=/models" in command
     for folder in folders:
         assert f"mv /models/home/ana/.cache/torch/pyannote/{folder} /models/pyannote" in command
-    assert "chown -R 1000:1000 /models/pyannote" in command
+    assert "chown -hR 1000:1000 /models/pyannote" in command
 
 
 def test_misplaced_models_that_are_not_needed_are_a_warning() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ot_doctor.check import Cause, Status
 from ot_doctor.evidence import ModelCache, Mount, Unavailable, Workers
 from ot_doctor_checks.cache_mounted import cache_mounted
-from tests.checks.evidence import ENGINE, MODELS, cache, deployment, env_file, everything_said, only, worker, workers
+from tests.checks.evidence import ENGINE, MODELS, cache, deployment, env_file, everything_said, only, sed, worker, workers
 
 INSIDE = "/home/appuser/.cache/huggingface"
 
@@ -56,7 +56,7 @@ def test_a_variable_that_moves_the_cache_off_the_mount_is_named_with_its_line() 
     )
     assert finding.status is Status.WARN
     assert "HF_HOME=/data/hf makes the worker keep its models" in finding.message
-    assert finding.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('2s/^[^#]*HF_HOME/# &/')
     assert "HF_HOME=/data/hf" in everything_said(finding)
 
 

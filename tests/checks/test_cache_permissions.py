@@ -13,14 +13,14 @@ from ot_doctor.evidence import Denied, ModelCache, Mount
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_mounted import cache_mounted
 from ot_doctor_checks.cache_permissions import cache_permissions
-from tests.checks.evidence import MODELS, cache, deployment, env_file, everything_said, only, worker, workers
+from tests.checks.evidence import ENGINE, MODELS, cache, deployment, env_file, everything_said, only, sed, worker, workers
 
 HUB = f"{MODELS}/huggingface/hub"
 INSIDE = "/home/appuser/.cache/huggingface"
 ROOTS = Denied(HUB, f"{INSIDE}/hub", "write", "root (0)", "drwxr-xr-x")
 CHOWN = (
-    f"docker run --rm --network none --user 0:0 --entrypoint chown --mount type=bind,source={MODELS},target=/models "
-    "davidamacey/opentranscribe-backend:v0.4.1 -R 1000:1000 /models"
+    f"docker run --rm --pull never --network none --user 0:0 --entrypoint chown --mount type=bind,source={MODELS},target=/models "
+    "davidamacey/opentranscribe-backend:v0.4.1 -hR 1000:1000 /models"
 )
 
 
@@ -125,7 +125,7 @@ def test_a_cache_inside_the_container_is_the_fault_of_the_variable_that_moved_it
     where = only(cache_mounted, given, deployment(), workers(worker(env={variable: "/opt/hf"})), env)
     assert (finding.status, where.status, where.cause) == (Status.FAIL, Status.FAIL, Cause.CACHE_NOT_MOUNTED)
     for each in (finding, where):
-        assert each.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
+        assert each.remedy[0].command == sed(f"2s/^[^#]*{variable}/# &/")
         assert "chown" not in everything_said(each) and MODELS not in everything_said(each)
     assert explains(Cause.CACHE_NOT_MOUNTED, Cause.CACHE_PERMISSION)
 
@@ -150,13 +150,13 @@ def test_a_named_volume_is_mended_by_its_name() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     volume = Mount("volume", "/var/lib/docker/volumes/ot/_data", INSIDE, True, "ot")
     given = replace(given, root=replace(given.root, mount=volume), models_dir=None)
-    assert "--mount type=volume,source=ot,target=/models" in (judged(given).remedy[0].command or "")
+    assert "--mount type=volume,source=ot,target=/models,volume-nocopy" in (judged(given).remedy[0].command or "")
 
 
 def test_without_the_container_sudo_does_it() -> None:
     given = denied(cache(False, writable=False), ROOTS)
     finding = only(cache_permissions, given, deployment(), workers(worker("another-one")), env_file())
-    assert finding.remedy[0].command == f"sudo chown -R 1000:1000 {MODELS}"
+    assert finding.remedy[0].command == f"sudo chown -hR 1000:1000 {MODELS}"
 
 
 def test_what_owner_and_mode_allow_already_is_not_mended_by_another_owner() -> None:
@@ -177,6 +177,20 @@ def test_a_chown_stays_where_it_helps_with_some_of_it() -> None:
     labelled = Denied(HUB, f"{INSIDE}/hub", "enter", "appuser (1000)", "drwxr-xr-x", mode_allows=True)
     finding = judged(denied(cache(False, writable=False), labelled, ROOTS))
     assert CHOWN in [step.command for step in finding.remedy]
+
+
+def test_where_selinux_labels_containers_the_command_goes_without() -> None:
+    labelling = worker(engine=replace(ENGINE, selinux=True))
+    command = own_cache(deployment(), labelling, cache().access, MODELS).command or ""
+    assert command == CHOWN.replace("--user", "--security-opt label=disable --user")
+
+
+def test_podmans_own_command_is_printed_for_podman() -> None:
+    access = cache().access
+    assert own_cache(deployment(podman=True), worker(), access, MODELS).command == CHOWN.replace("docker run", "podman run")
+    given = deployment(podman=True, docker_host="unix:///run/user/1000/podman/podman.sock")
+    command = own_cache(given, worker(), access, MODELS).command
+    assert command == CHOWN.replace("docker run", "podman --url unix:///run/user/1000/podman/podman.sock run")
 
 
 @pytest.mark.parametrize("name", ["/srv/a:b", "/srv/a,b", '/srv/a"b', "/srv/$(touch x)", "/srv/it's", "/srv/a b", "/srv/-n"])

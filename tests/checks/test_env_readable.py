@@ -18,6 +18,7 @@ def judge(env: EnvFile, *, files: ComposeConfig | None = None) -> Finding:
 
 
 def broken(problem: EnvProblem, text: str = "", line: int | None = None, **changes: Any) -> EnvFile:
+    changes |= {"encoding": "UTF-16"} if problem is EnvProblem.UTF16 else {}
     return env_file("", problem=problem, problem_text=text, problem_line=line, **changes)
 
 
@@ -29,10 +30,10 @@ def test_it_can_be_read() -> None:
 @pytest.mark.parametrize(
     "problem, said, command",
     [
-        (EnvProblem.MISSING, "There is no /srv/ot/.env", "cp -n /srv/ot/.env.example /srv/ot/.env"),
-        (EnvProblem.FOLDER, "is a folder. Docker creates one", "rmdir /srv/ot/.env && cp"),
+        (EnvProblem.MISSING, "There is no /srv/ot/.env", "(umask 077; cp /srv/ot/.env.example /srv/ot/.env)"),
+        (EnvProblem.FOLDER, "is a folder. Docker creates one", "rmdir /srv/ot/.env && (umask 077; cp"),
         (EnvProblem.UTF16, "is written in UTF-16", "iconv -f UTF-16 -t UTF-8"),
-        (EnvProblem.TOO_LARGE, "is too large", "mv -n /srv/ot/.env /srv/ot/.env.broken"),
+        (EnvProblem.TOO_LARGE, "is too large", "mv /srv/ot/.env /srv/ot/.env.broken && (umask 077; cp"),
     ],
 )
 def test_problems(problem: EnvProblem, said: str, command: str) -> None:
@@ -67,16 +68,16 @@ def test_refused_without_a_line() -> None:
     assert "because of its content" in judge(broken(EnvProblem.REFUSED, "odd")).message
 
 
-def test_the_conversion_leaves_a_utf8_file_also_when_it_is_pasted_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16le", "utf-16be"])
+def test_the_conversion_leaves_a_utf8_file_also_when_it_is_pasted_twice(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "my .env"
-    path.write_bytes("HUGGINGFACE_TOKEN=x\n".encode("utf-16"))
+    path.write_bytes("HUGGINGFACE_TOKEN=x\n".encode(encoding))
     path.chmod(0o640)
-    command = judge(broken(EnvProblem.UTF16, path=path)).remedy[0].command or ""
+    command = judge(replace(broken(EnvProblem.UTF16, path=path), encoding=encoding.upper())).remedy[0].command or ""
     for _ in range(2):
         subprocess.run(command, shell=True, check=True)
         assert path.read_bytes() == b"HUGGINGFACE_TOKEN=x\n" and path.stat().st_mode & 0o777 == 0o640
-    kept = tmp_path / "my .env.utf16"
-    assert kept.read_bytes() == "HUGGINGFACE_TOKEN=x\n".encode("utf-16") and kept.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path], "no copy stays"
 
 
 @pytest.mark.parametrize("text, refusal, before, after", [

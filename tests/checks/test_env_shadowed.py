@@ -8,7 +8,19 @@ import pytest
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import ComposeConfig, EnvFile, EnvProblem, Unavailable, Workers
 from ot_doctor_checks.env_shadowed import env_shadowed
-from tests.checks.evidence import OTHER_TOKEN, TOKEN, compose, deployment, env_file, everything_said, kept, only, worker, workers
+from tests.checks.evidence import (
+    OTHER_TOKEN,
+    TOKEN,
+    compose,
+    deployment,
+    env_file,
+    everything_said,
+    kept,
+    only,
+    sed,
+    worker,
+    workers,
+)
 
 GOOD = f"HUGGINGFACE_TOKEN={TOKEN}\n"
 
@@ -30,7 +42,7 @@ def test_a_later_line_that_is_no_token(spoiler: str) -> None:
     finding = judge(env_file(f"{GOOD}A=1\nHUGGINGFACE_TOKEN={spoiler}\n"))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.ENV_SHADOWED, "HUGGINGFACE_TOKEN")
     assert "Line 3 of /srv/ot/.env" in finding.message and "line 1" in finding.message
-    assert finding.remedy[0].command == "sed -i.bak '3s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('3s/^[^#]*HUGGINGFACE_TOKEN/# &/')
     assert "--force-recreate" in (finding.remedy[1].command or "")
 
 
@@ -54,13 +66,13 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 def test_a_file_of_root_is_edited_with_sudo() -> None:
     finding = judge(env_file(f"{GOOD}HUGGINGFACE_TOKEN=\n", owner=0, editable=False))
-    assert (finding.remedy[0].command or "").startswith("sudo sed -i.bak ")
+    assert (finding.remedy[0].command or "").startswith("sudo sh -c 't=$(mktemp) && ")
 
 
 def test_two_tokens_warn() -> None:
     finding = judge(env_file(f"{GOOD}HUGGINGFACE_TOKEN={OTHER_TOKEN}\n"))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.ENV_SHADOWED)
-    assert finding.remedy[0].command == "sed -i.bak '1s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('1s/^[^#]*HUGGINGFACE_TOKEN/# &/')
     assert TOKEN not in everything_said(finding)
 
 
@@ -85,7 +97,7 @@ def test_an_environment_entry_wins(value: str) -> None:
     finding = judge(env_file(), compose(("HUGGINGFACE_TOKEN", value)), other_worker(value))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.ENV_SHADOWED, "HUGGINGFACE_TOKEN")
     assert "/srv/ot/docker-compose.yml:20" in finding.message
-    assert finding.remedy[0].command == "sed -i.bak '20s/^[^#]/# &/' /srv/ot/docker-compose.yml"
+    assert finding.remedy[0].command == sed('20s/^[^#]*HUGGINGFACE_TOKEN/# &/', '/srv/ot/docker-compose.yml')
     assert TOKEN not in everything_said(finding)
 
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ot_doctor.check import Check, Family, Finding, check
+from ot_doctor.check import Cause, Check, Family, Finding, check
+from ot_doctor.diagnosis.fixable import FIXED, GUIDED_TO_THE_END, WORDS, by_cause
 from ot_doctor.run.discovery import discover
 from ot_doctor_checks.token_format import token_format
 from tests.checks.listener import own_test
@@ -33,21 +35,47 @@ def missing(checks: Mapping[str, Check], statuses: Mapping[str, list[str]]) -> l
     return sentences
 
 
-def test_every_check_passes_in_one_of_its_tests_and_does_not_in_another(tmp_path: Path) -> None:
-    found = {name: one.check for name, one in discover().checks.items() if one.owner.startswith("ot-doctor ")}
-    files = {HERE / own_test(one) for one in found.values()}
-    written = tmp_path / "statuses.json"
+Heard = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def built_in() -> dict[str, Check]:
+    return {name: one.check for name, one in discover().checks.items() if one.owner.startswith("ot-doctor ")}
+
+
+@pytest.fixture(scope="module")
+def heard(built_in: dict[str, Check], tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    """What the listener wrote while the checks' own tests ran."""
+    folder = tmp_path_factory.mktemp("heard")
+    files = {HERE / own_test(one) for one in built_in.values()}
+    written = folder / "statuses.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.checks.listener", "-p", "no:xdist", "-p", "no:cacheprovider"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        [*command, f"--basetemp={tmp_path / 'run'}", *(str(file) for file in sorted(files) if file.exists())],
+        [*command, f"--basetemp={folder / 'run'}", *(str(file) for file in sorted(files) if file.exists())],
         cwd=HERE.parents[1], env={**environ, "OT_DOCTOR_TEST_STATUSES": str(written)}, capture_output=True, text=True,
         timeout=300,
     )  # fmt: skip
     assert written.exists(), done.stdout + done.stderr
-    sentences = missing(found, json.loads(written.read_text(encoding="utf-8")))
+    found: Heard = json.loads(written.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_check_passes_in_one_of_its_tests_and_does_not_in_another(heard: Heard, built_in: dict[str, Check]) -> None:
+    sentences = missing(built_in, heard["statuses"])
     if sentences:
         pytest.fail("\n".join(sentences), pytrace=False)
+
+
+def test_what_fix_can_do_about_each_cause_is_what_the_remedies_name(heard: Heard) -> None:
+    """The table of ``docs/fix.md``: the best that any remedy of the cause offers, and the actions of all."""
+    order = (FIXED, GUIDED_TO_THE_END, WORDS)
+    table = {cause.value: (one.kind, list(one.actions)) for cause, one in by_cause().items()}
+    names: dict[str, set[str]] = {cause: set().union(*map(set, kinds.values())) for cause, kinds in heard["fixes"].items()}
+    found = {cause: (min(kinds, key=order.index), sorted(names[cause])) for cause, kinds in heard["fixes"].items()}
+    wrong = {cause: (said, found.get(cause)) for cause, said in table.items() if said != found.get(cause, (WORDS, []))}
+    assert not wrong and list(table) == [cause.value for cause in Cause]
+    assert sum(kind != WORDS for kind, _ in table.values()) >= 20
 
 
 def test_what_is_missing_is_said() -> None:

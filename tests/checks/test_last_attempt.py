@@ -131,7 +131,7 @@ def test_a_load_that_took_too_long_is_no_failure_where_the_cache_is_complete() -
 
 def test_the_scratch_volume_is_given_to_its_owner_and_not_the_cache() -> None:
     finding = verdict(failure(Cause.SCRATCH_PERMISSION, "/scratch/opentranscribe"))
-    assert "chown -R 1000:999 /scratch/opentranscribe" in (finding.remedy[0].command or "")
+    assert "chown -hR 1000:999 /scratch/opentranscribe" in (finding.remedy[0].command or "")
     alone = verdict(failure(Cause.SCRATCH_PERMISSION), workers=GONE, deployment=GONE)
     assert "fix-shared-volume-perms.sh" in alone.remedy[0].text
 
@@ -544,10 +544,13 @@ def test_an_attempt_that_a_new_start_cut_off() -> None:
     assert "inspect" in (finding.remedy[0].command or "") and WORKER in (finding.remedy[0].command or "")
     stopped = verdict(cut_off(stopped=True))
     assert "told to stop" in stopped.message and "There is nothing to fix" in stopped.remedy[0].text
-    killed = verdict(cut_off(), workers=workers(worker(oom_killed=True)))
+    dead = workers(worker(status="exited", exit_code=137, oom_killed=True))
+    killed = verdict(cut_off(), workers=dead)
     assert (killed.cause, killed.subject, killed.confidence) == (Cause.OUT_OF_MEMORY, WORKER, Confidence.LIKELY)
-    by_hand = verdict(cut_off(stopped=True), workers=workers(worker(oom_killed=True)))
+    by_hand = verdict(cut_off(stopped=True), workers=dead)
     assert by_hand.cause is Cause.UNRECOGNISED
+    health_check = verdict(cut_off(), workers=workers(worker(oom_killed=True)))
+    assert health_check.cause is Cause.UNRECOGNISED, "the engine cleared the flag when the worker started again"
 
 
 @pytest.mark.parametrize("cause", [Cause.GPU_OUT_OF_MEMORY, Cause.CACHE_PERMISSION, Cause.NETWORK_DNS, Cause.LIB_MISMATCH])

@@ -22,7 +22,7 @@ def test_of_root() -> None:
     finding = judge(native(scratch=ROOTS))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.SCRATCH_PERMISSION, "/scratch/opentranscribe")
     assert "belongs to 0:0" in finding.message
-    assert f"docker exec -u 0 {WORKER} chown -R 1000:999 /scratch/opentranscribe" in everything_said(finding)
+    assert f"docker exec -u 0 {WORKER} chown -hR 1000:999 /scratch/opentranscribe" in everything_said(finding)
     assert judge(native(scratch=ROOTS), worker_log(attempt(Outcome.FAILED))).status is Status.FAIL
     assert judge(native(scratch=ROOTS), worker_log(attempt())).status is Status.WARN
 
@@ -33,7 +33,7 @@ def test_the_remedy_of_a_stopped_worker_names_the_volume() -> None:
     mount = Mount("volume", "/var/lib/docker/volumes/x/_data", "/scratch/opentranscribe", True, "opentranscribe_pipeline_scratch")
     stopped = workers(worker(status="exited", mounts=(mount,)))
     said = everything_said(judge(native(scratch=ROOTS), containers=stopped))
-    assert "source=opentranscribe_pipeline_scratch" in said and "-R 1000:999 /models" in said
+    assert "source=opentranscribe_pipeline_scratch" in said and "-hR 1000:999 /models" in said
 
 
 def test_unseen() -> None:

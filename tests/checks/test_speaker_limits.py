@@ -8,7 +8,7 @@ from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.diagnosis.causes import explains
 from ot_doctor.evidence import EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
 from ot_doctor_checks.speaker_limits import speaker_limits
-from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, statuses, worker, workers
+from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, sed, statuses, worker, workers
 
 NO_WORKER = Workers(ENGINE, ())
 
@@ -31,19 +31,19 @@ def test_what_is_no_whole_number_for_python_fails_with_the_line_to_write(value: 
     (finding,) = judged({"A": "1", "MAX_SPEAKERS": value})
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.SPEAKERS_CONFIG, "MAX_SPEAKERS")
     assert finding.evidence[0].where == f"the environment of {WORKER}"
-    assert finding.remedy[0].command == "sed -i.bak '2s/.*/MAX_SPEAKERS=20/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed("2s/^[^#]*MAX_SPEAKERS.*/MAX_SPEAKERS=20/")
     assert "--force-recreate" in everything_said(finding)
 
 
 def test_a_number_of_speakers_that_is_no_number_is_to_be_deleted() -> None:
     (finding,) = judged({"NUM_SPEAKERS": "two"})
-    assert finding.remedy[0].command == "sed -i.bak '1s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('1s/^[^#]*NUM_SPEAKERS/# &/')
 
 
 def test_min_above_max_fails() -> None:
     (finding,) = judged({"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "3"})
     assert (finding.status, finding.subject) == (Status.FAIL, "MIN_SPEAKERS, MAX_SPEAKERS")
-    assert finding.remedy[0].command == "sed -i.bak '1s/.*/MIN_SPEAKERS=1/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('1s/^[^#]*MIN_SPEAKERS.*/MIN_SPEAKERS=1/')
     (finding,) = judged({"MIN_SPEAKERS": "30"})
     assert "MAX_SPEAKERS=20" in finding.message
 
@@ -137,7 +137,8 @@ def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
 
 def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> None:
     rest = "2s/^[^#]/# &/;3s/^[^#]/# &/"
-    for name, script in (("MAX_SPEAKERS", f"1s/.*/MAX_SPEAKERS=20/;{rest}"), ("NUM_SPEAKERS", f"1s/^[^#]/# &/;{rest}")):
+    written = "1s/^[^#]*MAX_SPEAKERS.*/MAX_SPEAKERS=20/"
+    for name, script in (("MAX_SPEAKERS", f"{written};{rest}"), ("NUM_SPEAKERS", f"1s/^[^#]*NUM_SPEAKERS/# &/;{rest}")):
         file = replace(env_file(""), entries=(EnvEntry(name, "2\n\nx", 1, 3),))
         (finding,) = judged({name: "2\n\nx"}, file)
-        assert finding.remedy[0].command == f"sed -i.bak '{script}' /srv/ot/.env"
+        assert finding.remedy[0].command == sed(script)

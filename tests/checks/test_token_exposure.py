@@ -8,7 +8,7 @@ import pytest
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import ComposeConfig, EnvFile, Role, Unavailable, WorkerLog, Workers
 from ot_doctor_checks.token_exposure import token_exposure
-from tests.checks.evidence import TOKEN, compose, deployment, env_file, everything_said, only, worker, worker_log, workers
+from tests.checks.evidence import TOKEN, compose, deployment, env_file, everything_said, only, sed, worker, worker_log, workers
 
 NONE = Unavailable("not there")
 
@@ -69,7 +69,7 @@ def test_what_git_tracks_is_not_known() -> None:
 def test_browser_side_variable_in_env(name: str) -> None:
     finding = judge(env_file(f"HUGGINGFACE_TOKEN={TOKEN}\n{name}={TOKEN}\n"))
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.TOKEN_EXPOSED, name)
-    assert finding.remedy[0].command == "sed -i.bak '2s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed(f"2s/^[^#]*{name}/# &/")
     assert TOKEN not in everything_said(finding)
 
 

@@ -7,7 +7,7 @@ import pytest
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import EnvFile, ModelCache, OddLine, Role, Unavailable, Workers
 from ot_doctor_checks.token_present import token_present
-from tests.checks.evidence import TOKEN, cache, deployment, env_file, everything_said, only, token, worker, workers
+from tests.checks.evidence import TOKEN, cache, deployment, env_file, everything_said, only, sed, token, worker, workers
 
 NO_CACHE = cache(complete=False)
 
@@ -50,7 +50,7 @@ def test_another_name_is_renamed_and_the_empty_line_deleted() -> None:
     finding = judge(None, env, other_name="HF_TOKEN")
     assert finding.cause is Cause.TOKEN_MISSING
     assert "stored as HF_TOKEN, but OpenTranscribe only reads HUGGINGFACE_TOKEN" in finding.message
-    assert finding.remedy[0].command == "sed -i.bak '1s/HF_TOKEN/HUGGINGFACE_TOKEN/;2s/^[^#]/# &/' /srv/ot/.env"
+    assert finding.remedy[0].command == sed('1s/HF_TOKEN/HUGGINGFACE_TOKEN/;2s/^[^#]*HUGGINGFACE_TOKEN/# &/')
     assert any(seen.where == "/srv/ot/.env:1" for seen in finding.evidence)
 
 

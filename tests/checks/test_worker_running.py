@@ -37,7 +37,7 @@ def test_a_running_worker_passes() -> None:
 def test_no_container_fails_with_the_command_that_starts_one() -> None:
     finding = only(worker_running, Workers(ENGINE, ()), deployment(), compose())
     assert (finding.status, finding.cause, finding.subject) == (Status.FAIL, Cause.WORKER_DOWN, "celery-worker")
-    assert finding.remedy[0].command == f"{UP} --no-recreate celery-worker"
+    assert finding.remedy[0].command == f"{UP} --no-recreate --pull missing --no-build celery-worker"
 
 
 def test_no_container_and_no_compose_file_fails_without_a_command() -> None:

@@ -180,7 +180,8 @@ def test_what_is_shown_fits_the_terminal(command: str, columns: int, doctor: Doc
 def test_explain_a_cause_says_how_to_fix_it(doctor: Doctor) -> None:
     text = doctor("explain", "token-missing").stdout
     assert text.index("How to fix it") < text.index("HUGGINGFACE_TOKEN=<token>") < text.index("Reported by: ")
-    assert "\n     docker compose up -d --force-recreate celery-worker\n" in text, "a command is not broken"
+    recreate = "docker compose up -d --force-recreate --no-deps --pull never --no-build celery-worker"
+    assert f"\n     {recreate}\n" in text, "a command is not broken"
     for line in text.splitlines():
         assert len(line) <= 80 or line.startswith("     docker "), line
 
@@ -561,3 +562,20 @@ def test_what_is_not_needed_is_not_loaded(installed: Doctor) -> None:
     assert loaded(installed, "explain", "token-format") == set()
     assert loaded(installed, "list") == {"tabulate"}
     assert not loaded(installed) & {"docker", "huggingface_hub", "requests", "httpx"}
+
+
+def test_probe_takes_what_it_can_do(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {celery-worker: {image: x}}\n")
+    done = doctor("run", "--dir", str(tmp_path), "--probe", "gpu")
+    assert done.returncode == 2 and "CUDA" in done.stderr and "not a part of this version" in done.stderr
+    done = doctor("probe", "--dir", str(tmp_path), "--no-docker", "--format", "json")
+    document = json.loads(done.stdout)
+    assert done.returncode == document["exit_code"] and document["schema"] == "ot-doctor/probe/1"
+    assert document["worker"] is None and "--no-docker" in document["reason"]
+
+
+@pytest.mark.parametrize("option", [["--probe", "off"], ["--no-exec"]])
+def test_the_look_from_inside_can_be_left_out(doctor: Doctor, tmp_path: Path, option: list[str]) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services: {celery-worker: {image: x}}\n")
+    done = doctor("run", "--dir", str(tmp_path), "--no-docker", "--select", "worker-network", *option, "--format", "json")
+    assert status(json.loads(done.stdout), "worker-network") == "skip"

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from . import images
+from . import images, python_image
 
 #: Short, because the path of a socket may have 107 bytes at most.
 _TEMP = Path("/tmp")
@@ -212,6 +212,12 @@ class Engine:
         """The backend image of every release line under its real names (see images.BACKEND_TAGS)."""
         for tag, line in images.BACKEND_TAGS.items():
             self.import_image(f"{images.BACKEND}:{tag}", env=images.backend_image_env(line))
+
+    def import_python_worker(self) -> None:
+        """The backend image with a real Python (see python_image)."""
+        env = images.backend_image_env("v0.4")
+        lines = images.changes(env=env, user="appuser", workdir="/app", command=["celery"])
+        self._import(python_image.TAG, python_image.python_rootfs(self._root / "busybox"), lines)
 
     def import_busybox(self, tag: str = "busybox:latest") -> str:
         """The small public image that remedies such as `docker run --rm -v … busybox chown …` want."""

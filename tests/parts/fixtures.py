@@ -9,8 +9,9 @@ import pytest
 
 from .engine import Engine, why_not
 from .hub import LocalHub, pyannote_hub
+from .python_image import TAG, why_no_python
 
-__all__ = ["clean_engine", "engine", "hub"]
+__all__ = ["clean_engine", "engine", "hub", "python_worker"]
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,17 @@ def engine() -> Iterator[Engine]:
         engine.import_backends()
         engine.import_busybox()
         yield engine
+
+
+@pytest.fixture(scope="session")
+def python_worker(engine: Engine) -> str:
+    """The name of the worker's image that has a real Python; it is made when the first test asks for it."""
+    if reason := why_no_python():
+        if os.environ.get("OT_DOCTOR_REQUIRE_ENGINE") == "1":
+            pytest.fail(f"OT_DOCTOR_REQUIRE_ENGINE=1, but {reason}")
+        pytest.skip(reason)
+    engine.import_python_worker()
+    return TAG
 
 
 @pytest.fixture

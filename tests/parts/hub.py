@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -107,8 +108,12 @@ class LocalHub:
     plain http gives HfHubHTTPError.
     """
 
-    def __init__(self, repos: Iterable[Repo] = (), tokens: Iterable[Token] = (), *, certificate: Path | None = None) -> None:
+    def __init__(
+        self, repos: Iterable[Repo] = (), tokens: Iterable[Token] = (), *, certificate: Path | None = None, port: int = 0
+    ) -> None:
         self.certificate = certificate
+        self.port = port  #: 0: any that is free
+        self.ahead = 0.0  #: seconds by which its clock is ahead
         self.repos = {repo.id: repo for repo in repos}
         self.tokens = {token.value: token for token in tokens}
         self.fault: Fault | None = None
@@ -139,7 +144,7 @@ class LocalHub:
 
     def start(self) -> None:
         self._closing.clear()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
         self._server.hub = self
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -200,6 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self._serve()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + self.server.hub.ahead)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: `LocalHub.requests` is the log."""
@@ -310,6 +318,7 @@ def pyannote_hub(
     token: str = "hf_" + "Ab3dEf7hIj" * 3 + "Kl9m",
     role: Role = "read",
     certificate: Path | None = None,
+    port: int = 0,
 ) -> LocalHub:
     """A hub with the real repositories, one account ("ada") and one token of hers named "opentranscribe".
 
@@ -320,4 +329,4 @@ def pyannote_hub(
     for repo in repos:
         if repo.gated and (accepted is None or repo.id in accepted):
             repo.accepted.add(account.name)
-    return LocalHub(repos, [Token(token, account, role)], certificate=certificate)
+    return LocalHub(repos, [Token(token, account, role)], certificate=certificate, port=port)

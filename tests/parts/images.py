@@ -128,10 +128,10 @@ def _rootfs(busybox: Path, *, backend: bool) -> bytes:
             _folder(tar, folder)
         _folder(tar, "root", mode=0o700)
         _folder(tar, "tmp", mode=0o1777)
-        _file(tar, "bin/busybox", busybox.read_bytes(), mode=0o755)
+        put_file(tar, "bin/busybox", busybox.read_bytes(), mode=0o755)
         for applet in _applets(busybox):
-            _link(tar, f"bin/{applet}", "busybox")
-        _link(tar, "usr/bin/env", "../../bin/busybox")
+            put_link(tar, f"bin/{applet}", "busybox")
+        put_link(tar, "usr/bin/env", "../../bin/busybox")
         passwd, group = "root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n"
         if backend:
             passwd += f"appuser:x:{APPUSER_UID}:{APPUSER_GID}::/home/appuser:/bin/sh\n"
@@ -139,11 +139,11 @@ def _rootfs(busybox: Path, *, backend: bool) -> bytes:
             for folder in ("app", "home/appuser", "home/appuser/.cache"):
                 _folder(tar, folder, owner=(APPUSER_UID, APPUSER_GID))
             for name, text in (("celery", _CELERY), ("diar-server", _DIAR_SERVER), ("diar-answer", _DIAR_ANSWER)):
-                _file(tar, f"usr/local/bin/{name}", text.encode(), mode=0o755)
+                put_file(tar, f"usr/local/bin/{name}", text.encode(), mode=0o755)
             for folder in ("scratch", "scratch/opentranscribe", "models"):
                 _folder(tar, folder, owner=(APPUSER_UID, APPUSER_GID))
-        _file(tar, "etc/passwd", passwd.encode())
-        _file(tar, "etc/group", group.encode())
+        put_file(tar, "etc/passwd", passwd.encode())
+        put_file(tar, "etc/group", group.encode())
     return buffer.getvalue()
 
 
@@ -159,13 +159,13 @@ def _folder(tar: tarfile.TarFile, name: str, *, mode: int = 0o755, owner: tuple[
     tar.addfile(info)
 
 
-def _file(tar: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o644) -> None:
+def put_file(tar: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o644) -> None:
     info = tarfile.TarInfo(name)
     info.mode, info.size = mode, len(content)
     tar.addfile(info, io.BytesIO(content))
 
 
-def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
+def put_link(tar: tarfile.TarFile, name: str, target: str) -> None:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = tarfile.SYMTYPE, target
     tar.addfile(info)

@@ -33,7 +33,10 @@ def test_every_name_has_one_kind_and_a_family_or_a_check_comes_before_a_cause() 
         ("gate-closed", BOTH, f"'gate-closed' is a rule, not a check or family. {OF_THE_LOG}"),
         ("model-access", ("family",), "'model-access' is a check, not a family. Its family is access."),
         ("disk-full", ("family",), "'disk-full' is a cause, not a family. Checks of cache and logs can report it."),
-        ("access", ("check",), "'access' is a family, not a check. Its checks are hub-reachable and model-access."),
+        (
+            "access", ("check",),
+            "'access' is a family, not a check. Its checks are hub-reachable, model-access and worker-network.",
+        ),
         ("disk-full", ("check",), "'disk-full' is a cause, not a check. Write cause = \"disk-full\"."),
         ("zzzzz", BOTH, "There is no check or family 'zzzzz'. 'ot-doctor list' shows what there is."),
     ],

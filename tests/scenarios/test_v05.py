@@ -73,7 +73,7 @@ def test_the_models_folder_cannot_be_written(bring_up: BringUp) -> None:
     report = bring_up(v05.stack(native=False, backend_log=v05.NOT_WRITABLE, log=v05.job(*v05.STOOD_IN))).report()
     healthy(report)
     said = report.text_of("native-models")
-    assert "exit code 7" in said and "models/diar-native" in said and "chown -R 1000:999" in said
+    assert "exit code 7" in said and "models/diar-native" in said and "chown -hR 1000:999" in said
     assert not TOKEN_CAUSES & report.warned_causes() and "cache-permission" not in report.warned_causes()
 
 
@@ -103,7 +103,7 @@ def test_the_volume_for_audio_belongs_to_root(bring_up: BringUp) -> None:
     report = world.report()
     assert report.causes == ["scratch-permission"], report.summary()
     assert "cache-permission" not in report.causes
-    assert any("chown -R 1000:999 /scratch/opentranscribe" in command for command in world.obey(report))
+    assert any("chown -hR 1000:999 /scratch/opentranscribe" in command for command in world.obey(report))
     for _ in range(5):  # the engine may still be starting the containers
         again = world.report()
         if again.status("scratch-volume") != "skip":

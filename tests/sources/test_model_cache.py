@@ -26,6 +26,7 @@ from ot_doctor.evidence import (
     Workers,
 )
 from ot_doctor.sources.model_cache.cache import gather
+from ot_doctor.sources.model_cache.host_view import find_models
 from tests.checks.evidence import deployment, env_file, worker
 from tests.parts import models
 
@@ -437,3 +438,9 @@ def test_a_crowded_folder_does_not_hide_the_others_from_the_search(tmp_path: Pat
     lost = tmp_path / "torch/root/.cache/torch/pyannote/models--pyannote--segmentation-3.0"
     lost.mkdir(parents=True)
     assert look(stopped(tmp_path), ReleaseLine.V0_3).misplaced == (str(lost),)
+
+
+def test_locks_of_the_client_and_what_was_put_away_are_no_models(tmp_path: Path) -> None:
+    for folder in ("hub/.locks", "hub/.ot-doctor-removed/20261128-1203-1", "lost"):
+        (tmp_path / folder / "models--pyannote--x").mkdir(parents=True)
+    assert list(find_models(str(tmp_path), [])) == [str(tmp_path / "lost" / "models--pyannote--x")]

@@ -43,7 +43,8 @@ def render(report: Report) -> str:
         *(element("p", notice, class_="notice") for notice in report.notices), _warnings(report), _attempts(report),
         _checks(report), _versions(report),
     )  # fmt: skip
-    notes = [element("p", note) for note in (summary.names_account(report), summary.hidden(report)) if note]
+    said = (summary.offered(report), summary.names_account(report), summary.hidden(report))
+    notes = [element("p", note) for note in said if note]
     return _page(verdict.text, head, main, element("footer", *notes))
 
 

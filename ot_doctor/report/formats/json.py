@@ -9,6 +9,7 @@ from typing import Any
 
 from ot_doctor import __version__
 from ot_doctor.check import Finding, Result, Seen, Status, Step
+from ot_doctor.diagnosis.fixable import offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
 from ot_doctor.evidence import Attempt
@@ -23,7 +24,7 @@ _TOOL = {"name": "ot-doctor", "version": __version__}
 def render(report: Report) -> str:
     """One valid document with all keys of the schema."""
     deployment = report.deployment
-    relations = Relations(report)
+    relations, offered = Relations(report), offer(report.diagnosis)
     return _dump(
         {
             "schema": SCHEMA,
@@ -45,6 +46,7 @@ def render(report: Report) -> str:
             "summary": {status.value: count for status, count in report.summary.items()},
             "attempts": [_attempt(attempt) for attempt in attempts(report)],
             "diagnosis": [_root_cause(root, report) for root in report.diagnosis],
+            "fix": {"fixable": offered.fixable, "would": offered.would} if offered.fixable else None,
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
             "recorded_at": _time(report.recorded_at),
@@ -70,6 +72,7 @@ def render_error(error: UsageError) -> str:
             "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
             "attempts": [],
             "diagnosis": [],
+            "fix": None,
             "checks": [],
             "notices": [],
             "recorded_at": None,

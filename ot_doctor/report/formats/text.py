@@ -28,6 +28,7 @@ from ot_doctor.report.formats.text_lines import (
     wrapped,
 )
 from ot_doctor.report.model import Report, counts_as
+from ot_doctor.report.versions import age
 from ot_doctor.run.requirements import CHECK as REQUIRED
 
 _SHOWN = 2  # pieces of evidence that the only cause shows without -v; one of several shows one
@@ -81,6 +82,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
     if not style.quiet:
         yield from _every_check(report, style) if style.verbose else [_families(report, style)]
         yield _foot(report, style)
+    yield wrapped(summary.offered(report), style)
 
 
 def _head(report: Report, style: Style) -> Iterator[str]:
@@ -253,6 +255,8 @@ def _foot(report: Report, style: Style) -> Iterator[str]:
         yield from wrapped(summary.hidden_names(report), style, hanging=2, head="Redacted:", code="2")
     if account := summary.names_account(report) if style.tells_what_is_hidden else "":
         yield from wrapped(account, style)
+    if style.verbose and (said := age(report)):
+        yield from wrapped(said, style)
     more = [] if style.verbose or report.recorded_at else ["ot-doctor -v"]
     unknown, warned = ([r.check.name for r in report.results if r.status is s] for s in (Status.UNKNOWN, Status.WARN))
     bad = [*unknown, *sorted(warned, key=lambda name: name != summary.LAST)]

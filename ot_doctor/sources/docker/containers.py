@@ -26,6 +26,7 @@ from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_wi
 if TYPE_CHECKING:
     import docker
 
+PROBE_LABEL = "ot-doctor.probe"  # of a container that the doctor itself makes for a moment
 _COMPOSE = "com.docker.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
@@ -104,7 +105,7 @@ def _order(worker: Worker) -> tuple[bool, bool, int, str]:
 def from_list(entry: Json) -> Listed | None:
     """One entry of ``docker ps --all``; ``None`` for what is no part of a running stack."""
     labels = _mapping(entry.get("Labels"))
-    if str(labels.get(f"{_COMPOSE}oneoff", "")).lower() == "true":
+    if str(labels.get(f"{_COMPOSE}oneoff", "")).lower() == "true" or PROBE_LABEL in labels:
         return None  # left over from 'docker compose run'
     created = entry.get("Created")
     return Listed(
@@ -299,6 +300,7 @@ def _compose(labels: Json) -> ComposeLabels:
         config_files=files("config_files"),
         environment_files=files("environment_file"),
         version=_text(labels.get(f"{_COMPOSE}version")),
+        stack=_text(labels.get("com.docker.stack.namespace")),
     )
 
 

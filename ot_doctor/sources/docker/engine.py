@@ -146,6 +146,8 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         memory=memory if isinstance(memory := info.get("MemTotal"), int) else 0,
         known_to_cli=endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
+        podman="BuildahVersion" in info,
+        selinux="name=selinux" in options,
         platform=sys.platform,
         told=told,
     )

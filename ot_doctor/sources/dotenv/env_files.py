@@ -71,9 +71,9 @@ def _read(path: Path, request: Request) -> EnvFile:
     except OSError as error:
         return _problem(path, EnvProblem.UNREADABLE, f"{path}: {error.strerror or error}")
     file = replace(_facts(path, status), target=_target(path), tracked_by_git=_tracked_by_git(path, request))
-    if _utf16(data):
+    if encoding := _utf16(data):
         text = "the file is UTF-16 (as PowerShell's '>' writes it); Compose reads UTF-8 alone"
-        return replace(file, problem=EnvProblem.UTF16, problem_text=text, problem_line=1)
+        return replace(file, problem=EnvProblem.UTF16, problem_text=text, problem_line=1, encoding=encoding)
     if data.count(b"\n") > _MOST_LINES:
         return replace(file, problem=EnvProblem.TOO_LARGE, problem_text=f"{path} has more than {_MOST_LINES:,} lines")
     register_text(data.decode("utf-8", "replace"))  # also what Compose refuses or takes otherwise: a log may quote it
@@ -114,9 +114,12 @@ def _as_in_the_container(data: bytes, environ: Mapping[str, str]) -> tuple[Assig
     return parse(data, project.get)
 
 
-def _utf16(data: bytes) -> bool:
-    halves = data[0:64:2], data[1:64:2]
-    return data[:2] in (b"\xff\xfe", b"\xfe\xff") or any(len(half) > 1 and not any(half) for half in halves)
+def _utf16(data: bytes) -> str:
+    """The encoding's name; empty where it is another."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    halves = {"UTF-16BE": data[0:64:2], "UTF-16LE": data[1:64:2]}  # by the half that is NUL
+    return next((name for name, half in halves.items() if len(half) > 1 and not any(half)), "")
 
 
 def _problem(path: Path, problem: EnvProblem, text: str) -> EnvFile:
@@ -138,10 +141,9 @@ def _facts(path: Path, status: os.stat_result) -> EnvFile:
 
 
 def _editable(path: Path, owner: int) -> bool:
-    """sed writes a new file beside the old one. With sudo the person who called it will paste the command without."""
-    real = Path(os.path.realpath(path))
+    """Commands write into the file. With sudo the person who called it will paste them without."""
     by_sudo = owner == 0 and os.geteuid() == 0 and "SUDO_USER" in os.environ
-    return not by_sudo and os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
+    return not by_sudo and os.access(path, os.W_OK)
 
 
 def _target(path: Path) -> Path | None:

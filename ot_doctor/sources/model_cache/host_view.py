@@ -169,6 +169,10 @@ _MOST_SEARCHED = 20_000
 _MOST_SEARCHED_IN_ONE = 2_000  # a large folder must not hide the others
 
 
+PUT_AWAY = ".ot-doctor-removed"  # where 'ot-doctor fix' puts models that are in the way
+_NO_MODELS = (".locks", PUT_AWAY)  # .locks is the client's: folders there are named as models, and are none
+
+
 def find_models(top: str, names: Sequence[str]) -> Iterator[str]:
     """Folders ``models--pyannote--…``, and folders of these names under one called ``pyannote``. Links are not followed."""
     pending, left = deque([(top, 0)]), _MOST_SEARCHED
@@ -180,7 +184,7 @@ def find_models(top: str, names: Sequence[str]) -> Iterator[str]:
             path = os.path.join(folder, name)
             if name.startswith("models--pyannote--") or (name in names and os.path.basename(folder) == "pyannote"):
                 yield path
-            elif depth + 1 < _DEEPEST and not name.startswith("models--"):
+            elif depth + 1 < _DEEPEST and not name.startswith("models--") and name not in _NO_MODELS:
                 pending.append((path, depth + 1))
 
 

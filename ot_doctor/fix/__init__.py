@@ -1,0 +1,1 @@
+"""Carries out what remedies name: the only room that changes an installation."""

@@ -1,0 +1,157 @@
+"""A folder of the host, or a volume, that belongs to the worker: worked on as root, through the worker's own image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from ot_doctor.evidence import ModelCache, Unavailable, Worker, Workers
+from ot_doctor.fix.actions.container import or_else
+from ot_doctor.fix.procedure import NotDone, NotPossible, Site
+from ot_doctor.sources.docker import alterations
+from ot_doctor.sources.docker.alterations import FOLDER
+from ot_doctor.sources.model_cache.host_view import PUT_AWAY
+
+_READS = ("DAC_READ_SEARCH",)
+_OWNS = ("CHOWN", "FOWNER", "DAC_READ_SEARCH")
+_MOVES = ("CHOWN", "FOWNER", "DAC_OVERRIDE")
+_ODD = "a line break\n"
+_FIND = f"""
+if [ -n "$(find {FOLDER} -xdev -name '*
+*' -print)" ]; then echo a line break; exit; fi
+find {FOLDER} -xdev "$@" -exec stat -c '%u %g %a %n' {{}} +
+"""
+_AT_ONCE = 60_000  # bytes of names in one command
+_SCRATCH = "/scratch/opentranscribe"
+
+
+class HostFolder:
+    """The folder, which must be the model cache that was examined, one above it, or the volume for audio."""
+
+    def __init__(self, path: str, container: str, site: Site) -> None:
+        workers = site.store.get(Workers)
+        known = () if isinstance(workers, Unavailable) else workers.containers
+        worker = next((worker for worker in known if worker.name == container), None)
+        if worker is None:
+            raise NotPossible(f"{container}, whose image would do it, is not one of the containers that were examined.")
+        if path not in _places(worker, site):
+            raise NotPossible(f"{path} is neither the model cache nor a volume of {container}, so it is left alone.")
+        self.path = path
+        self.site = site
+        self.worker = worker
+
+    def looks(self, *command: str) -> str:
+        with or_else(NotPossible):
+            return alterations.as_root(self.site.store.request, self.worker, self.path, command, _READS, writes=False)
+
+    def found(self, *conditions: str) -> list[tuple[int, int, int, str]]:
+        """Owner, group, mode and path (below the folder, with ``/``) of each entry to which find's conditions apply."""
+        output = self.looks("sh", "-euc", _FIND, "ot-doctor", *conditions)
+        if output.startswith(_ODD):
+            raise NotPossible(f"A name in {self.path} has a line break, so nothing is changed there.")
+        return [_entry(line) for line in output.split("\n") if line]
+
+    def own(self, uid: int, gid: int) -> None:
+        self._changes(_OWNS, "chown", "-hR", f"{uid}:{gid}", FOLDER)
+
+    def open(self) -> None:
+        self._changes(_OWNS, "chmod", "-R", "u+rwX", FOLDER)
+
+    def own_again(self, entries: Iterable[tuple[int, int, int, str]]) -> None:
+        """Owners as they were, of what is still there."""
+        by_owner: dict[tuple[int, int], list[str]] = {}
+        for uid, gid, _, name in entries:
+            by_owner.setdefault((uid, gid), []).append(name)
+        for (uid, gid), names in by_owner.items():
+            self._each(names, "chown", "-h", f"{uid}:{gid}")
+
+    def open_again(self, entries: Iterable[tuple[int, int, int, str]]) -> None:
+        """Modes as they were, of what is still there; the innermost first, while one may still go in."""
+        by_mode: dict[int, list[str]] = {}
+        for _, _, mode, name in entries:
+            by_mode.setdefault(mode, []).append(name)
+        for mode, names in by_mode.items():
+            self._each(sorted(names, reverse=True), "chmod", f"{mode:o}")
+
+    def moves(self, script: str, *arguments: str) -> str:
+        """What a script of ours for ``sh`` prints; arguments are never code."""
+        return self._changes(_MOVES, "sh", "-euc", script, "ot-doctor", *arguments)
+
+    def _each(self, names: Sequence[str], *command: str) -> None:
+        # An entry that is gone since is no error.
+        script = (
+            'c=$1 o=$2; shift 2; for e do p=$(printf %b "$e"); if [ -e "$p" ] || [ -L "$p" ]; then "$c" $o "$p"; fi; done'
+        )
+        for some in _portions([_escaped(name) for name in names]):
+            self._changes(_OWNS, "sh", "-euc", script, "ot-doctor", command[0], " ".join(command[1:]), *some)
+
+    def _changes(self, rights: Sequence[str], *command: str) -> str:
+        with or_else(NotDone):
+            return alterations.as_root(self.site.store.request, self.worker, self.path, command, rights, writes=True)
+
+
+def away_of(cache: str, files: Path) -> str:
+    """Where models of a cache (as the helper sees it) are put by an action that keeps its things in ``files``."""
+    return f"{cache}/{PUT_AWAY}/{files.parent.parent.name}-{files.name}"
+
+
+def below(path: str, folder: str) -> str:
+    """A path of the host as the helper sees it. Raises ``NotPossible`` for one elsewhere."""
+    inside = PurePosixPath(path)
+    if not inside.is_relative_to(folder) or ".." in inside.parts:
+        raise NotPossible(f"{path} is not in {folder}.")
+    return str(PurePosixPath(FOLDER) / inside.relative_to(folder))
+
+
+def keep_manifest(entries: Iterable[tuple[int, int, int, str]], path: Path) -> None:
+    """Owners and modes as they are, for undo."""
+    lines = (f"{uid} {gid} {mode:o} {name}\n" for uid, gid, mode, name in entries)
+    path.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+    path.chmod(0o600)
+
+
+def manifest(path: Path) -> list[tuple[int, int, int, str]]:
+    """What was kept. Raises ``NotPossible``."""
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        entries = [_entry(line) for line in text.split("\n") if line]
+    except (OSError, ValueError) as error:
+        raise NotPossible(f"{path} cannot be read any more, so the former owners are not known.") from error
+    if any(".." in PurePosixPath(name).parts or not PurePosixPath(name).is_relative_to(FOLDER) for *_, name in entries):
+        raise NotPossible(f"{path} is not what was kept there.")
+    return entries
+
+
+def _entry(line: str) -> tuple[int, int, int, str]:
+    uid, gid, mode, name = line.split(" ", 3)
+    return int(uid), int(gid), int(mode, 8), name
+
+
+def _escaped(name: str) -> str:
+    """As printf's %b takes it: the engine's API carries no other bytes than those of UTF-8."""
+    return "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\0{b:03o}" for b in name.encode("utf-8", "surrogateescape"))
+
+
+def _portions(names: Sequence[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    for name in names:
+        if some and sum(map(len, some)) + len(name) > _AT_ONCE:
+            yield some
+            some = []
+        some.append(name)
+    if some:
+        yield some
+
+
+def _places(worker: Worker, site: Site) -> set[str]:
+    """Where something may be changed: below what is mounted as the cache, or for audio."""
+    cache = site.store.get(ModelCache)
+    places = {mount.name or mount.source for mount in worker.mounts if mount.destination == _SCRATCH}
+    if isinstance(cache, ModelCache):
+        mount = cache.root.mount
+        places |= {place for place in (cache.models_dir, cache.root.path, mount and (mount.name or mount.source)) if place}
+        # The folder that holds both the cache and the models that are in the wrong place.
+        lost = [PurePosixPath(path) for path in cache.misplaced]
+        above = PurePosixPath(cache.root.path or "/").parents
+        places |= {str(one) for one in above if len(one.parts) > 2 and any(path.is_relative_to(one) for path in lost)}
+    return places - {"/", ""}

@@ -1,0 +1,1 @@
+"""A diarization of generated voices, in a container beside the worker."""

@@ -1,0 +1,122 @@
+"""A diarization of generated voices beside a worker: the container is real, and packages of that name stand in for pyannote."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.parts.engine import Engine
+
+from .inside import CONTAINER, Inside
+from .scenario import DOCTOR, TOKEN
+
+pytestmark = pytest.mark.engine
+
+# What pyannote.audio looks like from outside. MODE says how it ends.
+_TORCH = "def tensor(values): return values\n"
+_PYANNOTE = '''
+import os, time
+
+class GatedRepoError(OSError):
+    pass
+GatedRepoError.__module__ = "huggingface_hub.errors"
+
+class Annotation:
+    def __init__(self, names): self._names = names
+    def labels(self): return self._names
+
+class Found:
+    def __init__(self, names): self.speaker_diarization = Annotation(names)
+
+class Pipeline:
+    @classmethod
+    def from_pretrained(cls, model, token=None):
+        mode = os.environ.get("MODE", "")
+        assert token == os.environ["HUGGINGFACE_TOKEN"], "the worker's token"
+        print("Loading", model)
+        if mode == "gated":
+            raise GatedRepoError(
+                "403 Client Error. (Request ID: Root=1-6)\\n\\nCannot access gated repo for url "
+                "https://huggingface.co/" + model + "/resolve/main/config.yaml.\\nAccess to model " + model + " is restricted "
+                "and you are not in the authorized list. Visit https://huggingface.co/" + model + " to ask for access."
+            )
+        if mode == "killed":
+            os._exit(137)  # the first process of a container cannot kill itself
+        if mode == "hangs":
+            time.sleep(60)
+        return cls()
+
+    def __call__(self, file):
+        (channel,) = file["waveform"]
+        loud = sum(abs(value) for value in channel) / len(channel)
+        assert (len(channel), file["sample_rate"]) == (192000, 16000) and 0.01 < loud < 0.5 and max(channel) <= 1
+        return Found([] if os.environ.get("MODE") == "silent" else ["SPEAKER_00", "SPEAKER_01"])
+'''
+
+
+@pytest.fixture(scope="module")
+def inside(engine: Engine, python_worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    place = Inside(engine, tmp_path_factory.mktemp("opentranscribe"))
+    packages = place.folder / "packages"
+    for name, text in (("torch", _TORCH), ("pyannote/audio", _PYANNOTE)):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text(text)
+    (packages / "pyannote" / "__init__.py").touch()
+    yield place
+    place.down()
+
+
+def tried(inside: Inside, *options: str, mode: str = "", format_: str = "json") -> subprocess.CompletedProcess[str]:
+    packages = inside.folder / "packages"
+    inside.up("-v", f"{packages}:/packages:ro", env={"PYTHONPATH": "/packages", "MODE": mode})
+    environ = {**inside.engine.environment(), "LANG": "C.UTF-8"}
+    command = [str(DOCTOR), "try", "--dir", str(inside.folder), "--format", format_, *options]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+    assert TOKEN not in done.stdout + done.stderr
+    left = inside.engine.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert left == [CONTAINER], "the container of the trial is gone"
+    return done
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(done.stdout)
+    assert content["exit_code"] == done.returncode, done.stderr
+    return content
+
+
+def test_it_works(inside: Inside) -> None:
+    content = document(tried(inside))
+    assert (content["outcome"], content["speakers"], content["exit_code"]) == ("works", 2, 0)
+    assert content["device"] == "cpu" and content["model"] == "pyannote/speaker-diarization-community-1"
+    assert content["peak_memory_bytes"] > 1_000_000 and content["seconds"] > 0
+
+
+def test_terms_that_are_not_accepted_are_the_cause(inside: Inside) -> None:
+    content = document(tried(inside, mode="gated"))
+    assert (content["outcome"], content["stage"], content["exit_code"]) == ("failed", "load", 1)
+    assert [cause["cause"] for cause in content["report"]["diagnosis"]] == ["gated-not-accepted"]
+    said = tried(inside, mode="gated", format_="text").stdout
+    assert said.startswith("✗ It failed while the models were loaded.") and "gated-not-accepted" in said
+
+
+def test_what_is_killed_and_what_finds_no_voice(inside: Inside) -> None:
+    content = document(tried(inside, mode="killed"))
+    assert (content["outcome"], content["container_exit_code"], content["exit_code"]) == ("out-of-memory", 137, 1)
+    content = document(tried(inside, mode="silent"))
+    assert (content["outcome"], content["speakers"], content["exit_code"]) == ("no-voice", 0, 1)
+
+
+def test_what_hangs_is_ended_from_inside(inside: Inside) -> None:
+    content = document(tried(inside, "--timeout", "12", mode="hangs"))
+    assert (content["outcome"], content["stage"], content["exit_code"]) == ("failed", "load", 1)
+    assert content["seconds"] == 0 and content["container_exit_code"] == 1
+
+
+def test_a_gpu_that_the_worker_does_not_have(inside: Inside) -> None:
+    done = tried(inside, "--gpu")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "has no GPU" in done.stderr
