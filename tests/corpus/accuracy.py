@@ -63,8 +63,8 @@ between, without its beginning), `make bench` with all: every one keeps its caus
 neither a signature nor a rule explains is `unrecognised`, and shown.
 
 The logs of the corpus are reworded in the same ways, every second of them in `make test`, all in `make bench rewordings`. All
-keep their verdicts but for one, of which the cut leaves nothing that tells, and for whole logs that a mail program broke between words:
-it drops the spaces, so that what was one line cannot always be told.
+keep their verdicts but for one, of which the cut leaves nothing that tells, and for whole logs that a mail program broke between
+words: it drops the spaces, so that what was one line cannot always be told.
 
 The rules were written with these reports at hand too. What they make of reports that were not at hand is not measured here.
 
