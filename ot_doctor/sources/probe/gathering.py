@@ -60,7 +60,7 @@ def gather(
     key = secrets.token_hex(16)
     asked = {
         "key": key, "names": NAMES, "packages": PACKAGES, "files": wanted, "token_name": TOKEN_NAME, "seconds": _SECONDS,
-        "write": request.probe == "deep", "gpu": _has_nvidia(worker),
+        "write": request.probe == "deep", "gpu": has_nvidia(worker),
     }  # fmt: skip
     here = _from_here(request, worker, wanted)
     before, began = time.time(), time.monotonic()
@@ -96,7 +96,7 @@ def _files(line: ReleaseLine) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*files, (WESPEAKER, _WEIGHTS[0])]))
 
 
-def _has_nvidia(worker: Worker) -> bool:
+def has_nvidia(worker: Worker) -> bool:
     """Whether it was given a GPU that NVIDIA's library knows."""
     return worker.gpu.requested and not any(name.startswith("/dev/kfd") for name in worker.gpu.device_ids)
 
@@ -180,10 +180,13 @@ def _process(detail: Mapping[str, Any]) -> ProcessEnvironment:
 
 
 def _gpu(detail: Mapping[str, Any]) -> NvmlAnswer:
-    seen = _objects(detail.get("gpus"))
-    gpus = tuple(SeenGpu(clean(one.get("name")), _number(one.get("total")), _number(one.get("used"))) for one in seen)
     text, driver = clean(detail.get("text")), clean(detail.get("driver"))
-    return NvmlAnswer(detail.get("library") is True, _number(detail.get("code")), text, driver, gpus)
+    return NvmlAnswer(detail.get("library") is True, _number(detail.get("code")), text, driver, gpus_of(detail))
+
+
+def gpus_of(detail: Mapping[str, Any]) -> tuple[SeenGpu, ...]:
+    seen = _objects(detail.get("gpus"))
+    return tuple(SeenGpu(clean(one.get("name")), _number(one.get("total")), _number(one.get("used"))) for one in seen)
 
 
 def _ladder(detail: Mapping[str, Any]) -> Ladder | None:
