@@ -79,7 +79,7 @@ def _called(secret: ServedSecret) -> str:
 def _in_environment(
     frontend: Frontend, workers: Workers | Unavailable, deployment: Deployment | Unavailable
 ) -> Iterator[Finding]:
-    """Variables that are built into the pages by their names. Any other is not served: the release gives .env to the container."""
+    """Variables that are built into the pages by their names; what any other holds is not served."""
     again = recreate(deployment, workers, [frontend.service]) if frontend.service else None
     for name, value in frontend.env.items():
         if name.startswith(BROWSER_PREFIXES) and usable(value):

@@ -205,7 +205,8 @@ def test_a_worker_with_complete_models_is_not_waited_for(monkeypatch: pytest.Mon
 
     def talk(request: Request, one: object, command: list[str], data: bytes, seconds: float, enough: Any) -> tuple[bytes, int]:
         names = ("identity", "process", "memory", "libraries", "gpu")
-        output = "".join(f'{data.decode("ascii").split()[3]} {{"v": 1, "layer": "{name}", "ok": true, "detail": {{}}}}\n' for name in names).encode()
+        mark = data.decode("ascii").split()[3]
+        output = "".join(f'{mark} {{"v": 1, "layer": "{name}", "ok": true, "detail": {{}}}}\n' for name in names).encode()
         told.append(enough(output))
         time.sleep(1.1)
         told.extend([enough(b""), enough(output)])
