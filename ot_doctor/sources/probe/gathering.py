@@ -16,6 +16,7 @@ from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, mo
 from ot_doctor.evidence.hub import Answer, FileAnswer
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.probe import Ladder, NvmlAnswer, ProcessEnvironment, Rung, SeenGpu, Stage, WorkerProbe, WriteTest
+from ot_doctor.evidence.releases import line_of_version
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.sources.hub.answers import Reply, clean, file_answer
@@ -23,6 +24,7 @@ from ot_doctor.sources.hub.client import SPARED_WAIT
 from ot_doctor.sources.probe.ladder import climb
 from ot_doctor.sources.probe.worker_exec import Layers, ask, program
 from ot_doctor.sources.soon import Soon
+from ot_doctor.sources.upcoming_release import version_of
 
 _SECONDS = 4.5  # for the way to the Hub, all of it
 _MOST_FILES = 4
@@ -56,7 +58,7 @@ def gather(
     if workers.lite or not workers.diarizers:
         raise Unavailable("There is no diarization worker to look at from inside.", switched_off=True)
     worker = workers.diarizers[0]
-    wanted = [] if request.offline else _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
+    wanted = [] if request.offline else _files(_line(request, deployment))
     key = secrets.token_hex(16)
     asked = {
         "key": key, "names": NAMES, "packages": PACKAGES, "files": wanted, "token_name": TOKEN_NAME, "seconds": _SECONDS,
@@ -87,6 +89,13 @@ def gather(
 
 
 _LAYERS = ("identity", "process", "memory", "libraries", "write", "network", "gpu")
+
+
+def _line(request: Request, deployment: Deployment | Unavailable) -> ReleaseLine:
+    """The release whose models are asked for: that of ``preflight``, else the one that is there."""
+    if request.next_release:
+        return line_of_version(version_of(request.next_release))
+    return deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN
 
 
 def _files(line: ReleaseLine) -> list[tuple[str, str]]:
