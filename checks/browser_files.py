@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped
 from ot_doctor.evidence import TOKEN_NAME, Deployment, Frontend, ServedSecret, Unavailable, Workers
 
 from ._remedies import new_token, recreate
@@ -25,7 +25,8 @@ def browser_files(
     for every other secret of .env and of the containers, also as hex, base64 and as addresses and JSON write it. They are read
     through the engine, up to 48 MB and for three seconds; nothing is run. Words, short values and placeholders are not looked
     for, because they would be found by chance. The container's environment is looked at as well: what has a browser's name
-    (VITE_…, NEXT_PUBLIC_…) is built into the pages.
+    (VITE_…, NEXT_PUBLIC_…) is built into the pages. The token under its own name there is no fault: OpenTranscribe's Compose file
+    gives .env to that container, too, and a web server does not send its environment.
 
     To fix it, remove the value from what the pages are built from, build them again, and replace the secret: it is known now.
     """
@@ -36,7 +37,9 @@ def browser_files(
         yield skipped(f"{what} not searched ({frontend.container}): {frontend.not_searched.rstrip('.')}.")
     elif not findings:
         where = f"{frontend.folder} of {frontend.container}"
-        yield passed(f"The web pages contain no secret that is known here ({frontend.files} files in {where}).")
+        yield passed(
+            f"The web pages contain no secret that is known here ({frontend.files} files in {where}).{_unserved(frontend)}"
+        )
 
 
 def _in_files(frontend: Frontend) -> Iterator[Finding]:
@@ -76,22 +79,22 @@ def _called(secret: ServedSecret) -> str:
 def _in_environment(
     frontend: Frontend, workers: Workers | Unavailable, deployment: Deployment | Unavailable
 ) -> Iterator[Finding]:
-    where = f"{frontend.container} Config.Env"
+    """Variables that are built into the pages by their names; what any other holds is not served."""
     again = recreate(deployment, workers, [frontend.service]) if frontend.service else None
     for name, value in frontend.env.items():
-        if not usable(value):
-            continue
-        remove = Step(f"Remove {name} from the service that serves the web pages.", risk=Risk.CHANGES_FILES)
-        seen = [Seen("container", where, f"{name} is {value}")]
-        if name.startswith(BROWSER_PREFIXES):
+        if name.startswith(BROWSER_PREFIXES) and usable(value):
             yield failed(
                 Cause.TOKEN_EXPOSED, f"{name} of {frontend.container} contains a token, and a variable with such a name is built "
-                "into the web pages.", subject=name, expected=f"the token only in {TOKEN_NAME} of the workers", evidence=seen,
-                remedy=[remove, *([again] if again else []), new_token(", write it to .env, and delete the exposed one")],
+                "into the web pages.", subject=name, expected=f"the token only in {TOKEN_NAME} of the workers",
+                evidence=[Seen("container", f"{frontend.container} Config.Env", f"{name} is {value}")],
+                remedy=[
+                    Step(f"Remove {name} from the service that serves the web pages.", risk=Risk.CHANGES_FILES),
+                    *([again] if again else []), new_token(", write it to .env, and delete the exposed one"),
+                ],
             )  # fmt: skip
-        else:
-            yield warned(
-                f"{frontend.container}, which serves the web pages, has the token in {name}. It does not need it.",
-                cause=Cause.TOKEN_EXPOSED, subject=name, expected="the token in the workers' containers alone", evidence=seen,
-                remedy=[remove, *([again] if again else [])],
-            )  # fmt: skip
+
+
+def _unserved(frontend: Frontend) -> str:
+    """The token in a variable that no browser gets, as an end of a sentence; empty where there is none."""
+    names = ", ".join(name for name, value in frontend.env.items() if usable(value))
+    return f" Its container has the token in {names}, like each service that is given .env; no page holds it." if names else ""

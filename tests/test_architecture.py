@@ -20,7 +20,9 @@ _REVEALERS = {
     "ot_doctor.sources.ping", "ot_doctor.fix.actions.env_token",
 }  # fmt: skip
 # Beside the command line: the parent that ends a run in time, and what runs in a container of its own.
-_MAY_END_THE_PROCESS = {"ot_doctor.core.supervisor", "ot_doctor.sources.trial.in_container"}
+_MAY_END_THE_PROCESS = {
+    "ot_doctor.core.supervisor", "ot_doctor.sources.trial.in_container", "ot_doctor.sources.probe.calculation",
+}  # fmt: skip
 # Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.
 _READ_WHAT_OTHERS_WROTE = ("logs.records", "sources.docker.containers", "sources.dotenv.env_files", "sources.hub.answers")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ot_doctor.report.model import Report
     from ot_doctor.run.plan import Plan
     from ot_doctor.run.session import Examined
+    from ot_doctor.sources.store import Store
 
 _ANY_FILE = click.Path(path_type=Path)
 
@@ -101,18 +102,28 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
 
 def _gathered(plan: Plan) -> Bundle:
     """Everything that there is to know, and the report on it."""
-    from ot_doctor.bundle.writing import make_bundle
-    from ot_doctor.report.build import redactor_of, report_of
-    from ot_doctor.report.formats import render
+    from ot_doctor.bundle import Refused
     from ot_doctor.run.session import examine, prepare
     from ot_doctor.sources.store import SOURCES
 
     checks, store, notices = prepare(plan)
     store.start(SOURCES)  # also what no check of today asks for
     with Progress(store):
-        redactor = redactor_of(plan)
-        report = report_of(examine(plan, checks, store, notices), redactor)
+        found = examine(plan, checks, store, notices)
         evidence = store.given()
+    try:
+        return _bundle_of(plan, store, found, evidence)
+    except Refused:  # a source that came late may have registered a secret meanwhile
+        return _bundle_of(plan, store, found, evidence)
+
+
+def _bundle_of(plan: Plan, store: Store, found: Examined, evidence: Mapping[type, object]) -> Bundle:
+    from ot_doctor.bundle.writing import make_bundle
+    from ot_doctor.report.build import redactor_of, report_of
+    from ot_doctor.report.formats import render
+
+    redactor = redactor_of(plan)
+    report = report_of(found, redactor)
     return make_bundle(
         evidence,
         request=store.request,

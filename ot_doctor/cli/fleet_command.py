@@ -91,6 +91,10 @@ def elsewhere(ctx: click.Context, addresses: tuple[str, ...], timeout: float, co
     "--timeout", type=SECONDS, default=30, show_default=True, metavar="SECONDS", help="Time limit for the run on each machine.",
 )  # fmt: skip
 @offline
+@click.option(
+    "--probe", type=click.Choice(["off", "light"]), default="light", show_default=True,
+    help="Whether the workers are looked at from inside.",
+)  # fmt: skip
 @redact_level
 @click.option(
     "--format",
@@ -103,7 +107,7 @@ def elsewhere(ctx: click.Context, addresses: tuple[str, ...], timeout: float, co
 @click.pass_context
 def fleet(
     ctx: click.Context, /, inventory: Path | None, addresses: tuple[str, ...], jobs: int, timeout: float, offline: bool,
-    redact: str, format_: str,
+    probe: str, redact: str, format_: str,
 ) -> None:  # fmt: skip
     """Examine several machines through your own ssh, and show one row for each, the worst first.
 
@@ -122,7 +126,7 @@ def fleet(
         raise click.UsageError(f"{error}.", ctx) from None
     if not hosts:
         raise click.UsageError("No machine is named: give --inventory hosts.toml or --host ssh://me@server.", ctx)
-    rest = [*(["--offline"] if offline else []), "--redact", redact]
+    rest = [*(["--offline"] if offline else []), "--probe", probe, "--redact", redact]
     supervisor.expect((timeout + _SPARE) * -(-len(hosts) // jobs))
     _show_fleet(ctx, hosts, rest, timeout, jobs, format_)
 

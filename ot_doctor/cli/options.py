@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from ot_doctor.cli.durations import Duration, Within
 from ot_doctor.cli.last_resort import remember
 from ot_doctor.cli.output import not_to_be_written
 from ot_doctor.cli.shell_completion import checks_and_families
+from ot_doctor.core import supervisor
 from ot_doctor.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
@@ -123,9 +125,15 @@ def _is_regular(name: str | Path, ctx: click.Context, param: click.Parameter) ->
 
 
 def _depth(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if value == "gpu":
-        instead = "'light' asks the GPU through NVML, without CUDA"
-        raise click.BadParameter(f"a test with a CUDA context is not a part of this version; {instead}", ctx, param)
+    """``gpu`` is asked for at a terminal; where nobody can be asked, the command line itself must say it."""
+    if value != "gpu" or ctx.resilient_parsing:
+        return value
+    if sys.stdin and sys.stdin.isatty() and sys.stderr.isatty():
+        supervisor.expect(float("inf"))
+        question = "Calculate on the worker's GPU for a moment, with some hundred MB of its memory, in a container of its own?"
+        return "gpu" if click.confirm(question, default=False, err=True) else "light"
+    if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE:
+        raise click.BadParameter("where nobody can be asked, 'gpu' must stand on the command line", ctx, param)
     return value
 
 
@@ -180,7 +188,7 @@ _LEFT_OUT = (
     click.option(
         "--probe", type=click.Choice(["off", "light", "deep", "gpu"]), default="light", show_default=True, callback=_depth,
         help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
-        "imports the libraries in a container of its own. 'gpu' is not available yet.",
+        "imports the libraries in a container of its own; 'gpu' calculates on the worker's GPU instead, while no job runs.",
     ),
     click.option("--timeout", type=SECONDS, default=30, show_default=True, metavar="SECONDS",
                  help="Time limit for the whole run."),

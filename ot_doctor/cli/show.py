@@ -15,21 +15,27 @@ if TYPE_CHECKING:
     from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report
 
+_TRIES = 3  # before a document that holds a secret is given up
+
 
 def show(report: Report, options: dict[str, Any]) -> int:
     """Write the report into the ``--output`` files and to standard output. The exit code.
 
     The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
     """
+    for _ in range(_TRIES):
+        try:
+            return _shown(report, options)
+        except WouldLeak:  # a source that came late registered a secret after the report was redacted
+            report = _redacted_again(report)
+    return _shown(report, options)
+
+
+def _shown(report: Report, options: dict[str, Any]) -> int:
     from ot_doctor.report.model import exit_code
 
     shown = render(report, options["format"], style_of(options))
-    try:
-        checked(shown)  # before anything is written
-    except WouldLeak:  # a source that came late registered a secret after the report was redacted
-        report = _redacted_again(report)
-        shown = render(report, options["format"], style_of(options))
-        checked(shown)
+    checked(shown)  # before anything is written
     documents = {path: render(report, format_of(path.name) or "text") for path in options["output"]}
     machine = options["format"] != "text"
     try:

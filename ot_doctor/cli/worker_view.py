@@ -41,7 +41,8 @@ def probe(ctx: click.Context, /, **options: Any) -> None:
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import examine, prepare
 
-    plan = replace(plan_of(options, ctx), select=_CHECKS)
+    plan = plan_of(options, ctx)
+    plan = replace(plan, select=(*_CHECKS, "gpu-calculates") if plan.request.probe == "gpu" else _CHECKS)
     try:
         checks, store, notices = prepare(plan)
         with Progress(store):

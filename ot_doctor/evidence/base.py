@@ -65,7 +65,7 @@ class Request:
     no_docker: bool = False
     context: str = ""  # --context: a Docker context
     no_exec: bool = False
-    probe: str = "light"  # --probe: "off", "light" or "deep"
+    probe: str = "light"  # --probe: "off", "light", "deep" or "gpu"
     next_release: str = ""  # preflight: "v0.5", or an image with its tag
     log_alone: bool = False  # --logs where no installation was named or found: no Docker, no network
     timeout: float = 30.0  # seconds, the whole run

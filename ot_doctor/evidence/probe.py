@@ -150,3 +150,20 @@ class WorkerImports:
     tests: tuple[ImportTest, ...]
     dying: str = ""  # the module at whose import the process ended
     exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class WorkerCuda:
+    """A small calculation on the GPU, in a container of its own with what the worker was given (``--probe gpu``)."""
+
+    worker: str
+    image: str
+    ok: bool
+    stage: str  # how far it came: "start", "import", "context", "calculate", "done"
+    text: str = ""  # what went wrong
+    torch: str = ""  # its version
+    built_for: str = ""  # the version of CUDA that torch was built for; empty: none
+    device: str = ""  # the GPU's name, as CUDA has it
+    before: tuple[SeenGpu, ...] = ()  # NVML's answers before there was a context, and while there was one
+    during: tuple[SeenGpu, ...] = ()
+    exit_code: int = 0

@@ -124,3 +124,12 @@ class WorkerLog:
     def newest(self) -> Attempt | None:
         """The newest attempt of the present run that tells something."""
         return next((a for a in self.attempts if a.current and a.outcome is not Outcome.DISABLED), None)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the newest attempt of a worker's present run has not come to an end."""
+        newest: dict[str, Attempt] = {}
+        for attempt in self.attempts:
+            if attempt.current:
+                newest.setdefault(attempt.worker, attempt)
+        return any(attempt.outcome is Outcome.UNFINISHED for attempt in newest.values())

@@ -20,13 +20,15 @@ from ot_doctor.evidence import (
     Unavailable,
     Worker,
     WorkerLog,
+    WorkerProbe,
     Workers,
 )
 from ot_doctor.report.model import Report
 from ot_doctor.report.versions import versions
 
 E = TypeVar("E")
-GATHERED = (Deployment, EnvFile, Workers, NativeEngine, ModelCache, Hub, WorkerLog, Host)  # what the facts are made of
+# What the facts are made of.
+GATHERED = (Deployment, EnvFile, Workers, NativeEngine, ModelCache, Hub, WorkerLog, Host, WorkerProbe)
 _MB = 1_000_000
 _GB = 1_000_000_000
 # The plain settings that decide how diarization works, by the beginnings of their names.
@@ -65,6 +67,7 @@ def facts_of(evidence: Mapping[type, object]) -> Facts:
         _section("Model cache", evidence, ModelCache, _cache),
         _section("Native engine", evidence, NativeEngine, _native),
         _section("Hub", evidence, Hub, _hub),
+        _section("Seen from inside the worker", evidence, WorkerProbe, _inside),
         _section("Space and network", evidence, Host, _host),
         _section("Last diarizations", evidence, WorkerLog, _attempts),
     ))  # fmt: skip
@@ -190,6 +193,26 @@ def _hub(hub: Hub) -> Iterator[tuple[str, str]]:
     for repo in dict.fromkeys(answer.repo for answer in hub.files):
         if answer := hub.of(repo):
             yield repo, answer.answer.value + (f" (HTTP {answer.status})" if answer.status else "")
+
+
+def _inside(seen: WorkerProbe) -> Iterator[tuple[str, str]]:
+    yield "worker", f"{seen.worker}, user {seen.user or 'without a name'} ({seen.uid}), Python {_or_not(seen.python)}"
+    yield "memory", f"{seen.memory_used / _GB:.1f} GB used, " + (
+        f"limit {seen.memory_limit / _GB:.1f} GB" if seen.memory_limit else "no limit"
+    )
+    yield "clock", f"{seen.clock:+.1f} s beside this machine's" if seen.clock else "agrees with this machine's"
+    for whose, ladder in (("the worker", seen.inside), ("this machine", seen.here)):
+        if ladder:
+            rungs = "; ".join(f"{rung.stage.value}: {rung.text or rung.answer.words}" for rung in ladder.rungs)
+            yield f"way of {whose} to the Hub", f"{ladder.endpoint}, {'reached' if ladder.reached else 'not reached'} ({rungs})"
+    process = seen.process
+    named = (("differ", process.differs), ("only there", process.added), ("missing there", process.removed))
+    settings = "; ".join(f"{what}: {', '.join(names)}" for what, names in named if names) or "the same"
+    yield "settings of its process, beside the container's", settings if process.readable else f"not known: {process.text}"
+    if seen.gpu:
+        names = ", ".join(f"{gpu.name} ({gpu.used / _GB:.1f} of {gpu.total / _GB:.1f} GB used)" for gpu in seen.gpu.gpus)
+        yield "GPU", f"{names or seen.gpu.text or 'none'}, driver {_or_not(seen.gpu.driver)}"
+    yield "libraries", ", ".join(f"{name} {version}" for name, version in sorted(seen.libraries.items())) or "none found"
 
 
 def _host(host: Host) -> Iterator[tuple[str, str]]:

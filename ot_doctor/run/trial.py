@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ot_doctor.evidence import Deployment, Outcome, Unavailable, WorkerLog, Workers
+from ot_doctor.evidence import Deployment, Unavailable, WorkerLog, Workers
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import Examined, examine, gathered, prepare
 from ot_doctor.sources.trial.beside_worker import Trial, gather
@@ -56,8 +56,7 @@ def _under_way(log: WorkerLog | Unavailable) -> str:
     """Why the GPU is not free; empty where it is."""
     if isinstance(log, Unavailable):
         return f"Whether a job uses the GPU now is not known: {log.reason}"
-    newest = log.attempts[0] if log.attempts else None
-    return "A job is running, and it needs the GPU." if newest and newest.outcome is Outcome.UNFINISHED else ""
+    return "A job is running, and it needs the GPU." if log.under_way else ""
 
 
 def _outcome(trial: Trial) -> TrialOutcome:

@@ -30,6 +30,7 @@ from ot_doctor.evidence import (
     NextRelease,
     Request,
     Unavailable,
+    WorkerCuda,
     WorkerImports,
     WorkerLog,
     WorkerProbe,
@@ -71,6 +72,7 @@ SOURCES: Mapping[type, Source] = {
     Host: Source("this machine", "machine:gather"),
     WorkerProbe: Source("the worker's own view", "probe.gathering:gather"),
     WorkerImports: Source("the worker's libraries", "probe.sibling:gather"),
+    WorkerCuda: Source("a calculation on the GPU", "probe.cuda:gather"),
 }
 
 

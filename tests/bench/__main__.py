@@ -57,6 +57,7 @@ def main() -> None:
         "must-change": _must_change,
         "memory": _memory,
         "hub": _hub,
+        "probe": _probe,
     }
     for name in sys.argv[1:] or figures:
         figures[name]()
@@ -86,15 +87,20 @@ def _help() -> None:
 
 
 @contextmanager
-def _deployment(log: Sequence[str] | None, noise: tuple[int, int]) -> Iterator[World]:
-    """A healthy deployment whose worker log has ``noise[0]`` lines before ``log`` and ``noise[1]`` behind it."""
+def _deployment(log: Sequence[str] | None, noise: tuple[int, int], python: bool = False) -> Iterator[World]:
+    """A healthy deployment whose worker log has ``noise[0]`` lines before ``log`` and ``noise[1]`` behind it.
+
+    ``python``: the worker has one.
+    """
     if reason := why_not():
         sys.exit(f"the figures with containers cannot be measured: {reason}")
     folder = Path(tempfile.mkdtemp(prefix="otd-bench-"))
     try:
         with Engine() as engine, hub_for(None) as hub:
             engine.import_backends()
-            world = Scenario(log=[], up=()).build(engine, hub, folder)
+            if python:
+                engine.import_python_worker()
+            world = Scenario(log=[], up=(), image="v0.4.1-python" if python else None).build(engine, hub, folder)
             minute = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}"  # lines tell when they are written, as a worker's do
             ordinary = _NOISE.replace("2026-11-21 01:37", minute)
             with (world.folder / "recorded.log").open("w") as out:
@@ -318,6 +324,25 @@ def _hub() -> None:
 
         a, b, _ = _in_turn(lambda: timed(Fault("slow", seconds=1)), lambda: timed(None), 5)
     _print("a Hub that takes 1 s for every answer, beside a fast one", f"{a - b:+.2f} s ({a:.2f} s / {b:.2f} s)", "+1 s a step")
+
+
+def _probe() -> None:
+    """What the look from inside adds to the whole run, in seconds and in the doctor's own processor time."""
+    used: dict[str, list[float]] = {"light": [], "off": []}
+    took: dict[str, list[float]] = {"light": [], "off": []}
+    with _deployment(logs.v04_success(), (0, 0), python=True) as world:
+        for number in range(12):
+            for depth in used:
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                seconds = _run([str(DOCTOR), "--probe", depth], env=world.shell(), cwd=world.folder)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                if number:  # the first round is not counted
+                    took[depth].append(seconds)
+                    used[depth].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    for what, times in (("seconds", took), ("processor time", used)):
+        more = statistics.median(a - b for a, b in zip(times["light"], times["off"], strict=True))
+        a, b = (statistics.median(times[depth]) for depth in ("light", "off"))
+        _print(f"the whole run beside --probe off, {what}", f"{more:+.3f} s ({a:.2f} s / {b:.2f} s)", "+0.15 s")
 
 
 if __name__ == "__main__":

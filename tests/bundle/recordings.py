@@ -22,6 +22,7 @@ from ot_doctor.evidence import (
     NextRelease,
     ReleaseLine,
     Request,
+    WorkerCuda,
     WorkerImports,
     WorkerLog,
     WorkerProbe,
@@ -55,6 +56,7 @@ def healthy(**changes: object) -> dict[type, object]:
         Host: e.host(),
         WorkerProbe: e.probe(),
         WorkerImports: e.imports(),
+        WorkerCuda: e.cuda(),
     }
     return {kind: changes.get(kind.__name__, value) for kind, value in usual.items()}
 

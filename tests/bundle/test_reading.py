@@ -29,6 +29,7 @@ from ot_doctor.evidence import (
     NextRelease,
     Request,
     Unavailable,
+    WorkerCuda,
     WorkerImports,
     WorkerProbe,
     Workers,
@@ -193,7 +194,7 @@ def test_a_bundle_of_the_first_version_is_still_read(tmp_path: Path) -> None:
     content = json.loads((Path(__file__).parent / "golden" / "format-1.json").read_text(encoding="utf-8"))
     recording = read_bundle(written(tmp_path, {name: text.encode() for name, text in content.items()}))
     assert recording.changed == () and recording.manifest.tool.version == "0.1.0"
-    later = {NativeEngine, Frontend, NextRelease, WorkerImports, WorkerProbe}  # what that version knew nothing of
+    later = {NativeEngine, Frontend, NextRelease, WorkerCuda, WorkerImports, WorkerProbe}  # what that version knew nothing of
     assert {kind for kind, value in recording.evidence.items() if isinstance(value, Unavailable)} == later
     same = [kind for kind, value in healthy().items() if recording.evidence[kind] == value]
     # Secrets have other fingerprints, and who saw the cache was not recorded.

@@ -44,9 +44,11 @@ from ot_doctor.evidence import (
     ReleaseLine,
     Role,
     Rung,
+    SeenGpu,
     Space,
     Stage,
     Worker,
+    WorkerCuda,
     WorkerImports,
     WorkerLog,
     WorkerProbe,
@@ -257,6 +259,16 @@ def imports(*tests: ImportTest, **changes: Any) -> WorkerImports:
     fine = (ImportTest("torch", True, False, "2.8.0", "CUDA 12.8"), ImportTest("pyannote.audio", True, False, "4.0.5"))
     told = {test.name: test for test in (*fine, *tests)}
     return replace(WorkerImports(WORKER, "davidamacey/opentranscribe-backend:v0.4.1", tuple(told.values())), **changes)
+
+
+def cuda(**changes: Any) -> WorkerCuda:
+    """A calculation on the worker's GPU that went well."""
+    before, during = (SeenGpu("NVIDIA RTX 4090", 24 * GIGABYTE, used * GIGABYTE) for used in (1, 2))
+    usual = WorkerCuda(
+        WORKER, "davidamacey/opentranscribe-backend:v0.4.1", True, "done", torch="2.8.0+cu128", built_for="12.8",
+        device="NVIDIA RTX 4090", before=(before,), during=(during,),
+    )  # fmt: skip
+    return replace(usual, **changes)
 
 
 def only(check: Check, *evidence: object) -> Finding:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from ot_doctor.check import Cause, Finding, Status
-from ot_doctor.evidence import COMMUNITY_1, Answer, NextRelease, ReleaseLine, WorkerToken
+from ot_doctor.evidence import COMMUNITY_1, Answer, FileAnswer, NextRelease, ReleaseLine, Unavailable, WorkerToken
 from ot_doctor_checks.next_terms import next_terms
-from tests.checks.evidence import everything_said, hub, identity, token
+from tests.checks.evidence import everything_said, hub, identity, ladder, probe, token
 
 V0_5 = NextRelease(ReleaseLine.V0_5, "v0.5", asked=True)
 
@@ -50,6 +50,18 @@ def test_the_account_is_named() -> None:
         V0_5, hub({COMMUNITY_1: Answer.NOT_ACCEPTED}, line=ReleaseLine.V0_5, whoami=identity(account="ada")), token()
     )
     assert "ada" in everything_said(finding)
+
+
+def test_the_workers_own_answer_counts_where_this_machine_does_not_reach_the_hub() -> None:
+    here = hub({COMMUNITY_1: Answer.DNS}, line=ReleaseLine.V0_5)
+    seen = probe(ladder(files=(FileAnswer(COMMUNITY_1, "config.yaml", Answer.OK),)))
+    (finding,) = next_terms(V0_5, here, token(), seen)
+    assert finding.status is Status.PASS and "this machine does not reach the Hub" in finding.message
+    seen = probe(ladder(files=(FileAnswer(COMMUNITY_1, "config.yaml", Answer.NOT_ACCEPTED),)))
+    (finding,) = next_terms(V0_5, here, token(), seen)
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.GATED_NOT_ACCEPTED)
+    (finding,) = next_terms(V0_5, here, token(), Unavailable("off", switched_off=True))
+    assert finding.status is Status.UNKNOWN
 
 
 def test_no_token() -> None:

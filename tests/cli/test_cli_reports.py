@@ -7,14 +7,18 @@ import os
 import stat
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write_files
+from ot_doctor.cli.show import show
+from ot_doctor.redaction.registry import new_registry
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.report.formats import FORMATS, format_of
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
+from tests.report.reports import healthy
 
 FAILING = (
     "from ot_doctor.check import Family, check\nfrom ot_doctor.evidence import EnvFile\n\n"
@@ -147,3 +151,19 @@ def test_faults_are_shown_with_vv_alone_and_without_secrets(installed: Doctor, t
 def test_a_warning_fails_a_strict_nagios_check_as_a_warning(installed: Doctor) -> None:  # noqa: F811
     warned(installed)
     assert installed("--format", "nagios").returncode == 1
+
+
+def test_a_secret_that_a_late_source_registers_is_hidden_after_all(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """It stands in the file alone, and is registered when the report has been redacted."""
+    late = "Lq8Zt5Wn2Rx7Vb4K"
+    look = {"ascii": False, "color": "never", "verbose": 0, "quiet": False}
+    options = {"format": "nagios", "output": (tmp_path / "r.json",), **look}
+    with new_registry():
+        report = replace(healthy(), notices=(f"the log says {late}",))
+        Secret(late, "OPENAI_API_KEY")
+        show(report, options)
+    written = (tmp_path / "r.json").read_text(encoding="utf-8")
+    assert "the log says" in written and late not in written
+    assert capsysbinary.readouterr().out.count(b"\n") == 1

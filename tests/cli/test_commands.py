@@ -566,8 +566,11 @@ def test_what_is_not_needed_is_not_loaded(installed: Doctor) -> None:
 
 def test_probe_takes_what_it_can_do(doctor: Doctor, tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text("services: {celery-worker: {image: x}}\n")
-    done = doctor("run", "--dir", str(tmp_path), "--probe", "gpu")
-    assert done.returncode == 2 and "CUDA" in done.stderr and "not a part of this version" in done.stderr
+    doctor.environ["OT_DOCTOR_PROBE"] = "gpu"
+    done = doctor("run", "--dir", str(tmp_path), "--no-docker")
+    assert done.returncode == 2 and "'gpu' must stand on the command line" in done.stderr
+    del doctor.environ["OT_DOCTOR_PROBE"]
+    assert doctor("run", "--dir", str(tmp_path), "--no-docker", "--probe", "gpu").returncode == 1, "there is no .env"
     done = doctor("probe", "--dir", str(tmp_path), "--no-docker", "--format", "json")
     document = json.loads(done.stdout)
     assert done.returncode == document["exit_code"] and document["schema"] == "ot-doctor/probe/1"

@@ -96,7 +96,7 @@ def told(document: str) -> dict[str, Any]:
 @pytest.mark.engine  # sshd comes with the engine's parts
 def test_the_report_from_there_is_the_one_from_here(machine: Machine) -> None:
     folder = machine.folder / "open transcribe"
-    options = ("--offline", "--no-docker", "--format", "json")
+    options = ("--offline", "--no-docker", "--probe", "off", "--format", "json")
     left = set(Path("/dev/shm").iterdir())
     there = machine.doctor("--host", f"ssh://127.0.0.1:{machine.port}{str(folder).replace(' ', '%20')}", *options)
     here = machine.doctor("--dir", str(folder), *options)
@@ -110,7 +110,7 @@ def test_the_report_from_there_is_the_one_from_here(machine: Machine) -> None:
 def test_the_fleet_with_a_dead_host_an_unknown_key_and_no_key(machine: Machine) -> None:
     folder = str(machine.folder / "open transcribe").replace(" ", "%20")
     good, dead = f"ssh://127.0.0.1:{machine.port}{folder}", f"ssh://127.0.0.1:{free_port()}"
-    done = machine.doctor("fleet", "--host", good, "--host", dead, "--offline", "--format", "json")
+    done = machine.doctor("fleet", "--host", good, "--host", dead, "--offline", "--probe", "off", "--format", "json")
     fleet = json.loads(done.stdout)
     assert [(host["address"], host["reached"]) for host in fleet["hosts"] if not host["reached"]] == [(dead, False)]
     assert done.returncode == fleet["exit_code"] == 1, "a broken machine is worse than one that was not reached"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import jsonschema
 
-from ot_doctor.evidence import Deployment, Hub, ModelCache, Unavailable, Workers
+from ot_doctor.evidence import Deployment, Hub, ModelCache, NvmlAnswer, ProcessEnvironment, SeenGpu, Unavailable, Workers
 from ot_doctor.report.facts import GATHERED, Facts, Section, facts_of
 from ot_doctor.report.formats.facts_rendered import as_json, as_markdown, as_text
-from tests.checks.evidence import ENGINE, TOKEN, cache, deployment, host, hub, worker, workers
+from tests.checks.evidence import ENGINE, TOKEN, cache, deployment, host, hub, probe, worker, workers
 
 
 def facts(**evidence: object) -> Facts:
@@ -35,6 +35,16 @@ def test_what_is_so() -> None:
     assert section("Model cache", found)["pyannote/speaker-diarization-community-1"].startswith("complete, 10.0 MB")
     assert section("Hub", found)["account"] == "ana, token 'OpenTranscribe', role read"
     assert "200.0 of 500.0 GB free" in section("Space and network", found)["the model cache"]
+
+
+def test_what_the_worker_sees() -> None:
+    gpu = NvmlAnswer(True, 0, driver="550.90", gpus=(SeenGpu("RTX 4090", 24 * 10**9, 3 * 10**9),))
+    process = ProcessEnvironment(True, differs=("HF_HOME",))
+    told = section("Seen from inside the worker", facts(WorkerProbe=probe(gpu=gpu, process=process)))
+    assert told["worker"] == "opentranscribe-celery-worker, user appuser (1000), Python 3.13.5"
+    assert told["way of the worker to the Hub"].startswith("https://huggingface.co, reached")
+    assert told["settings of its process, beside the container's"] == "differ: HF_HOME"
+    assert told["GPU"] == "RTX 4090 (3.0 of 24.0 GB used), driver 550.90" and told["libraries"] == "torch 2.8.0"
 
 
 def test_what_is_not_known_says_why() -> None:

@@ -22,7 +22,10 @@ from tests.parts.python_image import TAG
 from .scenario import DOCTOR, TOKEN
 
 CONTAINER = "opentranscribe-celery-worker"
-CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports")
+CHECKS = (
+    "worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports",
+    "gpu-calculates",
+)  # fmt: skip
 _TESTS = Path(__file__).resolve().parents[1]
 _SERVE = """
 import sys, time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -130,7 +131,16 @@ def test_a_secret_in_the_web_pages(kept: World) -> None:
 
 
 def test_a_worker_that_restarts_and_a_cache_that_it_cannot_write(bring_up: Callable[[Scenario], World]) -> None:
-    scenario = Scenario(cache="none", command="['false']", extra="    restart: always\n", log=logs.v04_success())
+    def restarting(world: World) -> None:
+        """The engine waits longer after each of its tries, and shows the worker as running in between."""
+        until = time.monotonic() + 30
+        state = ("docker", "inspect", "--format={{.RestartCount}} {{.State.Status}}", "opentranscribe-celery-worker")
+        while (seen := world.engine.run(*state).stdout.split())[1] != "restarting" or int(seen[0]) < 6:
+            assert time.monotonic() < until, seen
+
+    scenario = Scenario(
+        cache="none", command="['false']", extra="    restart: always\n", log=logs.v04_success(), after=restarting
+    )
     report = bring_up(scenario).report()
     assert {"worker-down", "cache-permission"} <= set(report.causes), report.summary()
     assert "unknown" not in (report.status("cache-permissions"), report.status("cache-complete"))

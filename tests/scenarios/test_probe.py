@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -61,8 +62,13 @@ def port_of(hub: LocalHub) -> int:
 def test_the_machines_own_loopback_is_not_the_workers(inside: Inside, here: LocalHub) -> None:
     inside.up(env={"HF_ENDPOINT": here.url})
     before = inside.processes()
+    since = time.time()
     seen = inside.look()
     assert inside.processes() == before, "nothing is left"
+    events = inside.engine.docker("events", f"--since={since}", f"--until={time.time()}", "--format={{.Action}}").splitlines()
+    (started,) = [event for event in events if event.startswith("exec_create") and "eval" in event]
+    assert len(started) < 100, "one short line in the engine's events"
+    assert not [event for event in events if "ot-doctor-probe" in event]
     assert seen.causes == ["network-refused"] and "This machine reaches it." in seen.said()
     (finding,) = seen.findings("worker-network")
     assert "host.docker.internal" in finding.remedy[0].text and "host-gateway" in finding.remedy[1].text
@@ -245,6 +251,20 @@ def test_a_client_that_is_killed_leaves_nothing(inside: Inside) -> None:
     while inside.processes() != before:
         assert time.monotonic() < until, inside.processes()
         time.sleep(0.2)
+
+
+def test_a_file_that_never_opens(inside: Inside, certificate: Path, tmp_path: Path) -> None:
+    """A pipe that nobody writes to stands for a dead network share: whoever opens it waits for ever."""
+    os.mkfifo(tmp_path / "ca.pem", 0o644)
+    port = free_port()
+    mounts = ("-v", f"{certificate}:/hub.pem:ro", "-v", f"{tmp_path}/ca.pem:/ca.pem")
+    inside.up(*mounts, env={"HF_ENDPOINT": f"https://127.0.0.1:{port}", "REQUESTS_CA_BUNDLE": "/ca.pem"})
+    inside.serve(port, "tls")
+    before = inside.processes()
+    seen = inside.look()
+    assert seen.took < 9.0 and inside.processes() == before, "it ends in time, and nothing is left"
+    assert seen.status("worker-network") in (Status.FAIL, Status.WARN, Status.UNKNOWN), seen.said()
+    assert seen.probe.libraries and seen.status("process-environment") is Status.PASS, "the rest is told all the same"
 
 
 def test_deep_tries_to_write_and_leaves_no_file(inside: Inside, here: LocalHub) -> None:

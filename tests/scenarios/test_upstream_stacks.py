@@ -76,6 +76,7 @@ def _services(release: str) -> str:
         [
             *(service(name, "busybox", "    command: sleep 3600\n") for name in _INFRASTRUCTURE),
             *(service(name, f"{_BACKEND}:{release}", ours) for name in ("backend", *_HELPERS[release])),
+            service("frontend", "busybox", "    env_file: .env\n    command: sleep 3600\n"),
         ]
     )
 
@@ -107,6 +108,7 @@ def test_a_healthy_stack_has_no_failure(bring_up: Callable[[Scenario], World], r
     report = world.report()
     assert (report.causes, report.exit_code) == ([], 0), report.summary()
     assert not report.statuses("unknown"), report.summary()
+    assert "token-exposed" not in report.warned_causes(), "upstream gives .env to the web pages' container"
     if overlay == "lite":
         assert report.status("worker-running") == "skip"
         return

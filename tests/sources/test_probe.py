@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ot_doctor.bundle.codec import decode, dump, encode, load
 from ot_doctor.evidence import Request, Unavailable, WorkerProbe
-from ot_doctor.sources.probe import gathering, inside, ladder, worker_exec
+from ot_doctor.sources.probe import gathering, inside, ladder, nvml, worker_exec
 from ot_doctor.sources.soon import Soon
 from tests.checks.evidence import cache, deployment, worker, workers
 from tests.parts.hub import make_certificate, pyannote_hub
@@ -41,21 +41,19 @@ def ran(python: str, folder: Path, asked: dict[str, Any] | None = None, **enviro
     link.unlink(missing_ok=True)
     link.symlink_to(python)
     request = json.dumps(asked or _ASKED).encode()
-    sizes = ("0", "MARK", str(len(worker_exec.program())), str(len(request)))
     env = {"PATH": f"{folder}/bin:/usr/bin:/bin", "HOME": str(folder), "HUGGINGFACE_TOKEN": _SECRET, **environ}
     return subprocess.run(
-        ["sh", "-c", worker_exec._BOOT, "ot-doctor", *sizes], input=worker_exec.program() + request, capture_output=True, env=env,
-        cwd=folder, timeout=30,
+        worker_exec.COMMAND, input=worker_exec.talk_of("MARK", request, 0), capture_output=True, env=env, cwd=folder, timeout=30,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("module", [inside, ladder], ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("module", [inside, ladder, nvml], ids=lambda module: module.__name__.rpartition(".")[2])
 def test_it_is_python_3_8_and_the_standard_library_alone(module: Any) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in nodes}
     assert {str(name).partition(".")[0] for name in names} <= sys.stdlib_module_names | {"ot_doctor"}
-    assert {name for name in names if str(name).startswith("ot_doctor")} <= {ladder.__name__}
+    assert {name for name in names if str(name).startswith("ot_doctor")} <= {ladder.__name__, nvml.__name__}
 
 
 def pythons() -> list[str]:
@@ -158,8 +156,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., WorkerProbe | Un
     """``answering(lines)``: what is gathered where the container prints them, each behind the mark; or bytes as they are."""
 
     def gathered(lines: list[str] | bytes, code: int = 0) -> WorkerProbe | Unavailable:
-        def talk(request: Request, one: object, command: list[str], *rest: object) -> tuple[bytes, int]:
-            mark = command[5]
+        def talk(request: Request, one: object, command: list[str], sent: bytes, *rest: object) -> tuple[bytes, int]:
+            mark = sent.decode("ascii").split()[3]
             assert re.fullmatch(r"ot-doctor-[0-9a-f]{32}", mark)
             return (lines if isinstance(lines, bytes) else "".join(f"{mark} {line}\n" for line in lines).encode()), code
 
@@ -207,7 +205,8 @@ def test_a_worker_with_complete_models_is_not_waited_for(monkeypatch: pytest.Mon
 
     def talk(request: Request, one: object, command: list[str], data: bytes, seconds: float, enough: Any) -> tuple[bytes, int]:
         names = ("identity", "process", "memory", "libraries", "gpu")
-        output = "".join(f'{command[5]} {{"v": 1, "layer": "{name}", "ok": true, "detail": {{}}}}\n' for name in names).encode()
+        mark = data.decode("ascii").split()[3]
+        output = "".join(f'{mark} {{"v": 1, "layer": "{name}", "ok": true, "detail": {{}}}}\n' for name in names).encode()
         told.append(enough(output))
         time.sleep(1.1)
         told.extend([enough(b""), enough(output)])

@@ -16,6 +16,7 @@ from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, mo
 from ot_doctor.evidence.hub import Answer, FileAnswer
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.probe import Ladder, NvmlAnswer, ProcessEnvironment, Rung, SeenGpu, Stage, WorkerProbe, WriteTest
+from ot_doctor.evidence.releases import line_of_version
 from ot_doctor.evidence.workers import Worker, Workers
 from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.sources.hub.answers import Reply, clean, file_answer
@@ -23,6 +24,7 @@ from ot_doctor.sources.hub.client import SPARED_WAIT
 from ot_doctor.sources.probe.ladder import climb
 from ot_doctor.sources.probe.worker_exec import Layers, ask, program
 from ot_doctor.sources.soon import Soon
+from ot_doctor.sources.upcoming_release import version_of
 
 _SECONDS = 4.5  # for the way to the Hub, all of it
 _MOST_FILES = 4
@@ -56,11 +58,11 @@ def gather(
     if workers.lite or not workers.diarizers:
         raise Unavailable("There is no diarization worker to look at from inside.", switched_off=True)
     worker = workers.diarizers[0]
-    wanted = [] if request.offline else _files(deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN)
+    wanted = [] if request.offline else _files(_line(request, deployment))
     key = secrets.token_hex(16)
     asked = {
         "key": key, "names": NAMES, "packages": PACKAGES, "files": wanted, "token_name": TOKEN_NAME, "seconds": _SECONDS,
-        "write": request.probe == "deep", "gpu": _has_nvidia(worker),
+        "write": request.probe == "deep", "gpu": has_nvidia(worker),
     }  # fmt: skip
     here = _from_here(request, worker, wanted)
     before, began = time.time(), time.monotonic()
@@ -89,6 +91,13 @@ def gather(
 _LAYERS = ("identity", "process", "memory", "libraries", "write", "network", "gpu")
 
 
+def _line(request: Request, deployment: Deployment | Unavailable) -> ReleaseLine:
+    """The release whose models are asked for: that of ``preflight``, else the one that is there."""
+    if request.next_release:
+        return line_of_version(version_of(request.next_release))
+    return deployment.line if isinstance(deployment, Deployment) else ReleaseLine.UNKNOWN
+
+
 def _files(line: ReleaseLine) -> list[tuple[str, str]]:
     """A file of each required model, a large one where it has one; and a public one, for which all are sent to the storage."""
     needed = [model for model in models(line) if model.required] or list(models(line))
@@ -96,7 +105,7 @@ def _files(line: ReleaseLine) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*files, (WESPEAKER, _WEIGHTS[0])]))
 
 
-def _has_nvidia(worker: Worker) -> bool:
+def has_nvidia(worker: Worker) -> bool:
     """Whether it was given a GPU that NVIDIA's library knows."""
     return worker.gpu.requested and not any(name.startswith("/dev/kfd") for name in worker.gpu.device_ids)
 
@@ -181,10 +190,13 @@ def _process(detail: Mapping[str, Any]) -> ProcessEnvironment:
 
 
 def _gpu(detail: Mapping[str, Any]) -> NvmlAnswer:
-    seen = _objects(detail.get("gpus"))
-    gpus = tuple(SeenGpu(clean(one.get("name")), _number(one.get("total")), _number(one.get("used"))) for one in seen)
     text, driver = clean(detail.get("text")), clean(detail.get("driver"))
-    return NvmlAnswer(detail.get("library") is True, _number(detail.get("code")), text, driver, gpus)
+    return NvmlAnswer(detail.get("library") is True, _number(detail.get("code")), text, driver, gpus_of(detail))
+
+
+def gpus_of(detail: Mapping[str, Any]) -> tuple[SeenGpu, ...]:
+    seen = _objects(detail.get("gpus"))
+    return tuple(SeenGpu(clean(one.get("name")), _number(one.get("total")), _number(one.get("used"))) for one in seen)
 
 
 def _ladder(detail: Mapping[str, Any]) -> Ladder | None:

@@ -2,7 +2,7 @@
 
 The standard library alone, Python 3.8 and later. It prints one line of JSON for each layer, behind a mark that the request names,
 and never the value of a variable. Nothing is left, no file and no process: an alarm ends it, whatever hangs.
-``sources.probe.worker_exec`` sends it, with ``ladder`` in front of it.
+``sources.probe.worker_exec`` sends it, with ``ladder`` and ``nvml`` in front of it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ot_doctor.sources.probe.ladder import climb, ms_since, text_of, versions
+from ot_doctor.sources.probe.nvml import ask_nvml
 
 _ALARM = 10  # seconds, for everything
 _LARGEST = 256 * 1024  # bytes of all that is printed
@@ -46,7 +47,7 @@ def main() -> None:
     if request["write"]:
         output.layer("write", lambda: {"folders": [_written(folder) for folder in _cache_folders(environ)]})
     if request["gpu"]:
-        output.layer("gpu", _gpu)
+        output.layer("gpu", ask_nvml)
     if network is not None:
         output.layer("network", network)  # the last one: nobody may wait for it
     output.put("end")
@@ -193,33 +194,3 @@ def _written(folder: str) -> dict[str, Any]:
         if made:
             os.unlink(made)
     return {"path": folder, "ok": True, "text": ""}
-
-
-def _gpu() -> dict[str, Any]:
-    """What the driver's own library says. No CUDA context is made."""
-    import ctypes
-
-    try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError as error:
-        return {"library": False, "code": 0, "text": text_of(error), "driver": "", "gpus": []}
-    nvml.nvmlErrorString.restype = ctypes.c_char_p
-    code = nvml.nvmlInit_v2()
-    if code:
-        said = (nvml.nvmlErrorString(code) or b"").decode("utf-8", "replace")
-        return {"library": True, "code": code, "text": text_of(said), "driver": "", "gpus": []}
-    buffer, count, handle = ctypes.create_string_buffer(96), ctypes.c_uint(), ctypes.c_void_p()
-    memory = (ctypes.c_ulonglong * 3)()  # total, free, used
-    nvml.nvmlSystemGetDriverVersion(buffer, 96)
-    driver = buffer.value.decode("utf-8", "replace")
-    nvml.nvmlDeviceGetCount_v2(ctypes.byref(count))
-    gpus, text = [], ""
-    for index in range(min(count.value, 64)):
-        code = nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) or nvml.nvmlDeviceGetName(handle, buffer, 96)
-        code = code or nvml.nvmlDeviceGetMemoryInfo(handle, memory)
-        if code:
-            text = (nvml.nvmlErrorString(code) or b"").decode("utf-8", "replace")
-            break
-        gpus.append({"name": text_of(buffer.value.decode("utf-8", "replace")), "total": memory[0], "used": memory[2]})
-    nvml.nvmlShutdown()
-    return {"library": True, "code": code if count.value else 0, "text": text_of(text), "driver": text_of(driver), "gpus": gpus}

@@ -52,6 +52,10 @@ os._exit(0)
 """
 
 
+class NotStarted(Unavailable):
+    """The engine made the container, and could not start it."""
+
+
 def gather(request: Request, workers: Workers) -> WorkerImports:
     """Import them. Raises ``Unavailable`` unless ``--probe deep`` asks for it."""
     if request.probe != "deep" or request.no_exec:
@@ -61,8 +65,9 @@ def gather(request: Request, workers: Workers) -> WorkerImports:
     worker = workers.diarizers[0]
     seconds = min(float(_LONGEST), request.remaining() * 0.8)
     mark = f"ot-doctor-{secrets.token_hex(16)}"
+    command = ["-c", _PROGRAM, mark, str(max(1, int(seconds))), *_MODULES]
     try:
-        output, code = within(seconds, lambda: _imported(request, worker, mark, max(1, int(seconds))))
+        output, code = within(seconds, lambda: run_beside(request, worker, command, "imports"))
     except TimeoutError:
         raise Unavailable(
             f"The libraries of {worker.name} were not imported within {seconds:.0f} s.", hint="Give it more time: --timeout 120."
@@ -86,7 +91,10 @@ def _test(line: str) -> ImportTest | None:
     return ImportTest(found["name"], found.get("ok") is True, found.get("missing") is True, version, text)
 
 
-def _imported(request: Request, worker: Worker, mark: str, seconds: int) -> tuple[bytes, int]:
+def run_beside(
+    request: Request, worker: Worker, command: list[str], purpose: str, *, gpu: bool = False
+) -> tuple[bytes, int]:
+    """What the image's Python prints in a container of its own, and its exit code. ``gpu``: it is given the worker's."""
     from docker.errors import NotFound
 
     client = reconnect(worker.engine, request)
@@ -96,16 +104,16 @@ def _imported(request: Request, worker: Worker, mark: str, seconds: int) -> tupl
             inspected = an_object(client.api.inspect_container(worker.id))
             total = client.api.info().get("MemTotal")
             memory = min(_MEMORY, total // 2) if isinstance(total, int) and total > 0 else _MEMORY
-            command = ["-c", _PROGRAM, mark, str(seconds), *_MODULES]
             remove_leftovers(client)
-            made = text_of(_create(client, worker, inspected, command, memory), "Id")
+            had = an_object(inspected.get("HostConfig")) if gpu else {}
+            made = text_of(_create(client, worker, inspected, command, memory, purpose, _gpu_of(had)), "Id")
             stream = client.api.attach(made, stdout=True, stderr=False, stream=True, logs=True)
-            client.api.start(made)
+            _start(client, made, worker)
             output = bytearray()
             for piece in stream:
                 output += piece
                 if len(output) > LARGEST_ANSWER:
-                    raise NotDockers("the imports printed too much")
+                    raise NotDockers("it printed too much")
             return bytes(output), exit_code_of(client, made)
     except NotFound:
         raise Unavailable(f"{worker.name}, or its image, no longer exists.") from None
@@ -114,7 +122,32 @@ def _imported(request: Request, worker: Worker, mark: str, seconds: int) -> tupl
         client.close()
 
 
-def _create(client: Any, worker: Worker, inspected: Mapping[str, Any], command: list[str], memory: int) -> Any:
+def _start(client: Any, made: str, worker: Worker) -> None:
+    from docker.errors import APIError
+
+    try:
+        client.api.start(made)
+    except APIError as error:
+        if error.status_code not in (400, 409, 500):
+            raise
+        said = clean(error.explanation)
+        raise NotStarted(f"The engine could not start a container beside {worker.name}: {said}") from None
+
+
+def _gpu_of(had: Mapping[str, Any]) -> dict[str, Any]:
+    """What gave the worker its GPU, as the engine takes it again."""
+    names = {"device_requests": "DeviceRequests", "runtime": "Runtime", "device_cgroup_rules": "DeviceCgroupRules"}
+    given = {name: had[key] for name, key in names.items() if had.get(key)}
+    devices = [
+        ":".join(str(one.get(part)) for part in ("PathOnHost", "PathInContainer", "CgroupPermissions"))
+        for one in had.get("Devices") or () if isinstance(one, dict)
+    ]  # fmt: skip
+    return {**given, **({"devices": devices} if devices else {})}
+
+
+def _create(
+    client: Any, worker: Worker, inspected: Mapping[str, Any], command: list[str], memory: int, purpose: str, more: dict[str, Any]
+) -> Any:
     plain = {name: value for name, value in worker.env.items() if isinstance(value, str)}
     quiet = {"PYANNOTE_METRICS_ENABLED": "false", "OTEL_SDK_DISABLED": "true", "HF_HUB_OFFLINE": "1", "HOME": worker.home}
     mounts = [
@@ -123,11 +156,11 @@ def _create(client: Any, worker: Worker, inspected: Mapping[str, Any], command: 
     ]  # fmt: skip
     host = client.api.create_host_config(
         auto_remove=False, mem_limit=memory, memswap_limit=memory, pids_limit=512, read_only=True, cap_drop=["ALL"],
-        security_opt=["no-new-privileges"], network_mode="none", tmpfs={"/tmp": ""}, mounts=mounts,
+        security_opt=["no-new-privileges"], network_mode="none", tmpfs={"/tmp": ""}, mounts=mounts, **more,
     )  # fmt: skip
     return client.api.create_container(
         text_of(inspected, "Image"), command, user=worker.user or None, environment={**plain, **quiet}, entrypoint=["python3"],
-        host_config=host, labels={PROBE_LABEL: "imports"}, healthcheck={"test": ["NONE"]},
+        host_config=host, labels={PROBE_LABEL: purpose}, healthcheck={"test": ["NONE"]},
         name=f"ot-doctor-probe-{secrets.token_hex(6)}",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,26 +18,27 @@ from ot_doctor.sources.hub.answers import clean
 LONGEST = 8.0  # seconds; what is waited for inside takes less
 _ROOM = 64 * 1024 * 1024  # bytes of memory that must be left: an interpreter takes a fifth of them
 _LARGEST_LINE = 256 * 1024
-_TEXTS = ("ladder", "inside")
+_TEXTS = ("ladder", "nvml", "inside")
 _TRIES = 4  # the engine's own helper takes some processes in a container that may have few
 _NOT_STARTED = re.compile(rb"OCI runtime exec failed(?!.*(?:executable file not found|no such file))", re.DOTALL)
 
 # The room is looked at before an interpreter is started: memory that runs out would mark the whole container as killed for it.
-# Nothing is forked where python3 is found: a container may have few processes.
+# Nothing is forked where python3 is found: a container may have few processes. It is sent as one line, see COMMAND.
 _BOOT = r"""
-m=/sys/fs/cgroup l= u= f=0
-if [ -r $m/memory.max ]; then read -r l <$m/memory.max; read -r u <$m/memory.current; s=$m/memory.stat
-elif [ -r $m/memory/memory.usage_in_bytes ]; then m=$m/memory
-  read -r l <$m/memory.limit_in_bytes; read -r u <$m/memory.usage_in_bytes; s=$m/memory.stat; fi
+m=/sys/fs/cgroup l= u= f=0;
+if [ -r $m/memory.max ]; then read -r l <$m/memory.max; read -r u <$m/memory.current; s=$m/memory.stat;
+elif [ -r $m/memory/memory.usage_in_bytes ]; then m=$m/memory;
+  read -r l <$m/memory.limit_in_bytes; read -r u <$m/memory.usage_in_bytes; s=$m/memory.stat; fi;
 case $l in ''|max) ;; *)
-  while read -r k v; do case $k in inactive_file|total_inactive_file) f=$v ;; esac; done <$s
-  if [ $((l - u + f)) -lt $1 ]; then echo "$2 room $((l - u + f))"; exit 0; fi ;; esac
-if command -v python3 >/dev/null; then p=python3
-else p=$(readlink /proc/1/exe); case $p in *python3*|*python) ;; *) p=$(command -v python) || exit 127 ;; esac; fi
-exec "$p" -I -c 'import signal,sys
-signal.signal(14,signal.SIG_DFL);signal.alarm(11)
+  while read -r k v; do case $k in inactive_file|total_inactive_file) f=$v ;; esac; done <$s;
+  if [ $((l - u + f)) -lt $1 ]; then echo "$2 room $((l - u + f))"; exit 0; fi ;; esac;
+if command -v python3 >/dev/null; then p=python3;
+else p=$(readlink /proc/1/exe); case $p in *python3*|*python) ;; *) p=$(command -v python) || exit 127 ;; esac; fi;
+exec "$p" -I -c 'import signal,sys;signal.signal(14,signal.SIG_DFL);signal.alarm(11);
 exec(compile(sys.stdin.buffer.read(int(sys.argv[1])),"ot-doctor-probe","exec"))' "$3" "$4"
 """
+# The engine writes the command into its events. A shell reads its input byte by byte: what follows the line is left to Python.
+COMMAND = ["sh", "-c", 'read -r b;eval "$b"', "ot-doctor"]
 _LOADER = """
 import sys, types
 for name, text in {texts!r}:
@@ -54,7 +55,18 @@ def program() -> bytes:
     """The probe as it is sent: both texts, and what makes modules of them."""
     folder = files("ot_doctor.sources.probe")
     texts = [(f"ot_doctor.sources.probe.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8")) for name in _TEXTS]
-    return _LOADER.format(texts=texts).encode("ascii")
+    return program_of(texts)
+
+
+def program_of(texts: Sequence[tuple[str, str]]) -> bytes:
+    """Modules by their names as one text, which calls the last one's ``main``."""
+    return _LOADER.format(texts=list(texts)).encode("ascii")
+
+
+def talk_of(mark: str, asked: bytes, room: int = _ROOM) -> bytes:
+    """What is sent on standard input: the shell's line, the program, the request."""
+    line = f"set -- {room} {mark} {len(program())} {len(asked)}; {' '.join(_BOOT.split())}\n"
+    return line.encode("ascii") + program() + asked
 
 
 def ask(request: Request, worker: Worker, wanted: Mapping[str, Any], enough: Callable[[bytes], bool]) -> tuple[Layers, str]:
@@ -65,10 +77,10 @@ def ask(request: Request, worker: Worker, wanted: Mapping[str, Any], enough: Cal
     """
     mark = f"ot-doctor-{secrets.token_hex(16)}"
     asked = json.dumps({**wanted, "mark": mark}).encode("ascii")
-    sizes = [str(_ROOM), mark, str(len(program())), str(len(asked))]
+    sent = talk_of(mark, asked)
     for _ in range(_TRIES):
         seconds = min(LONGEST, request.remaining() * 0.8)
-        output, code = talk_in(request, worker, ["sh", "-c", _BOOT, "ot-doctor", *sizes], program() + asked, seconds, enough)
+        output, code = talk_in(request, worker, COMMAND, sent, seconds, enough)
         if not _NOT_STARTED.search(output):
             break
     lines = [line.partition(" ")[2] for line in output.decode("ascii", "replace").split("\n") if line.startswith(f"{mark} ")]
