@@ -55,6 +55,7 @@ class Preview:
     rests_on: Mapping[str, str] = field(default_factory=dict)  # what it was made from, by name: "file /srv/ot/.env" -> digest
     risks: frozenset[Risk] = frozenset()  # beside the action's own
     only_seen: str = ""  # a sentence: why it is done only when somebody has seen it and is asked
+    around: tuple[str, ...] = ()  # the diff with the lines around it, for who asks; empty: ``lines`` are all there is
 
 
 class Procedure(Protocol):

@@ -48,7 +48,7 @@ class World:
     folder: Path
     home: Path  # an empty HOME for the doctor
     environ: dict[str, str] = field(default_factory=dict)  # the shell's extra variables
-    bundled: bool = False  # a bundle of it has been compared with the live report
+    examined: bool = False  # a bundle of it has been compared with the live report, and a dry run of fix left it as it was
 
     @property
     def env_path(self) -> Path:
@@ -82,11 +82,13 @@ class World:
         assert done.stdout.startswith("{"), done.stderr
         report = Report(json.loads(done.stdout), self)
         assert report.exit_code == done.returncode
-        if not self.bundled:
+        if not self.examined:
             from .bundles import assert_bundle_agrees
+            from .dry_runs import assert_dry
 
-            self.bundled = True
+            self.examined = True
             assert_bundle_agrees(self, *arguments, cwd=cwd)
+            assert_dry(self, *arguments, cwd=cwd)
         return report
 
     def obey(self, report: Report, index: int = 0) -> list[str]:

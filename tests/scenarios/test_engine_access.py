@@ -77,7 +77,7 @@ def _view(report: Report) -> str:
 def test_a_volume_is_seen_by_the_worker_and_without_running_anything(kept: World) -> None:
     report = kept.report()
     assert (report.exit_code, report.causes, _view(report)) == (0, [], "worker itself"), report.summary()
-    kept.bundled = False
+    kept.examined = False
     report = kept.report("--no-exec")
     assert (report.exit_code, report.causes, _view(report)) == (0, [], "engine's archive"), report.summary()
     assert report.status("cache-permissions") == report.status("browser-files") == "pass"
@@ -100,7 +100,7 @@ def test_behind_a_proxy_that_only_reads(behind: Callable[[Rule], tuple[World, En
 def test_the_manual_lists_every_request(behind: Callable[[Rule], tuple[World, EngineProxy]]) -> None:
     """No more and no less than a run with commands in containers, and one without, really ask for."""
     world, proxy = behind(everything)
-    world.bundled = True
+    world.examined = True
     world.report()
     asked = proxy.endpoints()
     proxy.asked.clear()
@@ -120,7 +120,7 @@ def test_behind_a_proxy_that_shows_no_container(behind: Callable[[Rule], tuple[W
 def test_a_secret_in_the_web_pages(kept: World) -> None:
     script = kept.folder / "html/assets/index.js"
     script.write_text(f"const k=atob('{base64.b64encode(f'Bearer {TOKEN}'.encode()).decode()}')")
-    kept.bundled = False
+    kept.examined = False
     report = kept.report()
     assert (report.exit_code, report.causes) == (1, ["token-exposed"]), report.summary()
     assert "/usr/share/nginx/html/assets/index.js" in report.text_of("browser-files")

@@ -6,21 +6,17 @@ and that the worker depends on, as Postgres.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from tests.parts import hub
 from tests.scenarios import logs
-from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
+from tests.scenarios.scenario import BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
-CHANGES = ("create", "start", "restart", "die", "stop", "kill", "pause", "unpause", "destroy", "pull", "rename", "update")
 FAILED_401 = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
 
 
@@ -81,7 +77,6 @@ def test_obeyed_as_printed(bring_up: BringUp, scenario: Scenario, cause: str) ->
     report = world.report()
     assert report.causes == [cause], report.summary()
     (world.folder / "recorded.log").write_text("")
-    dry_run(world)
     others = containers(world, "postgres")
     assert world.obey(report), "the remedy has no command"
     assert containers(world, "postgres") == others
@@ -91,26 +86,6 @@ def test_obeyed_as_printed(bring_up: BringUp, scenario: Scenario, cause: str) ->
     assert containers(world, "postgres") == others
     again = world.report()
     assert again.causes == [] and again.exit_code == 0, again.summary()
-
-
-def dry_run(world: World) -> dict[str, Any]:
-    """``ot-doctor fix --dry-run``, with everything allowed: what it would do. It leaves every byte, id and event as it was."""
-
-    def state() -> list[object]:
-        files = [(str(path), path.lstat().st_mode, path.lstat().st_ino) for path in sorted(world.folder.rglob("*"))]
-        return [files, dict(contents(world)), list(world.home.rglob("*")), world.engine.docker("ps", "-aq", "--no-trunc")]
-
-    before, since = state(), f"{time.time():.9f}"
-    everything = "changes-files,restarts,downloads,removes,interrupts"
-    command = [str(DOCTOR), "fix", "--dry-run", "--yes", "--allow", everything, "--format", "json"]
-    done = world._run(command, world.folder)
-    assert done.returncode in (0, 1) and done.stdout.startswith("{"), done.stderr
-    filters = [f"--filter=event={name}" for name in CHANGES]
-    assert world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}", *filters).strip() == ""
-    assert state() == before
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert told["changed_nothing"] and told["run"] is None
-    return told
 
 
 def containers(world: World, service: str) -> str:
