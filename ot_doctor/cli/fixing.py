@@ -206,9 +206,10 @@ class _Session:
         from ot_doctor.fix.loop import Fixing
         from ot_doctor.sources.store import Store
 
-        dry = self.options["dry_run"] or self.options["plan_file"] is not None
+        keeps_plan = self.options["plan_file"] is not None
+        dry = self.options["dry_run"] or keeps_plan
         agreed = self.options["yes"] or self.options["apply_file"] is not None
-        consent = Consent(dry, agreed, frozenset(Risk(name) for name in self.options["allow"]))
+        consent = Consent(dry, agreed, frozenset(Risk(name) for name in self.options["allow"]), keeps_plan)
         return Fixing(
             self._look,
             lambda: Store(replace(self.plan.request, started=time.monotonic())),

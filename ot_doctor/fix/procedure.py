@@ -43,6 +43,7 @@ class Site:
 
     store: Store
     person: Person
+    dry: bool = False  # nothing will be done, so not even a container that only looks is started
 
 
 @dataclass(frozen=True)

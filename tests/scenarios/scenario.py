@@ -182,7 +182,7 @@ class Scenario:
         world = World(engine, hub, folder, home, dict(self.environ))
         if self.hub_setup:
             self.hub_setup(hub)
-        self._write(world)
+        self.write(world)
         if self.prepare:
             self.prepare(world)
         if self.up:
@@ -191,7 +191,8 @@ class Scenario:
             self.after(world)
         return world
 
-    def _write(self, world: World) -> None:
+    def write(self, world: World) -> None:
+        """The files alone."""
         tag = self.image or {"v0.4": "v0.4.1", "v0.3": "v0.3.3", "v0.1": "v0.1.0"}[self.line]
         parts = {
             "image": tag,
