@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from tests.fix.terminal import Terminal
+from tests.parts import ready_doctor
 from tests.scenarios.dry_runs import assert_dry
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World
 from tests.scenarios.test_remedies import EXTRA, POSTGRES, containers, contents
@@ -28,7 +29,7 @@ UP = ("up", "-d", "--pull", "never")
 
 
 def fix(world: World, *arguments: str) -> dict[str, Any]:
-    done = world._run([str(DOCTOR), "fix", "--format", "json", *arguments], world.folder)
+    done = ready_doctor.run("fix", "--format", "json", *arguments, cwd=world.folder, env=world.shell())
     assert done.stdout.startswith("{"), done.stderr
     assert TOKEN[3:] not in done.stdout + done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
