@@ -35,10 +35,26 @@ def recreate(deployment: Deployment | Unavailable, workers: Workers | Unavailabl
         "No other service is touched; your next plain 'up -d' recreates this one once more, and those with old values of .env."
     )
     services = worker_services(workers) if services is None else tuple(services)
+    if stack := _stack(workers):
+        return _deploy_again(stack, deployment)
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
         return Step(f"{text} Start it again the way it was created, in the folder of its Compose file.", risk=Risk.RESTARTS)
     command = deployment.compose(f"up -d --force-recreate {ALONE} " + " ".join(quote(name) for name in services))
     return Step(text, command=command, risk=Risk.RESTARTS, action=RecreateServices(services))
+
+
+def _stack(workers: Workers | Unavailable) -> str:
+    """The Swarm's stack that the worker belongs to; empty where it belongs to none."""
+    return "" if isinstance(workers, Unavailable) else next((w.compose.stack for w in workers.diarizers if w.compose.stack), "")
+
+
+def _deploy_again(stack: str, deployment: Deployment | Unavailable) -> Step:
+    """A Swarm reads the ``.env`` when a stack is deployed; 'docker service update --force' keeps the old values."""
+    text = f"Deploy the stack {stack} again, so that its tasks get the .env as it is now. Services that do not change stay."
+    if isinstance(deployment, Unavailable) or not deployment.compose_files:
+        return Step(f"{text} Run 'docker stack deploy -c FILE {stack}' in the folder of its Compose file.", risk=Risk.RESTARTS)
+    files = " ".join(f"-c {quote(str(path))}" for path in deployment.compose_files)
+    return Step(text, command=deployment.docker(f"stack deploy {files} {quote(stack)}"), risk=Risk.RESTARTS)
 
 
 def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:

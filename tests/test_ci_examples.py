@@ -157,3 +157,27 @@ def test_no_secret_is_in_a_command() -> None:
 @pytest.mark.parametrize("step", [s["run"] for s in STEPS if "run" in s] + JOB["before_script"] + JOB["script"])
 def test_the_shell_can_read_each_line(step: str) -> None:
     assert subprocess.run(["bash", "-n", "-c", step], env={"PATH": os.environ["PATH"]}).returncode == 0
+
+
+def test_the_composite_action_fetches_checks_and_runs(tmp_path: Path) -> None:
+    action = yaml.safe_load((CI / "action.yml").read_text(encoding="utf-8"))
+    fetch, examine = action["runs"]["steps"]
+    single = tmp_path / "single.py"
+    single.write_text("import sys\nopen('args.txt', 'w').write('\\n'.join(sys.argv[1:]))\nsys.exit(3)\n")
+    digest = hashlib.sha256(single.read_bytes()).hexdigest()
+    inputs = {"url": single.as_uri(), "sha256": digest, "options": "--require worker -q", "python": "python3"}
+
+    def step(one: dict[str, Any], **changes: str) -> int:
+        given = {name: value.format(**inputs) for name, value in {
+            name: text.replace("${{ inputs.", "{").replace(" }}", "}") for name, text in one["env"].items()
+        }.items()}  # fmt: skip
+        environ = {**os.environ, "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output"), **given, **changes}
+        return subprocess.run(["bash", "-e", "-o", "pipefail", "-c", one["run"]], env=environ, cwd=tmp_path).returncode
+
+    assert step(fetch, SHA256="0" * 64) != 0 and not (tmp_path / "ot-doctor.pyz").exists()
+    assert step(fetch) == 0
+    assert step(examine) == 3
+    assert (tmp_path / "args.txt").read_text().splitlines()[-3:] == ["--require", "worker", "-q"]
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
+    assert outputs == {"report": str(tmp_path / "ot-doctor.html"), "exit-code": "3"}
+    assert set(action["outputs"]) == set(outputs)

@@ -173,7 +173,8 @@ def test_every_command_and_option_is_told_of(pages: dict[Path, Page], site: Path
             if isinstance(param, click.Option) and not param.hidden:
                 slug = f"cmdoption-ot-doctor-{name.replace(' ', '-')}-{max(param.opts, key=len).lstrip('-')}"
                 assert slug in page.anchors, f"{slug} is not among {sorted(page.anchors)}"
-                assert " ".join((param.help or "").split("[")[0].replace("'", "").split()[:3]) in " ".join(page.text.split())
+                said = " ".join(page.text.replace("'", "").split())
+                assert " ".join((param.help or "").split("[")[0].replace("'", "").split()[:3]) in said
     for variable in ("OT_DOCTOR_TIMEOUT", "OT_DOCTOR_CHECKS_DIR", "HF_ENDPOINT", "NO_COLOR"):
         assert variable in environment
 

@@ -136,7 +136,7 @@ def _count(members: int) -> None:
 
 def _check_kind(plain: bool) -> None:
     if not plain:
-        raise Refused("it holds a link, a device or something else that is no plain file")
+        raise Refused("it holds a link, a device or something else that is not a plain file")
 
 
 def _sized(data: bytes) -> bytes:

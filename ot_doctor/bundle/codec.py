@@ -30,7 +30,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 
 
 class Malformed(ValueError):
-    """Not what it must be. The text says where: ``spaces[0].free is no whole number``."""
+    """Not what it must be. The text says where: ``spaces[0].free is not a whole number``."""
 
 
 def encode(value: object) -> Any:
@@ -75,7 +75,7 @@ def load(data: bytes) -> Any:
     try:
         return json.loads(data, object_pairs_hook=_unique, parse_int=_integer, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Malformed(f"it is no JSON ({error})" if isinstance(error, ValueError) else "it is nested too deeply") from None
+        raise Malformed(f"it is not JSON ({error})" if isinstance(error, ValueError) else "it is nested too deeply") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _integer(digits: str) -> int:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _decode(kind: Any, data: Any, where: str) -> Any:
@@ -128,7 +128,7 @@ def _union(kinds: tuple[Any, ...], data: Any, where: str) -> Any:
 
 def _items(kind: Any, data: Any, where: str) -> list[Any]:
     if not isinstance(data, list):
-        raise Malformed(f"{where} is no list")
+        raise Malformed(f"{where} is not a list")
     _bounded(data, where)
     return [_decode(kind, item, f"{where}[{number}]") for number, item in enumerate(data)]
 
@@ -137,7 +137,7 @@ def _tuple(kinds: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         return tuple(_items(kinds[0], data, where))
     if not isinstance(data, list) or len(data) != len(kinds):
-        raise Malformed(f"{where} is no list of {len(kinds)}")
+        raise Malformed(f"{where} is not a list of {len(kinds)}")
     return tuple(_decode(kind, item, f"{where}[{number}]") for number, (kind, item) in enumerate(zip(kinds, data, strict=True)))
 
 
@@ -172,7 +172,7 @@ def _member(kind: type[enum.Enum], data: Any, where: str) -> enum.Enum:
 
 def _object(data: Any, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise Malformed(f"{where or 'it'} is no object")
+        raise Malformed(f"{where or 'it'} is not an object")
     return data
 
 
@@ -183,7 +183,7 @@ def _bounded(data: list[Any] | dict[str, Any], where: str) -> None:
 
 def _text(data: Any, where: str) -> str:
     if not isinstance(data, str):
-        raise Malformed(f"{where} is no text")
+        raise Malformed(f"{where} is not a text")
     if len(data) > _LONGEST_TEXT:
         raise Malformed(f"{where} has more than {_LONGEST_TEXT} characters")
     return printable(data)
@@ -201,13 +201,13 @@ def _boolean(data: Any, where: str) -> bool:
 
 def _whole(data: Any, where: str) -> int:
     if not isinstance(data, int) or isinstance(data, bool):
-        raise Malformed(f"{where} is no whole number")
+        raise Malformed(f"{where} is not a whole number")
     return data
 
 
 def _number(data: Any, where: str) -> float:
     if not isinstance(data, (int, float)) or isinstance(data, bool) or not math.isfinite(data):
-        raise Malformed(f"{where} is no number")
+        raise Malformed(f"{where} is not a number")
     return float(data)
 
 
@@ -219,14 +219,14 @@ def _moment(data: Any, where: str) -> datetime:
             raise ValueError("without a time zone")
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise Malformed(f"{where} is no time with a time zone") from None
+        raise Malformed(f"{where} is not a time with a time zone") from None
 
 
 def _secret(data: Any, where: str) -> Secret:
     """A secret as it was recorded: what may be said of it, and never its value."""
     known = _object(data, where)
     if not {"secret", "fingerprint", "shape"} <= set(known):
-        raise Malformed(f"{where} is no recorded secret")
+        raise Malformed(f"{where} is not a recorded secret")
     fingerprint = _text(known["fingerprint"], f"{where}.fingerprint")
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise Malformed(f"{where}.fingerprint is none")

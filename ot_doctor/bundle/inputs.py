@@ -119,7 +119,7 @@ def _check_schema(content: Any) -> None:
     written = content.get("schema") if isinstance(content, dict) else None
     match = re.fullmatch(r"ot-doctor/report/([0-9]{1,6})", written) if isinstance(written, str) else None
     if not match:
-        raise Refused("it is no JSON report of ot-doctor ('ot-doctor --format json' writes one)")
+        raise Refused("it is not a JSON report of ot-doctor ('ot-doctor --format json' writes one)")
     if int(match[1]) != _VERSION:
         newer = int(match[1]) > _VERSION
         raise Refused(f"it is a report of {'a newer' if newer else 'an older'} ot-doctor{'. Update ot-doctor' if newer else ''}")

@@ -80,7 +80,7 @@ def _top(members: Mapping[str, bytes]) -> str:
     """The folder that everything is in."""
     tops = [name.removesuffix(MANIFEST) for name in members if name.split("/") in ([MANIFEST], [name.split("/")[0], MANIFEST])]
     if len(tops) != 1:
-        raise Refused(f"it is no bundle of ot-doctor: it has no {MANIFEST}" if not tops else f"it holds {MANIFEST} twice")
+        raise Refused(f"it is not a bundle of ot-doctor: it has no {MANIFEST}" if not tops else f"it holds {MANIFEST} twice")
     return tops[0]
 
 
@@ -97,7 +97,7 @@ def _check_format(content: Any) -> None:
     written = content.get("format") if isinstance(content, dict) else None
     match = re.fullmatch(r"ot-doctor/bundle/([0-9]{1,6})", written) if isinstance(written, str) else None
     if not match:
-        raise Refused(f"it is no bundle of ot-doctor: its {MANIFEST} names no format of one")
+        raise Refused(f"it is not a bundle of ot-doctor: its {MANIFEST} names no format of one")
     if int(match[1]) > VERSION:
         raise Refused(f"it is a bundle of a newer ot-doctor (format {int(match[1])}, this one reads {VERSION}). Update ot-doctor")
     if int(match[1]) < VERSION:

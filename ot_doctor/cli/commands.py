@@ -10,11 +10,14 @@ import click
 # The parameters of each section of a long help, in this order; the others come last.
 _SECTIONS = {
     "Where to look": (
-        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "host", "config", "signatures",
-        "checks_dir",
+        "release", "image", "inventory", "addresses", "dir", "env_file", "logs", "worker", "context", "host", "config",
+        "signatures", "checks_dir",
     ),
-    "What to leave out": ("select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout"),
-    "Output": ("format", "output", "bundle", "yes", "redact", "verbose", "quiet", "color", "ascii", "copy"),
+    "What is done": ("dry_run", "yes", "allow", "plan_file", "apply_file", "token_file", "gpu"),
+    "What to leave out": (
+        "wanted", "unwanted", "select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout", "jobs",
+    ),
+    "Output": ("format", "format_", "output", "bundle", "redact", "verbose", "quiet", "color", "ascii", "copy"),
     "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }
 _OTHERS = "Help"
@@ -65,11 +68,16 @@ class _Helped(click.Command):
         super().format_epilog(ctx, formatter)
 
 
+def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
+    """An option's row. Arguments have none: the usage line names them (some versions of click would give them an empty one)."""
+    return param.get_help_record(ctx) if isinstance(param, click.Option) else None
+
+
 class Command(_Helped):
     """A command."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {param.name or "": record for param in self.get_params(ctx) if (record := param.get_help_record(ctx))}
+        records = {param.name or "": record for param in self.get_params(ctx) if (record := _record(param, ctx))}
         if len(records) <= _SHORT:
             super().format_options(ctx, formatter)
             return

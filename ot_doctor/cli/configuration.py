@@ -20,6 +20,7 @@ import click
 from click.core import ParameterSource
 
 from ot_doctor.cli.commands import Command
+from ot_doctor.cli.durations import Within
 
 if TYPE_CHECKING:
     from ot_doctor.run.suppressions import Suppression
@@ -33,8 +34,8 @@ _PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _DOTTED = re.compile(rb"""(?<![\w"'-])(?:%s){%d}""" % (_PART, _MOST_PARTS))
 _DEADLINE = 5.0  # seconds to look for the file: a parent may lie on a network that is gone
 _LOADS_CODE = "checks-dir"
-_WRITES = "output"
-_NOT_OF_A_FILE = ("config", "help", "version", _LOADS_CODE)
+_LEAVES = ("output", "ping")  # by these something leaves the doctor
+_NOT_OF_A_FILE = ("config", "help", "version", "host", _LOADS_CODE)
 
 
 @dataclass(frozen=True)
@@ -219,10 +220,10 @@ def _config(command: click.Command, path: Path, table: Mapping[str, Any], *, fou
             continue
         if key == _LOADS_CODE:
             raise ValueError(f"{path}: {key} loads code, and is taken from the command line or OT_DOCTOR_CHECKS_DIR only.")
-        if key == _WRITES and found_by_itself and _is_somebody_elses(path):
+        if key in _LEAVES and found_by_itself and _is_somebody_elses(path):
             raise ValueError(
                 f"{path}: {key} is not taken from a file that was not named and belongs to another user, who could lead what is "
-                f"written elsewhere. Either name the file, --config {path}, or give --{key}."
+                f"written or sent elsewhere. Either name the file, --config {path}, or give --{key}."
             )
         if key not in parameters or key in _NOT_OF_A_FILE:
             known = [name for name in (*parameters, "suppress") if name not in _NOT_OF_A_FILE]
@@ -256,9 +257,9 @@ def _fits(param: click.Option, value: object) -> bool:
 def _fits_one(param: click.Option, value: object) -> bool:
     if isinstance(value, bool):
         return False
-    if param.count or isinstance(param.type, click.types.IntParamType):
+    if param.count:
         return isinstance(value, int)
-    if isinstance(param.type, click.types.FloatParamType):
+    if isinstance(param.type, Within):
         return isinstance(value, (int, float))
     return isinstance(value, str) or (param.type.name == "duration" and isinstance(value, (int, float)))
 
@@ -268,7 +269,7 @@ def _wanted(param: click.Option) -> str:
         return "true or false"
     if param.multiple:
         return f'a list of texts, such as {_key(param)} = ["…"]'
-    if param.count or isinstance(param.type, (click.types.IntParamType, click.types.FloatParamType)):
+    if param.count or isinstance(param.type, Within):
         return "a number"
     if param.type.name == "duration":
         return f'a duration in quotes, such as {_key(param)} = "5m"'

@@ -1,4 +1,4 @@
-"""Lengths of time as they are written on the command line."""
+"""Numbers and lengths of time as they are written on the command line."""
 
 from __future__ import annotations
 
@@ -33,3 +33,19 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in the new
             return seconds_of(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Within(click.ParamType):  # type: ignore[type-arg]
+    """A number between two others, ends included. Unlike click's own ranges it refuses NaN, and says which numbers in words."""
+
+    def __init__(self, kind: type[int] | type[float], low: int, high: int, what: str) -> None:
+        self.kind, self.low, self.high, self.name = kind, low, high, what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        try:
+            number = self.kind(value)
+        except (ValueError, OverflowError):
+            number = self.low - 1
+        if not self.low <= number <= self.high:
+            self.fail(f"'{value}' is not a number of {self.name} from {self.low} to {self.high}.", param, ctx)
+        return number

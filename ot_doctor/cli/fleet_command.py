@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from ot_doctor.cli.commands import Command
-from ot_doctor.cli.options import SETTINGS
+from ot_doctor.cli.durations import Within
+from ot_doctor.cli.options import SECONDS, SETTINGS, offline, redact_level
 from ot_doctor.cli.output import complain, tell, write
 from ot_doctor.core import supervisor
 
@@ -20,19 +21,22 @@ _EXAMPLES = (
     ("ot-doctor fleet --host ssh://me@a/srv/ot --host ssh://me@b", "Without a file."),
 )
 _NOT_ELSEWHERE = ("--output", "--copy", "--ping", "--checks-dir", "--signatures", "--config", "--logs", "--wait")
+_VARIABLE = "OT_DOCTOR_HOST"
 _COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
 _SPARE = 30.0  # seconds beside the run's own
 
 
 def takes_place_elsewhere(arguments: list[str]) -> bool:
-    """Whether a command line of ``run`` names another machine."""
+    """Whether a command line of ``run``, or the environment, names another machine."""
+    if os.environ.get(_VARIABLE):
+        return True
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return any(word == "--host" or word.startswith("--host=") for word in own)
 
 
 @click.command("elsewhere", hidden=True, context_settings={**SETTINGS, "ignore_unknown_options": True, "help_option_names": []})
-@click.option("--host", "addresses", multiple=True, required=True)
-@click.option("--timeout", type=click.FloatRange(1, 86400), default=30)
+@click.option("--host", "addresses", multiple=True, required=True, envvar=_VARIABLE)
+@click.option("--timeout", type=SECONDS, default=30)
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -75,19 +79,19 @@ def elsewhere(ctx: click.Context, addresses: tuple[str, ...], timeout: float, co
     "--inventory",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A TOML file with a table [[host]] for each machine: address, name.",
+    help="A TOML file with a table [[host]] for each machine: its address and, if you want, a name.",
 )
-@click.option("--host", "addresses", multiple=True, metavar="ADDRESS", help="ssh://me@server/srv/opentranscribe. Repeatable.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="How many at a time.")
-@click.option("--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", help="Of each run.")
-@click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub.")
+@click.option("--host", "addresses", multiple=True, metavar="ADDRESS",
+              help="A machine: ssh://me@server/srv/opentranscribe. Repeatable.")  # fmt: skip
 @click.option(
-    "--redact",
-    type=click.Choice(["default", "strict"]),
-    default="default",
-    show_default=True,
-    help="'strict' hides the names of hosts, projects and files too.",
-)
+    "--jobs", type=Within(int, 1, 64, "machines"), default=8, show_default=True, metavar="NUMBER",
+    help="How many machines are examined at a time.",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=SECONDS, default=30, show_default=True, metavar="SECONDS", help="Time limit for the run on each machine.",
+)  # fmt: skip
+@offline
+@redact_level
 @click.option(
     "--format",
     "format_",
@@ -106,7 +110,7 @@ def fleet(
     The doctor is sent there, run, and leaves nothing behind. No password is ever asked for. A machine that is not reached in time
     is never a pass.
 
-    Exit codes: that of the worst machine: 0, 3 (also where one was not reached), 2, 4, 1.
+    The exit code is that of the worst machine. From good to bad: 0, 3 (also where one was not reached), 2, 4, 1.
     """
     from ot_doctor.remote.fleet import host_of, hosts_of
 

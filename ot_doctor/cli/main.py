@@ -313,6 +313,8 @@ def _run_cli() -> int:
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         return 130
+    except SystemExit as end:  # click's own, where the reader of a help has gone away
+        return end.code if isinstance(end.code, int) else 1
     except Exception as error:
         del ballast  # where there is no memory left, the sentence about it needs some
         return tell(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ot_doctor.cli.durations import Duration
+from ot_doctor.cli.durations import Duration, Within
 from ot_doctor.cli.last_resort import remember
 from ot_doctor.cli.output import not_to_be_written
 from ot_doctor.cli.shell_completion import checks_and_families
@@ -54,6 +54,7 @@ class _Family(click.Choice[str]):
 _FOLDER = _Paths(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ANY_PATH = _Paths(readable=False)
+SECONDS = Within(float, 1, 86400, "seconds")
 
 
 def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> Secret | None:
@@ -121,12 +122,6 @@ def _is_regular(name: str | Path, ctx: click.Context, param: click.Parameter) ->
         raise click.BadParameter(f"{name}: {getattr(error, 'strerror', None) or error}", ctx, param) from None
 
 
-def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if value != value:  # not a number, and so in every range
-        raise click.BadParameter(f"{value} is no number of seconds", ctx, param)
-    return value
-
-
 def _depth(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value == "gpu":
         instead = "'light' asks the GPU through NVML, without CUDA"
@@ -167,6 +162,7 @@ redact_level = click.option(
     "--redact", type=click.Choice(["default", "strict"]), default="default", show_default=True,
     help="'strict' hides the names of hosts, projects and files too.",
 )  # fmt: skip
+offline = click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub.")
 
 _FOLDERS = (
     click.option("--dir", type=_FOLDER, help="The OpenTranscribe folder."),
@@ -178,7 +174,7 @@ _LOGS = click.option(
 )  # fmt: skip
 _LEFT_OUT = (
     click.option("--worker", multiple=True, metavar="NAME", help="A container or Compose service to examine. Repeatable."),
-    click.option("--offline", is_flag=True, help="Do not ask the Hugging Face Hub."),
+    offline,
     click.option("--no-docker", is_flag=True, help="Do not ask Docker."),
     click.option("--no-exec", is_flag=True, help="Run nothing inside containers."),
     click.option(
@@ -186,22 +182,21 @@ _LEFT_OUT = (
         help="How far the worker is looked at from inside; 'deep' also writes and deletes an empty file in the model cache, and "
         "imports the libraries in a container of its own. 'gpu' is not available yet.",
     ),
-    click.option(
-        "--timeout", type=click.FloatRange(1, 86400), default=30, show_default=True, metavar="SECONDS", callback=_seconds,
-        help="Time limit for the whole run.",
-    ),
+    click.option("--timeout", type=SECONDS, default=30, show_default=True, metavar="SECONDS",
+                 help="Time limit for the whole run."),
 )  # fmt: skip
 _OTHERS = (
     click.option("--copy", is_flag=True, help="Copy the report as Markdown into the terminal's clipboard."),
     click.option("--ping", metavar="URL", callback=_address,
                  help="Tell a service how the run ended: Healthchecks, Uptime Kuma, Gatus."),
 )  # fmt: skip
-_PLACE = (*_FOLDERS, *_LEFT_OUT)
+_CONTEXT = click.option("--context", metavar="NAME", help="The Docker context to use, whatever DOCKER_HOST says.")
+_PLACE = (*_FOLDERS, _CONTEXT, *_LEFT_OUT)
 _HOST = click.option(  # taken before any other option is read: see fleet_command
     "--host", multiple=True, metavar="ADDRESS", expose_value=False,
     help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
 )  # fmt: skip
-_LOOK = (*_FOLDERS, _LOGS, *_LEFT_OUT, signatures)
+_LOOK = (*_FOLDERS, _LOGS, _CONTEXT, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
                  help="Only this check or family. Repeatable."),
@@ -264,6 +259,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         signatures=absolute(options.get("signatures", ())),
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
+        context=options.get("context") or "",
         no_exec=options.get("no_exec", False),
         probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),

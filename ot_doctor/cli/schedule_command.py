@@ -22,13 +22,14 @@ _SHORTEST, _LONGEST = 5, 1440  # minutes
 @click.command(
     cls=Command, context_settings=SETTINGS, examples=_EXAMPLES, short_help="Print a timer: systemd, cron or launchd.",
 )  # fmt: skip
-@click.option("--print", "scheduler", type=click.Choice(["systemd", "cron", "launchd"]), required=True, help="For which one.")
+@click.option("--print", "scheduler", type=click.Choice(["systemd", "cron", "launchd"]), required=True,
+              help="Which scheduler reads it.")  # fmt: skip
 @click.option("--every", type=Duration(), default="1h", show_default=True, metavar="DURATION", help="How often: 30m, 6h.")
-@click.argument("options", nargs=-1)
+@click.argument("options", nargs=-1, metavar="[-- OPTIONS...]")
 def schedule(scheduler: str, every: float, options: tuple[str, ...]) -> None:
     """Print what makes this machine run ot-doctor again and again. Nothing is installed.
 
-    OPTIONS, behind '--', are options of 'ot-doctor run', such as --output /var/lib/node_exporter/ot-doctor.prom. An address for
+    OPTIONS, after '--', are options of 'ot-doctor run', such as --output /var/lib/node_exporter/ot-doctor.prom. An address for
     --ping is a secret: give it as the variable OT_DOCTOR_PING, in a file that only the service reads.
     """
     from ot_doctor.run.schedule import SCHEDULERS
@@ -38,7 +39,11 @@ def schedule(scheduler: str, every: float, options: tuple[str, ...]) -> None:
         raise click.UsageError(f"--every must be between {_SHORTEST} minutes and 24 hours.")
     if any(option == "--ping" or option.startswith("--ping=") for option in options):
         raise click.UsageError("The address for --ping is a secret: give it as the variable OT_DOCTOR_PING.")
-    write(SCHEDULERS[scheduler]([*_itself(), "run", *options], minutes), machine=True)
+    try:
+        text = SCHEDULERS[scheduler]([*_itself(), "run", *options], minutes)
+    except ValueError as error:
+        raise click.UsageError(f"--every: {error}.") from None
+    write(text, machine=True)
 
 
 def _itself() -> list[str]:

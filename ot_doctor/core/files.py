@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from ot_doctor.core.receipt import note
+
 
 class TooLarge(Exception):
     """The file has more bytes than anybody wants to read."""
@@ -21,6 +23,7 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
     Raises ``TooLarge``, ``NotAFile``, and the ``OSError`` that the system gives (``IsADirectoryError`` among them).
     """
     _refuse_odd(path, os.stat(path))  # first: to open some devices does something, even if nothing is read
+    note("files", str(path))
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         status = os.fstat(handle)

@@ -63,6 +63,7 @@ class Request:
     signatures: tuple[Path, ...] = ()  # --signatures: files of more log signatures, absolute
     offline: bool = False
     no_docker: bool = False
+    context: str = ""  # --context: a Docker context
     no_exec: bool = False
     probe: str = "light"  # --probe: "off", "light" or "deep"
     next_release: str = ""  # preflight: "v0.5", or an image with its tag

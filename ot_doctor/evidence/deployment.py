@@ -36,6 +36,7 @@ class Deployment:
     line_reason: str = ""  # "TRANSFORMERS_CACHE is set in opentranscribe-celery-worker"
     podman: bool = False  # the engine is Podman, so its own command is there for certain
     docker_host: str | None = None  # set where the docker command would not find the examined engine by itself
+    docker_context: str = ""  # likewise, where a context of that name leads to it
     v0_1: bool = False  # v0.1.0 for certain: the speaker limits of .env are ignored
     checkout_version: str | None = None  # "v0.3.3", by the folder's VERSION file: only to say that it is older than the image
 
@@ -66,4 +67,6 @@ class Deployment:
         """A ``docker`` command for the engine that was examined; Podman's takes the same arguments."""
         if self.podman:
             return f"podman --url {quote(self.docker_host)} {arguments}" if self.docker_host else f"podman {arguments}"
+        if self.docker_context:
+            return f"docker --context {quote(self.docker_context)} {arguments}"
         return f"DOCKER_HOST={quote(self.docker_host)} docker {arguments}" if self.docker_host else f"docker {arguments}"

@@ -88,6 +88,7 @@ class ComposeLabels:
     config_files: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     version: str = ""  # of Compose
+    stack: str = ""  # a Swarm's, which no Compose command recreates
 
 
 @dataclass(frozen=True)

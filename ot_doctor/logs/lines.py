@@ -83,7 +83,9 @@ def is_head(text: bytes, begin: int = 0) -> bool:
     if text.startswith(_NO_HEAD, begin):  # most lines of a traceback
         return False
     end = begin + _LONGEST_HEAD
-    if entry := _ENTRY.match(text, begin):
+    if text.startswith(b"[", begin):  # nothing is around it
+        return _RAW_HEAD.match(text, begin, end) is not None
+    if text.startswith(b"{", begin) and (entry := _ENTRY.match(text, begin)):
         begin = entry.end()
     wrapping = _RAW_WRAPPED.match(text, begin, end)
     return _RAW_HEAD.match(text, wrapping.end() if wrapping else begin, end) is not None

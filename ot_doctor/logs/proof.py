@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ot_doctor.evidence.worker_log import Record
 
-_QUIET = ("INFO", "DEBUG")
+QUIET_LEVELS = ("INFO", "DEBUG")
 _CARRIES_A_CAUSE = re.compile(  # upstream's messages that end with a library's text
     r"""HuggingFace\ (?:authentication|permission|model\ access)\ error: | PyAnnote\ model\ access\ error:
       | Error\ in\ (?:WhisperX|speaker)\b | (?:GPU|CPU)\ transcription\ failed\ for | Rediarization\ failed\ for
@@ -64,7 +64,7 @@ def said(record: Record) -> str:
 
 def evidence(record: Record) -> str:
     """The text in which causes are looked for."""
-    if record.level in _QUIET:
+    if record.level in QUIET_LEVELS:
         return ""
     text = without_frames(record.text)
     if quotes(said(record)):

@@ -7,10 +7,11 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ot_doctor.evidence.worker_log import Record
+from ot_doctor.logs.error_text import ErrorText, is_quiet
 from ot_doctor.logs.last_lines import KEPT, LastLines
 from ot_doctor.logs.lines import MAX_LINE, MAX_OBJECT, Line, is_head, time_before, unwrap
 from ot_doctor.logs.multisearch import ManyWords, fewest, places
@@ -28,30 +29,19 @@ _TELLING_KEPT = 25  # of the records that tell a cause and mark nothing: likewis
 _FIRST_READ = 100  # records that are passed on at once: where a worker says what it is
 _NEWEST_READ = 600  # of what follows, the newest with a mark are passed on, and all between them: a dozen marks for each attempt
 _NEWEST_KEPT = 1 << 24  # bytes of those
-_SAMPLE = 1 << 16  # bytes of a block by which its kind is judged
-_CONTEXT = 5  # lines before one that is not at INFO: they may tell what it is about
 _OF_A_WORKER = (  # one of them is in every log of a worker
     b"elery", b"ranscri", b"iariz", b"yannote", b"hisper", b"MainProcess", b"ForkPool", b"uggingface", b"HuggingFace",
 )  # fmt: skip
 
-# Lines at INFO and DEBUG prove nothing of a cause. All others are searched for every word, these for a few. Each format has a
-# text that tells how many of its lines are quiet, and a pattern for those.
-_QUIET_LINES = {
-    b": INFO/": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}: (?:INFO|DEBUG)/",  # Celery's
-    b"INFO:": rb"(?:[^,\n]{0,160},\d{3} |(?:[\w.-]{1,80} +\| )?(?:[\d:.TZ-]{20,35} )?)(?:INFO|DEBUG):[A-Za-z_]",  # v0.5's, bare
-    b'"INFO': rb'[^{\n]{0,160}\{(?:"log": ?"\{)?(?:\\?"[@\w]{1,20}\\?": ?\\?"[^"\\\n]{0,60}\\?", ?){0,3}'
-    rb'\\?"level(?:name)?\\?": ?\\?"(?:INFO|DEBUG)\\?"',  # v0.5's in JSON
-    b" - INFO - ": rb"[^,\n]{0,160},\d{3} - [\w.]{1,80} - (?:INFO|DEBUG) - ",
-    b"] INFO ": rb"[^\[\n]{0,160}(?:\[\d{1,9}\]: [^\[\n]{0,40})?\[[\d :,-]{23}\] (?:INFO|DEBUG) ",
-}
-_QUIET = re.compile(b"|".join(_QUIET_LINES.values()))
-_BY_FORMAT = {
-    sign: (re.compile(quiet), re.compile(rb"\n(?!%b)[^\n]+" % quiet)) for sign, quiet in _QUIET_LINES.items()
-}  # fmt: skip
 # A search costs by the number of words, so these stand for many.
 _COARSE = (b"iariz", b"nnote", b"uggingFace", b"------", b"shutdown (", b"peaker identification")
 _LEVELS = (b"DEBUG:", b"INFO:", b"WARNING:", b"ERROR:", b"CRITICAL:")
-_FRAMES = re.compile(rb"(?:  [^\n]*\n){1,50}")
+_LETTERS = re.compile(rb"[A-Za-z]+")
+_NO_HEADS = re.compile(  # lines that begin no record
+    rb"(?:(?:[ \t][^\n]*|Traceback \(most[^\n]*|The above exception[^\n]*|During handling[^\n]*)?\n){1,50}"
+)
+_MAY_BEGIN = re.compile(rb"^[^ \t\n]", re.MULTILINE)
+_PIECE = 1 << 12  # bytes in which a head is looked for at a time
 _TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
 
 _Region = tuple[bytes, int, "datetime | None"]  # a record, the number of its first line, and when the one before it was written
@@ -83,6 +73,9 @@ class RecordScan:
         self._marking = ManyWords(marks)
         self._words = ManyWords([form for word in (*marks, *words) for form in _forms(word)])
         self._error_words = tuple(error_words)
+        self._by_stem: dict[bytes, list[bytes]] = {}  # a search for what several share spares one for each
+        for word in error_words:
+            self._by_stem.setdefault(max(_LETTERS.findall(word), key=len), []).append(word)
         self._on_record = on_record
         self._begins = begins  # whether an unprefixed line begins a record of its own
         self._on_gap = on_gap
@@ -160,36 +153,48 @@ class RecordScan:
     def _scan(self, text: bytes) -> None:
         done = 0
         number, counted = self._carry_from, 0
-        error_text = _ErrorText.of(text)
+        error_text = ErrorText.of(text)
         for begin, end in error_text.last(text):
             number += text.count(b"\n", counted, begin)
             counted = begin
             self.last_lines.add(number, text[begin:end])
         number, counted = self._carry_from, 0
-        telling, others = self._places(text, error_text)
-        for position in sorted(others.union(telling)):
+        telling, marked = self._telling(text, error_text)
+        for position in sorted(self._others(error_text, telling).union(telling)):
             if position < done:
                 continue
             begin, end = _bounds(text, position, done)
             number += text.count(b"\n", counted, begin)
             counted = begin
-            tells = bisect.bisect_left(telling, begin) < bisect.bisect_left(telling, end)
-            self._take(text[begin:end], number, time_before(text, begin) if self._timed else None, tells=tells)
+            before = time_before(text, begin) if self._timed else None
+            tells = _any_in(telling, begin, end)
+            self._take(text[begin:end], number, before, tells=tells, marked=tells and _any_in(marked, begin, end))
             done = end
 
-    def _places(self, text: bytes, error_text: _ErrorText) -> tuple[list[int], set[int]]:
-        """Where something telling is, and where else to look closer."""
-        if error_text.is_all:
-            found = {place for place in self._words.places(text) if not _is_quiet(text, place) or self._marked(text, place)}
+    def _telling(self, text: bytes, error_text: ErrorText) -> tuple[list[int], list[int]]:
+        """Where something telling is, and where a mark is."""
+        found = {error_text.origin(place) for place in self._words.places(error_text.text)}
+        marked: set[int] = set()
+        if error_text.has_quiet_lines:
+            found = {place for place in found if not is_quiet(text, place) or self._marked(text, place)}
         else:
-            found = {place for place in places(text, self._coarse) if self._marked(text, place)}
-            found |= {error_text.origin(place) for place in self._words.places(error_text.text)}
-        telling = sorted(found)
-        others: set[int] = set()
-        words = [word for word in self._error_words if word in error_text.text]
-        for begin, end in itertools.pairwise([0, *telling, len(text)]):
-            others |= error_text.ends_of(words, begin, end)
-        return telling, others
+            marked = {place for place in places(text, self._coarse) if self._marked(text, place)}
+            found |= marked
+        if found:
+            marked.update(error_text.origin(place) for place in self._marking.places(error_text.text))
+        return sorted(found), sorted(marked)
+
+    def _others(self, error_text: ErrorText, telling: Sequence[int]) -> set[int]:
+        """Where else to look closer: at the first and the last errors between two telling places."""
+        found: set[int] = set()
+        for stem, words in self._by_stem.items():
+            for word in words if stem in error_text.text else ():
+                at = error_text.places(word)
+                ends = [0, *(bisect.bisect_left(at, place) for place in telling), len(at)] if at else ()
+                for first, last in itertools.pairwise(ends):
+                    if first < last:
+                        found.update(at[first:last][:_LOUD_KEPT], at[first:last][-_LOUD_KEPT:])
+        return found
 
     def _marked(self, text: bytes, place: int) -> bool:
         line_end = text.find(b"\n", place)
@@ -199,8 +204,8 @@ class RecordScan:
                 return True
         return False
 
-    def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool) -> None:
-        if tells and next(self._marking.places(region), None) is not None:
+    def _take(self, region: bytes, number: int, before: datetime | None, *, tells: bool, marked: bool) -> None:
+        if marked:
             self._pass_on_last()
             self._first_left, self._first_telling_left = _LOUD_KEPT, _TELLING_KEPT
             self._pass_on(region, number, before, marked=True)
@@ -270,80 +275,23 @@ def _lines_in(text: bytes) -> int:
     return text.count(b"\n") + (text != b"" and not text.endswith(b"\n"))
 
 
-def _is_quiet(text: bytes, place: int) -> bool:
-    return _QUIET.match(text, text.rfind(b"\n", 0, place) + 1) is not None
+def _any_in(places: Sequence[int], begin: int, end: int) -> bool:
+    return bisect.bisect_left(places, begin) < bisect.bisect_left(places, end)
 
 
-@dataclass(frozen=True)
-class _ErrorText:
-    """The lines of a text that are not at INFO or DEBUG, and where each begins in it; all lines where that is cheaper."""
-
-    text: bytes
-    begins: Sequence[int] = ()  # in the text that they come from
-    offsets: Sequence[int] = ()  # in this one
-    is_all: bool = False
-
-    @classmethod
-    def of(cls, text: bytes) -> _ErrorText:
-        signs = {sign: text.count(sign, 0, _SAMPLE) for sign in _BY_FORMAT}
-        most = max(signs, key=lambda sign: signs[sign])
-        if 2 * signs[most] < text.count(b"\n", 0, _SAMPLE):
-            return cls(text, is_all=True)
-        quiet, not_quiet = _BY_FORMAT[most]
-        begins, lines = [], []
-        if text and quiet.match(text) is None:
-            begins.append(0)
-            lines.append(text[: text.find(b"\n")] if b"\n" in text else text)
-        for match in not_quiet.finditer(text):
-            begins.append(match.start() + 1)
-            lines.append(match[0][1:])
-        return cls(b"\n".join(lines), begins, list(itertools.accumulate((len(line) + 1 for line in lines), initial=0)))
-
-    def origin(self, place: int) -> int:
-        if self.is_all:
-            return place
-        nth = bisect.bisect_right(self.offsets, place) - 1
-        return self.begins[nth] + place - self.offsets[nth]
-
-    def last(self, text: bytes) -> list[tuple[int, int]]:
-        """Where the last of these lines are in ``text``, those that stand together as one, with a few lines before them."""
-        if self.is_all:
-            begin = text.rfind(b"\n", 0, len(text) - KEPT) + 1 if len(text) > KEPT else 0
-            return [(begin, len(text))] if text else []
-        found: list[tuple[int, int]] = []
-        first = bisect.bisect_left(self.offsets, self.offsets[-1] - KEPT)
-        for nth in range(first, len(self.begins)):
-            begin = self.begins[nth]
-            end = begin + self.offsets[nth + 1] - self.offsets[nth]
-            floor = found[-1][1] if found else 0
-            if begin > floor:
-                for _ in range(_CONTEXT):
-                    begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
-                    if begin <= floor:
-                        break
-                else:
-                    found.append((begin, end))
-                    continue
-            found[-1:] = [(found[-1][0], end)] if found else [(begin, end)]
-        return found
-
-    def ends_of(self, words: Sequence[bytes], begin: int, end: int) -> set[int]:
-        """Where the first and the last of the words are between two places."""
-        if not self.is_all:
-            begin, end = (self.offsets[bisect.bisect_left(self.begins, place)] for place in (begin, end))
-        found: set[int] = set()
-        for word in words:
-            if self.text.find(word, begin, end) < 0:
-                continue
-            first = itertools.islice(places(self.text, (word,), begin, end), _LOUD_KEPT)
-            found |= {self.origin(place) for place in first}
-            at = end
-            for _ in range(_LOUD_KEPT if len(found) >= _LOUD_KEPT else 0):
-                at = self.text.rfind(word, begin, at)
-                if at < 0:
-                    break
-                found.add(self.origin(at))
-        return found
+def _head_before(text: bytes, line: int, floor: int) -> int:
+    """Where the record begins that a line belongs to; -1 where no line before it begins one."""
+    if is_head(text, line):
+        return line
+    end, lines = line, 0
+    while end > floor and lines < MAX_LINES:
+        begin = text.rfind(b"\n", floor, max(floor, end - _PIECE)) + 1 or floor
+        for match in reversed(list(_MAY_BEGIN.finditer(text, begin, end))):
+            if is_head(text, match.start()):
+                return match.start() if lines + text.count(b"\n", match.start(), end) <= MAX_LINES else -1
+        lines += text.count(b"\n", begin, end)
+        end = begin
+    return -1
 
 
 def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
@@ -351,18 +299,19 @@ def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
 
     Where no line has a prefix, it is the line and some that follow: an error's text has several.
     """
-    line = begin = text.rfind(b"\n", floor, position) + 1 or floor
-    headed = is_head(text, begin)
-    for _ in range(MAX_LINES):
-        if headed or begin <= floor:
-            break
-        begin = text.rfind(b"\n", floor, begin - 1) + 1 or floor
-        headed = is_head(text, begin)
+    line = text.rfind(b"\n", floor, position) + 1 or floor
+    begin = _head_before(text, line, floor)
+    headed = begin >= 0
     end = text.find(b"\n", position) + 1 or len(text)
-    for _ in range(_MAX_AFTER_HEAD if headed else _MAX_UNPREFIXED):
-        if headed and (frames := _FRAMES.match(text, end)):
-            end = frames.end()
+    left = _MAX_AFTER_HEAD if headed else _MAX_UNPREFIXED
+    while left > 0 and end < len(text):
+        skipped = _NO_HEADS.match(text, end)
+        lines = text.count(b"\n", end, skipped.end()) if skipped else 0
+        if skipped and (headed or lines < left):
+            end = skipped.end()
+            left -= 1 if headed else lines
         if end >= len(text) or is_head(text, end):
             break
         end = text.find(b"\n", end) + 1 or len(text)
+        left -= 1
     return (begin if headed else line), end

@@ -14,7 +14,16 @@ from ot_doctor.evidence.worker_log import Attempt, Hit, Outcome, Record
 from ot_doctor.logs.faults import Fault, FaultVerdict, decide, faults_in, is_error
 from ot_doctor.logs.lines import MAX_LINE, head_of, unwrap
 from ot_doctor.logs.open_attempt import ERROR_LEVELS, FILE_SYSTEM, HUBS_WORDING, UNRECOGNISED
-from ot_doctor.logs.proof import evidence, goes_on_quoting, of_another_task, quotes, repeats_speech, spoken, without_media
+from ot_doctor.logs.proof import (
+    QUIET_LEVELS,
+    evidence,
+    goes_on_quoting,
+    of_another_task,
+    quotes,
+    repeats_speech,
+    spoken,
+    without_media,
+)
 
 _GOOD = (Outcome.SUCCEEDED, Outcome.RECOVERED)
 _LONGEST = 2_000  # characters of an error that are shown
@@ -43,6 +52,7 @@ class ErrorReader:
     def _kept(self, lines: Iterable[tuple[int, bytes]], since: datetime | None) -> Iterator[_Kept]:
         """The lines that may prove something, as they stand in the log."""
         others = quoting = speech = False  # the record is another task's, or says what somebody said
+        quiet = False
         at: datetime | None = None
         for number, raw in lines:
             line = unwrap(raw, number)
@@ -51,7 +61,9 @@ class ErrorReader:
                 first = head.text.split("\n")[0]
                 others, quoting, speech = of_another_task(head.text), quotes(first), repeats_speech(first)
                 self.other_errors = self.other_errors or (others and head.level in ERROR_LEVELS)
+                quiet = head.level in QUIET_LEVELS
             else:
+                others = others and not quiet  # what stands behind a record at INFO is nobody's
                 quoting = goes_on_quoting(line.text, quoting, speech=speech)
             at = line.stamp or (head.at if head else None) or at
             said = head.text if head else line.text

@@ -30,6 +30,7 @@ def report_of(found: Examined, redactor: Redactor | None = None) -> Report:
         log=found.log,
         upcoming=found.upcoming,
         notices=found.notices,
+        accessed=found.accessed,
         fail_on=found.plan.fail_on,
         required=found.plan.required,
     )

@@ -30,7 +30,7 @@ GATHERED = (Deployment, EnvFile, Workers, NativeEngine, ModelCache, Hub, WorkerL
 _MB = 1_000_000
 _GB = 1_000_000_000
 # The plain settings that decide how diarization works, by the beginnings of their names.
-_TELLING = (
+_SHOWN_SETTINGS = (
     "HF_", "TORCH_", "TRANSFORMERS_", "PYANNOTE_", "WHISPER", "ENGINE_", "DIAR", "ENABLE_DIARIZATION", "GPU_", "CUDA_", "NVIDIA_",
     "USE_GPU", "LOG_FORMAT", "LOG_LEVEL", "MIN_SPEAKERS", "MAX_SPEAKERS", "NUM_SPEAKERS", "DEPLOYMENT_MODE", "MODEL_CACHE_DIR",
     "COMPUTE_TYPE", "HUGGINGFACE_", "HUGGING_FACE_", "OMP_",
@@ -79,11 +79,11 @@ def _section(title: str, evidence: Mapping[type, object], kind: type[E], read: o
 
 
 def _for_versions(evidence: Mapping[type, object], now: datetime) -> Report:
-    def had(kind: type[E]) -> E | None:
+    def available(kind: type[E]) -> E | None:
         value = evidence.get(kind)
         return value if isinstance(value, kind) else None
 
-    return Report(now, 0.0, (), (), had(Deployment), had(Workers), had(Hub), had(WorkerLog))
+    return Report(now, 0.0, (), (), available(Deployment), available(Workers), available(Hub), available(WorkerLog))
 
 
 def _engine(workers: Workers) -> Iterator[tuple[str, str]]:
@@ -124,7 +124,7 @@ def _gpu(worker: Worker) -> str:
 def _settings(workers: Workers) -> Iterator[tuple[str, str]]:
     for worker in workers.diarizers[:1]:
         for name, value in sorted(worker.env.items()):
-            if not name.startswith(_TELLING):
+            if not name.startswith(_SHOWN_SETTINGS):
                 continue
             if isinstance(value, Secret):
                 yield name, "empty" if value.blank else f"set, {value.shape.length} characters{_of_shape(value)}"
@@ -177,7 +177,7 @@ def _native(engine: NativeEngine) -> Iterator[tuple[str, str]]:
     yield "configured", f"{'yes' if engine.configured else 'no'}, {engine.configured_by}"
     yield "containers", ", ".join(f"{w.name} ({w.status})" for w in engine.sidecars) or "none"
     if engine.readiness:
-        yield "ready", f"HTTP {engine.readiness.status}, models {engine.readiness.models_state or 'not told'}"
+        yield "ready", f"HTTP {engine.readiness.status}, models {engine.readiness.models_state or 'not known'}"
     if engine.models:
         yield "models", f"{engine.models.path}: {'complete' if engine.models.complete else 'not complete'}"
 
@@ -186,7 +186,7 @@ def _hub(hub: Hub) -> Iterator[tuple[str, str]]:
     yield "address", f"{hub.endpoint} (by {hub.endpoint_from})"
     yield "token", hub.identity.answer.value if hub.token_sent else f"not sent: {hub.not_sent_reason}"
     if hub.identity.account:
-        yield "account", f"{hub.identity.account}, token '{hub.identity.token_name}', role {hub.identity.role or 'not told'}"
+        yield "account", f"{hub.identity.account}, token '{hub.identity.token_name}', role {hub.identity.role or 'not known'}"
     for repo in dict.fromkeys(answer.repo for answer in hub.files):
         if answer := hub.of(repo):
             yield repo, answer.answer.value + (f" (HTTP {answer.status})" if answer.status else "")

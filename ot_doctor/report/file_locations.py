@@ -35,18 +35,18 @@ def installation(report: Report) -> tuple[str, ...]:
     return (str(deployment.home), str(deployment.directory)) if deployment else ()
 
 
-def places(told: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
+def places(problem: Finding | RootCause, folders: tuple[str, ...]) -> list[Place]:
     """Where in files of these folders something was seen: the lines that the message names first, files without a line last."""
-    found = dict.fromkeys(place for seen in told.evidence if (place := _place(seen, folders)))
-    named = [int(line) for line in _LINE.findall(told.message)]
+    found = dict.fromkeys(place for seen in problem.evidence if (place := _place(seen, folders)))
+    named = [int(line) for line in _LINE.findall(problem.message)]
     return sorted(found, key=lambda place: (place.line is None, named.index(place.line) if place.line in named else len(named)))
 
 
-def place_of(told: Finding | RootCause, report: Report, folders: tuple[str, ...]) -> list[Place]:
+def place_of(problem: Finding | RootCause, report: Report, folders: tuple[str, ...]) -> list[Place]:
     """The same, and where nothing was seen in a file the installation's own: the ``.env``, else its Compose file."""
     own = [report.deployment.env_path, *report.deployment.compose_files] if report.deployment else []
     of_the_installation = (Seen("file", str(path), "") for path in own)
-    return places(told, folders) or [place for seen in of_the_installation if (place := _place(seen, folders))][:1]
+    return places(problem, folders) or [place for seen in of_the_installation if (place := _place(seen, folders))][:1]
 
 
 def _place(seen: Seen, folders: tuple[str, ...]) -> Place | None:

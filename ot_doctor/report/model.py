@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,7 @@ class Report:
     required: tuple[Family, ...] = ()  # what could not be checked there is a failure
     hidden: tuple[Hidden, ...] = ()  # what was redacted, and how often
     hidden_in: Callable[[str], tuple[Hidden, ...]] | None = field(default=None, compare=False, repr=False)  # of a document
+    accessed: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # engine calls, files, hosts, commands
     recorded_at: datetime | None = None  # aware, UTC: when the evidence was gathered, for the report on a bundle
 
     @property

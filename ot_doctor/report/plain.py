@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ot_doctor.check import Finding, Step
+from ot_doctor.core.receipt import KINDS
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.report.advice import Planned, risk
+from ot_doctor.report.model import Report
 
 
 def one_line(text: str) -> str:
@@ -24,8 +26,21 @@ def writable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def accessed(report: Report) -> str:
+    """What the run touched, in a sentence; empty where that is not known."""
+    calls, files, hosts, commands = (report.accessed.get(kind, ()) for kind in KINDS)
+    said = []
+    if calls:
+        said.append(f"{sum(n for _, n in calls)} calls of the engine ({', '.join(what for what, _ in calls)})")
+    if files:
+        said.append(f"{len(files)} files were read ({', '.join(what for what, _ in files)})")
+    said += [f"{n} requests to {host}" for host, n in hosts]
+    said += [f"{n} times {what}" for what, n in commands]
+    return f"Accessed: {'; '.join(said)}." if said else ""
+
+
 def details(
-    told: Finding | RootCause,
+    problem: Finding | RootCause,
     follows_from: RootCause | None = None,
     *,
     said: str = "",
@@ -39,16 +54,16 @@ def details(
     of it, with their numbers in the plan that they are part of. At most ``pieces`` of
     evidence are shown, each with at most so many ``characters``.
     """
-    lines = [told.message, said] if said else [told.message]
-    if isinstance(told, Finding) and told.expected:
-        lines.append(f"Expected: {told.expected}")
-    lines += [f"Seen in {seen.where}: {shortened(seen.text, characters)}" for seen in told.evidence[:pieces]]
-    if len(told.evidence) > pieces:
-        lines.append(f"and {len(told.evidence) - pieces} more")
+    lines = [problem.message, said] if said else [problem.message]
+    if isinstance(problem, Finding) and problem.expected:
+        lines.append(f"Expected: {problem.expected}")
+    lines += [f"Seen in {seen.where}: {shortened(seen.text, characters)}" for seen in problem.evidence[:pieces]]
+    if len(problem.evidence) > pieces:
+        lines.append(f"and {len(problem.evidence) - pieces} more")
     if follows_from:
         lines.append(f"This follows from {follows_from.cause.value}: {follows_from.message}")
-    elif steps or told.remedy:
-        numbered = [(planned.number, planned.step) for planned in steps] or enumerate(told.remedy, 1)
+    elif steps or problem.remedy:
+        numbered = [(planned.number, planned.step) for planned in steps] or enumerate(problem.remedy, 1)
         lines += ["How to fix it:", *_steps(numbered)]
     return "\n".join(lines)
 

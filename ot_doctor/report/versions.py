@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Sequence
+from datetime import timezone
 
 from ot_doctor import __version__
 from ot_doctor.evidence import Worker
+from ot_doctor.evidence.releases import releases
 from ot_doctor.report.model import Report
 
+OLD = 180  # days after which a newer doctor is likely to know more
 _LIBRARY = re.compile(r"(?:PYTHON|PYTORCH|TORCH\w*|CUDA|NV_CUDNN|CUDNN|PYANNOTE\w*|WHISPERX|CTRANSLATE2)_VERSION")
 _LABEL = "org.opencontainers.image."
 
@@ -50,3 +53,14 @@ def _of_worker(worker: Worker) -> list[tuple[str, str]]:
 
 def _with(text: str, more: Sequence[str]) -> str:
     return f"{text} ({', '.join(more)})" if more else text
+
+
+def age(report: Report) -> str:
+    """How old what the doctor knows of releases and texts is; a sentence."""
+    known = max(release.read for release in releases())
+    days = (report.started_at.astimezone(timezone.utc).date() - known).days
+    if days <= 0:
+        return ""
+    advice = ": look for a newer ot-doctor" if days > OLD else ""
+    ago = f"{days:,} day{'' if days == 1 else 's'} ago"
+    return f"What ot-doctor knows of releases and of log texts is from {known}, {ago}{advice}."

@@ -44,9 +44,15 @@ WantedBy=timers.target
 
 
 def cron(command: Sequence[str], minutes: int) -> str:
-    """A line for ``crontab -e``. cron takes a ``%`` for the end of the command."""
-    hours = "*" if minutes < 120 else f"*/{minutes // 60}" if minutes < 1440 else "4"
-    when = f"*/{minutes} * * * *" if minutes < 60 else f"17 {hours} * * *"
+    """A line for ``crontab -e``. cron takes a ``%`` for the end of the command.
+
+    Raises ``ValueError`` for an interval that cron cannot keep: its steps start again with each hour and each day.
+    """
+    hours, rest = divmod(minutes, 60)
+    if (hours == 0 and 60 % minutes) or (hours and (rest or 24 % hours)):
+        raise ValueError("cron cannot keep this interval: use minutes that divide an hour, or hours that divide a day")
+    hour = {1: "*", 24: "4"}.get(hours, f"*/{hours}")
+    when = f"17 {hour} * * *" if hours else f"*/{minutes} * * * *"
     words = shlex.join(command).replace("%", "\\%")
     return f"# crontab -e\n{when} {words} >/dev/null\n"
 

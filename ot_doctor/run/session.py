@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
 from ot_doctor.check import Cause, Check, Finding, Result, Seen, Step
-from ot_doctor.core import supervisor
+from ot_doctor.core import receipt, supervisor
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.diagnosis.ranking import RootCause, diagnose
 from ot_doctor.evidence import Deployment, Hub, Installation, NextRelease, NoSuchWorker, Request, Unavailable, WorkerLog, Workers
@@ -49,6 +49,7 @@ class Examined:
     log: WorkerLog | None = None
     upcoming: NextRelease | None = None  # preflight
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
+    accessed: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # what the run touched, by kind
 
 
 def catalogue_of(folders: Iterable[Path], seconds: float = 30.0) -> CheckCatalogue:
@@ -77,6 +78,7 @@ def signatures_of(files: Iterable[Path]) -> Mapping[str, Signature]:
 def prepare(plan: Plan) -> tuple[dict[str, Check], Store, tuple[str, ...]]:
     """The checks, the store, and notices about plug-ins. Raises ``WrongUsage``."""
     register_environment(plan.request.environ)
+    receipt.begin()
     store = Store(_log_alone(plan.request))
     store.start((Deployment,))  # every run needs it, and the engine's answer takes as long as loading the checks
     checks, notices = checks_of(plan)
@@ -175,6 +177,7 @@ def _examined(
         log=_had(store, WorkerLog),
         upcoming=_had(store, NextRelease) if plan.request.next_release else None,
         notices=notices,
+        accessed=receipt.so_far(),
     )
 
 

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ot_doctor.core.receipt import note
+
 _FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
@@ -30,6 +32,7 @@ def run(command: Sequence[str], environ: Mapping[str, str], folder: str, seconds
     """Run it without a terminal. Raises ``OSError``, and ``TimeoutError`` when it was ended because it took too long."""
     import subprocess
 
+    note("commands", f"{os.path.basename(command[0])} on this machine")
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ), cwd=folder,
         start_new_session=True,

@@ -68,6 +68,7 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
         line_reason=line_reason,
         podman=not isinstance(workers, Unavailable) and workers.engine.podman,
         docker_host=None if isinstance(workers, Unavailable) or workers.engine.known_to_cli else workers.engine.endpoint,
+        docker_context="" if isinstance(workers, Unavailable) or workers.engine.known_to_cli else workers.engine.context,
         v0_1=version is not None and version.startswith("v0.1."),
         checkout_version=_checkout_version(directory),
     )

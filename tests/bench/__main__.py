@@ -23,8 +23,10 @@ from pathlib import Path
 
 from ot_doctor.logs.signatures import catalogue
 from tests.corpus import rewrite
+from tests.corpus.cases_of import NAMES
 from tests.corpus.test_must_change import wrong_after_success, wrong_after_swap
 from tests.corpus.test_public import verdict_is_wrong
+from tests.corpus.test_rewordings import MAIL, wrong_rewordings
 from tests.logs import mutations
 from tests.logs.speed import TRACEBACK
 from tests.logs.test_public_reports import REPORTS
@@ -247,12 +249,17 @@ def _tracebacks() -> None:
 
 
 def _rewordings() -> None:
-    """How many of the public reports keep a right cause, in each rewording."""
+    """How many of the public reports and of the corpus' logs keep a right cause, in each rewording."""
     with tempfile.TemporaryDirectory(prefix="otd-bench-") as folder:
         for mutation in mutations.KEEP:
             wrong = [report.name for report in REPORTS if verdict_is_wrong(Path(folder), mutation(report.text), report)]
             right = f"{len(REPORTS) - len(wrong)} of {len(REPORTS)}"
             _print(f"public reports, {mutation.__name__}", right, f"all {' '.join(wrong)}".rstrip())
+            changed = wrong_rewordings(Path(folder), ((name, mutation) for name in NAMES))
+            kept = f"{len(NAMES) - len(changed)} of {len(NAMES)}"
+            _print(
+                f"logs of the corpus, {mutation.__name__}", kept, "none" if mutation is MAIL else f"all {changed or ''}".rstrip()
+            )
 
 
 def _must_change() -> None:

@@ -148,23 +148,23 @@ def _host(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (_host(free="5"), r"spaces\[0\]\.free is no whole number"),
-        (_host(free=True), r"spaces\[0\]\.free is no whole number"),
-        (_host(free=5.0), r"spaces\[0\]\.free is no whole number"),
-        (_host(free=None), r"spaces\[0\]\.free is no whole number"),
+        (_host(free="5"), r"spaces\[0\]\.free is not a whole number"),
+        (_host(free=True), r"spaces\[0\]\.free is not a whole number"),
+        (_host(free=5.0), r"spaces\[0\]\.free is not a whole number"),
+        (_host(free=None), r"spaces\[0\]\.free is not a whole number"),
         (_host(read_only=0), r"spaces\[0\]\.read_only is neither true nor false"),
-        (_host(path=["/srv"]), r"spaces\[0\]\.path is no text"),
+        (_host(path=["/srv"]), r"spaces\[0\]\.path is not a text"),
         (_host(path="x" * 600_000), r"spaces\[0\]\.path has more than 500000 characters"),
-        (_host() | {"spaces": {}}, "spaces is no list"),
-        (_host() | {"spaces": "ab"}, "spaces is no list"),
-        (_host() | {"spaces": [7]}, r"spaces\[0\] is no object"),
+        (_host() | {"spaces": {}}, "spaces is not a list"),
+        (_host() | {"spaces": "ab"}, "spaces is not a list"),
+        (_host() | {"spaces": [7]}, r"spaces\[0\] is not an object"),
         (_host() | {"spaces": [{}]}, r"spaces\[0\] has no 'path'"),
         (_host() | {"spaces": [0] * 50_001}, "spaces has more than 50000 entries"),
-        (_host() | {"doctor_network": [1]}, "doctor_network is no object"),
-        (_host() | {"doctor_network": {"A": 1}}, r"doctor_network\['A'\] is no text"),
+        (_host() | {"doctor_network": [1]}, "doctor_network is not an object"),
+        (_host() | {"doctor_network": {"A": 1}}, r"doctor_network\['A'\] is not a text"),
         ({}, "it has no 'spaces'"),
-        ([], "it is no object"),
-        (None, "it is no object"),
+        ([], "it is not an object"),
+        (None, "it is not an object"),
     ],
 )  # fmt: skip
 def test_what_is_not_of_its_type_is_refused_with_its_place(data: Any, reason: str) -> None:
@@ -174,7 +174,7 @@ def test_what_is_not_of_its_type_is_refused_with_its_place(data: Any, reason: st
 
 @pytest.mark.parametrize("moment", ["2026-11-20T12:00:00", "yesterday", "", "0001-01-01T00:00:00+14:00", "2026-13-01T00:00:00Z"])
 def test_a_time_needs_its_zone(moment: str) -> None:
-    with pytest.raises(Malformed, match="started_at is no time with a time zone"):
+    with pytest.raises(Malformed, match="started_at is not a time with a time zone"):
         decode(Attempt, encode(e.attempt()) | {"started_at": moment})
 
 
@@ -225,23 +225,23 @@ def test_numbers_may_be_fractions_where_they_may() -> None:
     assert decode(Request, request).timeout == 1.5
     assert decode(Request, request | {"timeout": 2}).timeout == 2.0
     for wrong in ("2", True, None, 1e999):
-        with pytest.raises(Malformed, match="timeout is no number"):
+        with pytest.raises(Malformed, match="timeout is not a number"):
             decode(Request, request | {"timeout": wrong})
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"", "it is no JSON"),
-        (b"{", "it is no JSON"),
+        (b"", "it is not JSON"),
+        (b"{", "it is not JSON"),
         (b'{"a": 1, "a": 2}', "a name is given twice"),
-        (b'{"a": NaN}', "NaN is no number"),
-        (b'{"a": -Infinity}', "-Infinity is no number"),
+        (b'{"a": NaN}', "NaN is not a number"),
+        (b'{"a": -Infinity}', "-Infinity is not a number"),
         (b"1" * 5000, "too many digits"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"a":' * 200_000, "nested too deeply"),
-        (b"\xff\xfe\xfa", "it is no JSON"),
-        (b'"\x00"', "it is no JSON"),
+        (b"\xff\xfe\xfa", "it is not JSON"),
+        (b'"\x00"', "it is not JSON"),
     ],
 )
 def test_what_is_no_json_is_refused(text: bytes, reason: str) -> None:

@@ -34,7 +34,8 @@ def collected(doctor: Doctor, name: str = "a.zip", *arguments: str) -> Path:  # 
 def stable(document: str) -> dict[str, Any]:
     """A JSON report without what changes from run to run."""
     content: dict[str, Any] = json.loads(document)
-    content = {key: value for key, value in content.items() if key not in ("started_at", "duration_ms", "recorded_at", "hidden")}
+    of_the_run = ("started_at", "duration_ms", "recorded_at", "accessed", "hidden")
+    content = {key: value for key, value in content.items() if key not in of_the_run}
     for check in content["checks"]:
         del check["duration_ms"]
     return content

@@ -125,23 +125,23 @@ HOST = evidence_name(Host)
         (manifest_with(format="ot-doctor/bundle/2"), r"of a newer ot-doctor \(format 2, this one reads 1\)\. Update ot-doctor"),
         (manifest_with(format="ot-doctor/bundle/99"), "of a newer ot-doctor"),
         (manifest_with(format="ot-doctor/bundle/0"), r"of a format that is no longer read \(0\)\. Collect a new one"),
-        (manifest_with(format="sos/1"), "it is no bundle of ot-doctor"),
-        (manifest_with(format=["ot-doctor/bundle/1"]), "it is no bundle of ot-doctor"),
-        (manifest_with(format="ot-doctor/bundle/1\n"), "it is no bundle of ot-doctor"),
-        (manifest_with(format="ot-doctor/bundle/" + "9" * 5000), "it is no bundle of ot-doctor"),
-        (manifest_with(created="now"), r"manifest\.json is wrong: created is no time"),
-        (manifest_with(members="all"), r"manifest\.json is wrong: members is no list"),
-        (manifest_with(request=None), r"manifest\.json is wrong: request is no object"),
-        (put(MANIFEST, b"[]"), "it is no bundle of ot-doctor"),
-        (put(MANIFEST, b"{"), r"manifest\.json is wrong: it is no JSON"),
+        (manifest_with(format="sos/1"), "it is not a bundle of ot-doctor"),
+        (manifest_with(format=["ot-doctor/bundle/1"]), "it is not a bundle of ot-doctor"),
+        (manifest_with(format="ot-doctor/bundle/1\n"), "it is not a bundle of ot-doctor"),
+        (manifest_with(format="ot-doctor/bundle/" + "9" * 5000), "it is not a bundle of ot-doctor"),
+        (manifest_with(created="now"), r"manifest\.json is wrong: created is not a time"),
+        (manifest_with(members="all"), r"manifest\.json is wrong: members is not a list"),
+        (manifest_with(request=None), r"manifest\.json is wrong: request is not an object"),
+        (put(MANIFEST, b"[]"), "it is not a bundle of ot-doctor"),
+        (put(MANIFEST, b"{"), r"manifest\.json is wrong: it is not JSON"),
         (put(MANIFEST, b"[" * 100_000), r"manifest\.json is wrong: it is nested too deeply"),
-        (lambda members: members.pop(MANIFEST), r"it is no bundle of ot-doctor: it has no manifest\.json"),
-        (put(HOST, b""), r"evidence/host\.json is wrong: it is no JSON"),
+        (lambda members: members.pop(MANIFEST), r"it is not a bundle of ot-doctor: it has no manifest\.json"),
+        (put(HOST, b""), r"evidence/host\.json is wrong: it is not JSON"),
         (put(HOST, b"[]"), r"evidence/host\.json is wrong: it has neither a value nor a reason"),
-        (put(HOST, b'{"value": null}'), r"evidence/host\.json is wrong: value is no object"),
-        (put(HOST, b'{"value": {"spaces": 3}}'), r"evidence/host\.json is wrong: value\.spaces is no list"),
+        (put(HOST, b'{"value": null}'), r"evidence/host\.json is wrong: value is not an object"),
+        (put(HOST, b'{"value": {"spaces": 3}}'), r"evidence/host\.json is wrong: value\.spaces is not a list"),
         (put(HOST, b'{"unavailable": {"hint": ""}}'), r"evidence/host\.json is wrong: unavailable has no 'reason'"),
-        (put(HOST, b'{"unavailable": {"reason": 1}}'), r"evidence/host\.json is wrong: unavailable\.reason is no text"),
+        (put(HOST, b'{"unavailable": {"reason": 1}}'), r"evidence/host\.json is wrong: unavailable\.reason is not a text"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_in_a_sentence(
@@ -215,7 +215,7 @@ def test_a_bundle_in_a_bundle_is_none(tmp_path: Path) -> None:
         outer.writestr("report.zip", bundle_of(healthy()).archive(".zip"))
     path = tmp_path / "outer.zip"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(Refused, match="it is no bundle of ot-doctor"):
+    with pytest.raises(Refused, match="it is not a bundle of ot-doctor"):
         read_bundle(path)
 
 

@@ -68,7 +68,7 @@ def replayed(
 def document(report: Report) -> dict[str, Any]:
     """The JSON report without what no two runs have in common."""
     content: dict[str, Any] = json.loads(json_format.render(report))
-    for changing in ("started_at", "duration_ms", "recorded_at", "hidden"):
+    for changing in ("started_at", "duration_ms", "recorded_at", "accessed", "hidden"):
         del content[changing]
     for check in content["checks"]:
         del check["duration_ms"]

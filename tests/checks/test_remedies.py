@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor_checks._remedies import comment_out, edited, without_characters
-from tests.checks.evidence import env_file
+from ot_doctor.evidence import ComposeLabels, Unavailable
+from ot_doctor_checks._remedies import comment_out, edited, recreate, without_characters
+from tests.checks.evidence import deployment, env_file, worker, workers
 
 BUSYBOX = Path(__file__).parents[2] / ".parts" / "root" / "busybox"
 TEXT = "A=1\nHUGGINGFACE_TOKEN=x\n\tHUGGINGFACE_TOKEN =\nüß=\xa0\n"
@@ -57,3 +58,11 @@ def test_a_file_that_cannot_be_written_keeps_its_text(tmp_path: Path) -> None:
     step = edited(env_file(TEXT, path=path), "Write.", ["2s/x("])
     assert subprocess.run(["sh", "-c", step.command or ""], capture_output=True).returncode
     assert path.read_text() == TEXT
+
+
+def test_a_swarms_worker_is_deployed_again_and_not_recreated_by_compose() -> None:
+    swarm = worker("ot_celery-worker.1.x", compose=ComposeLabels(stack="ot"))
+    step = recreate(deployment(), workers(swarm))
+    assert step.command == "docker stack deploy -c /srv/ot/docker-compose.yml ot" and step.action is None
+    assert "docker stack deploy -c FILE ot" in recreate(Unavailable("gone"), workers(swarm)).text
+    assert "stack deploy" not in (recreate(deployment(), workers()).command or "")

@@ -177,7 +177,7 @@ def test_a_wait_that_is_over_ends_with_the_last_report(folder: Path) -> None:
         (("--wait", "soon"), "'soon' is not a duration: use 5m, 90s, 1h or 1h30m."),
         (("--wait", "5m", "--logs", "-"), "--wait cannot read standard input again and again"),
         (("--wait", "5m", "--select", "no-such-check"), "There is no check or family 'no-such-check'"),
-        (("--require", "tokens"), "'tokens' is not one of"),
+        (("--require", "tokens"), "There is no family 'tokens'. Did you mean token?"),
     ],
 )
 def test_wrong_usage_is_not_waited_for(folder: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -18,9 +18,11 @@ pytestmark = pytest.mark.slow
 SIGNATURES = (Path(__file__).parents[2] / "docs" / "examples" / "signatures.toml").read_text(encoding="utf-8")
 COMMANDS = {"": cli, **cli.commands}
 VALUES = {  # valid for run; the folder is the working folder
-    "DIR": ".", "ENV_FILE": ".env", "LOGS": "worker.log", "WORKER": "celery-worker", "OFFLINE": "1", "NO_DOCKER": "1",
+    "CONTEXT": "default", "DIR": ".", "ENV_FILE": ".env", "LOGS": "worker.log", "WORKER": "celery-worker",
+    "OFFLINE": "1", "NO_DOCKER": "1",
     "NO_EXEC": "1", "TIMEOUT": "20", "SIGNATURES": "more.toml", "SELECT": "env token", "IGNORE": "host", "CHECKS_DIR": "checks",
     "FORMAT": "github", "OUTPUT": "a.json", "FAIL_ON": "never", "STRICT": "1", "REQUIRE": "env", "WAIT": "1s",
+    "PROBE": "off", "COPY": "1", "PING": "http://127.0.0.1:9/x", "HOST": "",
     "REDACT": "strict", "VERBOSE": "1", "QUIET": "1", "COLOR": "never", "ASCII": "1", "CONFIG": "/dev/null",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ import pytest
 
 from ot_doctor.logs.faults import decide, faults_in
 from tests.corpus.coverage import filling, sources, table, verdicts
+from tests.corpus.coverage.__main__ import compared
 from tests.corpus.coverage.filling import value_of
 from tests.corpus.coverage.libraries import Library, Shown, libraries
 from tests.corpus.coverage.logged import as_logged
@@ -244,6 +245,13 @@ def test_what_a_new_version_brought_begins_with_what_is_not_known() -> None:
     head, first, second = shown.splitlines()
     assert head == "Texts that lib 2 has and 1 does not have: 2. Not known of these: 1."
     assert first.startswith("not known") and second.startswith("cause")
+
+
+def test_what_a_version_brought_is_told_without_naming_the_one_before() -> None:
+    assert compared(("1", "2", "3"), []) == ("2", "3")
+    assert compared(("1", "2", "3"), ["4"]) == ("3", "4")
+    assert compared(("1", "2", "3"), ["3"]) == ("2", "3")
+    assert compared(("1", "2", "3"), ["1", "3"]) == ("1", "3")
 
 
 def test_the_section_takes_the_place_of_the_one_that_the_page_had() -> None:

@@ -79,6 +79,23 @@ def test_an_error_that_nobody_knows_is_shown_and_fails(tmp_path: Path) -> None:
             assert "division by zero" in shown or "flux capacitor" in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("OSError: [Errno 13] Permiso denegado: '/home/appuser/.cache/huggingface/hub/x'", "cache-permission"),
+        ("OSError: [WinError 112] Es steht nicht genug Speicherplatz zur Verfügung: 'C:\\\\cache'", "disk-full"),
+        ("celery-worker exited with code 137", "out-of-memory"),
+        ("celery-worker exited with code 3", "unrecognised"),
+        ("Illegal instruction (core dumped)", "hardware-unsupported"),
+        ("fatal: the flux capacitor is empty", "unrecognised"),
+        ('  File "/x.py", line 1, in f\n    raise\nOSError: [Errno 28] Kein Platz: \'/models/x\'', "disk-full"),
+    ],
+)
+def test_a_line_without_a_record_counts_behind_another_tasks_record(tmp_path: Path, text: str, cause: str) -> None:
+    outcome = examined(tmp_path, mutations.healthy_before(text + "\n"))
+    assert (said(outcome), exit_code(outcome)) == (cause, 1)
+
+
 def test_a_pass_says_what_was_looked_at(tmp_path: Path) -> None:
     outcome = examined(tmp_path, mutations.healthy_before(""))
     (finding,) = [found for one in outcome.results if one.check.name == "worker-start" for found in one.findings]

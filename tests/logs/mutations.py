@@ -11,9 +11,10 @@ from collections.abc import Callable
 Mutation = Callable[[str], str]
 
 _HEALTHY = (
-    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task transcription.cpu[5d1c2b8e-0000-4000-8000-000000000001] received",
     "[2026-11-21 01:37:29,112: INFO/MainProcess] TIMING: audio loaded in 0.412s",
+    "[2026-11-21 01:37:28,804: INFO/MainProcess] Task transcription.cpu[5d1c2b8e-0000-4000-8000-000000000001] received",
 )
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _SENTENCES = (
     "The nightly job said this before it stopped:",
     "Output of the second attempt, as our operator copied it.",
@@ -26,6 +27,7 @@ def other_names(text: str) -> str:
     text = re.sub(r"/home/(?:app|worker|appuser)\b", "/home/transcriber", text)
     text = re.sub(r"/(?:srv|opt/env|usr/local)/lib(?=/python)", "/opt/conda/lib", text)
     text = re.sub(r"C:\\app\\project", r"D:\\Programme\\ot", text)
+    text = re.sub(r"(?<=@)[0-9a-f]{12}\b", "worker-7.cluster.local", text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}(?:-[0-9a-f]{4,12}){2}\b", "7e0b41c2-19aa-4d11-9c55-d0e7a1b2c3d4", text)
     return re.sub(r"\bpid:\d+|\bJob: \d+", lambda match: re.sub(r"\d+", "90210", match[0]), text)
 
@@ -37,6 +39,8 @@ def other_lines_of_code(text: str) -> str:
 
 
 def other_times(text: str) -> str:
+    """Other days and hours; where a zone is told, another one."""
+    text = re.sub(r"(?<=:\d\d)(?P<part>\.\d{1,9})?(?:Z|\+00:00)(?=[ \"])", lambda match: (match["part"] or "") + "+05:30", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d(?=[T ]\d\d:)", "2027-02-03", text)
     return re.sub(r"(?<=[T ])\d\d:(?=\d\d:\d\d)", "23:", text)
 
@@ -48,12 +52,14 @@ def compose(text: str) -> str:
 
 
 def two_containers(text: str) -> str:
-    """As ``docker compose logs`` shows two containers, line by line in turn."""
+    """As ``docker compose logs`` shows two containers, with 1,000 lines of the healthy one in between."""
     if re.search(r"^\S+ +\| ", text, re.MULTILINE):
         return text
-    healthy = [f"backend-1        | 2026-11-28 15:05:45,499 INFO:app.main:request {number} done" for number in range(400)]
-    lines = [f"celery-worker-1  | {line}" for line in text.splitlines()]
-    return "\n".join(part for pair in zip(healthy, lines, strict=False) for part in pair) + "\n"
+    healthy = [f"backend-1        | 2026-11-28 15:05:45,499 INFO:app.main:request {number} done\n" for number in range(1_000)]
+    lines = [f"celery-worker-1  | {line}\n" for line in text.splitlines()]
+    for nth in reversed(range(len(lines))):
+        lines[nth:nth] = healthy[nth * 1_000 // len(lines) : (nth + 1) * 1_000 // len(lines)]
+    return "".join(lines)
 
 
 def docker_stamps(text: str) -> str:
@@ -71,7 +77,8 @@ def syslog(text: str) -> str:
 
 def terminal_80(text: str) -> str:
     """Copied out of a terminal that is 80 columns wide."""
-    return "".join(line[at : at + 80] + "\n" for line in text.splitlines() for at in range(0, max(len(line), 1), 80))
+    lines = _COLOUR.sub("", text).splitlines()
+    return "".join(line[at : at + 80] + "\n" for line in lines for at in range(0, max(len(line), 1), 80))
 
 
 def folded_80(text: str) -> str:
@@ -94,6 +101,18 @@ def sentence_around(text: str) -> str:
 
 def healthy_before(text: str) -> str:
     return "\n".join(_HEALTHY * 150) + "\n" + text
+
+
+def healthy_between(text: str) -> str:
+    """With 1,000 healthy lines of the worker between its records."""
+    lines = text.splitlines(keepends=True)
+    if text.startswith("{"):
+        return text
+    begins = [nth for nth, line in enumerate(lines) if re.match(r"\[20\d\d-", line)][1:]
+    healthy = "\n".join(_HEALTHY * (500 // max(1, len(begins)))) + "\n"
+    for nth in reversed(begins):
+        lines.insert(nth, healthy)
+    return "".join(lines)
 
 
 def cut_front(text: str) -> str:
@@ -142,5 +161,6 @@ def swapped(text: str, cause: str) -> list[tuple[str, str, frozenset[str]]]:
 
 KEEP: tuple[Mutation, ...] = (
     other_names, other_lines_of_code, other_times, compose, two_containers, docker_stamps, journald, syslog, terminal_80,
-    folded_80, ansi, crlf, sentence_around, healthy_before, cut_front, engine_json,
+    folded_80, ansi, crlf, sentence_around, healthy_before, healthy_between,
+    cut_front, engine_json,
 )  # fmt: skip

@@ -37,6 +37,24 @@ def test_an_address_that_is_longer_than_a_line_is_whole_again() -> None:
     assert joined is not None and address in joined[0].decode()
 
 
+_INFO = "[2026-11-21 01:37:28,804: INFO/MainProcess] "
+
+
+def test_records_at_info_are_whole_again_where_a_terminal_broke_them() -> None:
+    text = "".join(f"{_INFO}Processing file {number}: {'x' * number} [Errno 13] Permission denied.mp3\n" for number in range(9))
+    joined = rejoined(mutations.terminal_80(text).encode())
+    assert joined is not None and joined[0].decode() == text
+
+
+@pytest.mark.parametrize("width", [80, 97])
+def test_an_error_is_not_joined_to_a_record_that_is_not_read(width: int) -> None:
+    """Records that repeat are as long as each other, so that they look full."""
+    error = "/bin/bash: line 1: /app/ud2: cannot execute binary file: Exec format error\n"
+    text = f"{_INFO:x<{width}}\n" * 20 + error
+    joined = rejoined(text.encode())
+    assert joined is None or error in joined[0].decode().splitlines(keepends=True)
+
+
 def test_bytes_that_are_no_text_stay_as_they_are() -> None:
     assert (joined := rejoined(b"\xff" * 79 + b"A" + b"\xfe" * 20 + b"\n")) is None or b"\xff" in joined[0]
     wrapped = b"\xff" * 80 + b"\n" + b"\xfe" * 20 + b"\n"

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from ot_doctor.check import Cause
@@ -65,6 +66,20 @@ def test_what_a_machine_sends_steers_no_terminal_and_makes_no_markup() -> None:
         assert "\x1b" not in page and "\x07" not in page, name
         assert name not in ("html", "markdown") or "<script>" not in page
     assert json.loads(FORMATS["json"](fleet, 80))["hosts"][0]["exit_code"] == 1
+
+
+def test_the_json_is_as_its_schema_says() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "fleet.schema.json").read_text(encoding="utf-8"))
+    rows = (
+        row_of(HERE, answer(json_report.render(one_root_cause()).encode())),
+        row_of(HERE, answer(b"", said="Permission denied")),
+        Row(HERE, 3, "It could not be reached.", "Name its port."),
+    )
+    document = json.loads(FORMATS["json"](Fleet(datetime.now(timezone.utc), 1.0, rows), 80))
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(document)
+    assert [host["reached"] for host in document["hosts"]] == [True, False, False]
+    assert not validator.is_valid({**document, "exit_code": 7}) and not validator.is_valid({**document, "hosts": [{}]})
 
 
 def test_the_worst_comes_first_and_decides() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
 
 from ot_doctor.evidence import Deployment, Hub, ModelCache, Unavailable, Workers
 from ot_doctor.report.facts import GATHERED, Facts, Section, facts_of
@@ -51,6 +54,15 @@ def test_of_a_secret_only_its_form_is_told() -> None:
     assert settings["HF_HOME"] == "/x"
     for document in (as_text(found, 80), as_markdown(found), as_json(found)):
         assert TOKEN not in document and "swordfish" not in document
+
+
+def test_the_json_is_as_its_schema_says() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "facts.schema.json").read_text(encoding="utf-8"))
+    for found in (facts(Host=host()), facts(Workers=Unavailable("The engine cannot be reached."))):
+        document = json.loads(as_json(found))
+        jsonschema.Draft202012Validator(schema).validate(document)
+    for broken in ({**document, "schema": "ot-doctor/facts/2"}, {**document, "more": 1}):
+        assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
 
 
 def test_the_text_fits_its_width() -> None:

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Status, Step, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import Outcome
+from ot_doctor.evidence.releases import releases
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
-from ot_doctor.report.formats import render
+from ot_doctor.report.formats import render, text
+from ot_doctor.report.formats.text_lines import Style
 from ot_doctor.report.model import exit_code
+from ot_doctor.report.versions import age
 from ot_doctor.run.requirements import evaluate
 from tests.checks.evidence import attempt, worker_log
-from tests.report.reports import REPORTS, STARTED, report
+from tests.report.reports import REPORTS, STARTED, healthy, report
 
 PEOPLE = ("text", "markdown", "html", "github")
 
@@ -165,3 +168,14 @@ def test_reasons_with_one_cause_and_one_remedy_are_one() -> None:
 def test_each_format_for_people_says_the_same_verdict(form: str, name: str) -> None:
     made = REPORTS[name]()
     assert summary.verdict(made).text in " ".join(render(made, form).split())
+
+
+def test_how_old_the_knowledge_is_is_said_without_a_network() -> None:
+    known = max(release.read for release in releases())
+    at = datetime(known.year, known.month, known.day, 12, tzinfo=timezone.utc)
+    young, old = (replace(healthy(), started_at=at + timedelta(days=days)) for days in (7, 181))
+    assert f"from {known}, 7 days ago." in age(young)
+    assert "look for a newer ot-doctor" in age(old)
+    assert age(replace(young, started_at=at)) == ""
+    assert "7 days ago" not in text.render(young, Style())
+    assert "7 days ago" in " ".join(text.render(young, Style(verbose=True)).split())

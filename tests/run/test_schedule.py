@@ -32,6 +32,12 @@ def test_cron_gets_one_line(minutes: int, when: str) -> None:
     assert shlex.split(command.replace("\\%", "%")) == COMMAND
 
 
+@pytest.mark.parametrize("minutes", [7, 45, 61, 90, 300, 1439])
+def test_an_interval_that_cron_cannot_keep_is_refused(minutes: int) -> None:
+    with pytest.raises(ValueError, match="cron cannot keep"):
+        cron(COMMAND, minutes)
+
+
 def test_systemd_gets_the_words_by_its_own_quoting(tmp_path: Path) -> None:
     text = systemd(COMMAND, 30)
     assert 'ExecStart="/opt/my tools/ot-doctor" run --dir "/srv/50%% off" --output "/x/\\"$$HOME\\".prom"' in text

@@ -12,7 +12,7 @@ from typing import Any
 from tests.parts import ready_doctor
 from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, World
 
-_OF_THE_RUN = ("started_at", "duration_ms", "recorded_at", "hidden")  # no two runs have them in common
+_OF_THE_RUN = ("started_at", "duration_ms", "recorded_at", "accessed", "hidden")  # no two runs have them in common
 _REPORT = "ot-doctor-report/report.json"
 
 

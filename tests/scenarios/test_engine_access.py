@@ -101,8 +101,10 @@ def test_the_manual_lists_every_request(behind: Callable[[Rule], tuple[World, En
     """No more and no less than a run with commands in containers, and one without, really ask for."""
     world, proxy = behind(everything)
     world.examined = True
-    world.report()
+    report = world.report()
     asked = proxy.endpoints()
+    assert {one["what"] for one in report.document["accessed"]["engine"]} == asked, "the report's own account"
+    assert sum(one["times"] for one in report.document["accessed"]["engine"]) == len(proxy.asked)
     proxy.asked.clear()
     world.report("--no-exec")
     assert not [method for method, _ in proxy.asked if method not in ("GET", "HEAD")]

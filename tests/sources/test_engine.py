@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.sources.docker import contexts
 from ot_doctor.sources.docker import engine as source
+from tests.checks.evidence import deployment
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import engine
 
@@ -92,6 +94,15 @@ def test_docker_host_wins_over_every_context(tmp_path: Path) -> None:
     write_context(tmp_path, "work", "unix:///context.sock")
     found = contexts.find(request(DOCKER_HOST="unix:///mine.sock", DOCKER_CONTEXT="work", DOCKER_CONFIG=str(tmp_path)))
     assert (found.url, found.found_by, found.known_to_cli) == ("unix:///mine.sock", "DOCKER_HOST", True)
+
+
+def test_a_context_that_is_asked_for_wins_over_the_environment(tmp_path: Path) -> None:
+    write_context(tmp_path, "work", "unix:///work.sock")
+    usual = request(DOCKER_HOST="unix:///mine.sock", DOCKER_CONTEXT="home", DOCKER_CONFIG=str(tmp_path))
+    found = contexts.find(replace(usual, context="work"))
+    assert (found.url, found.context, found.known_to_cli) == ("unix:///work.sock", "work", False)
+    assert refusal(replace(usual, context="gone")).reason.startswith("The Docker context 'gone', which --context names")
+    assert deployment(docker_context="work").docker("ps") == "docker --context work ps"
 
 
 def test_docker_context_wins_over_the_current_one(tmp_path: Path) -> None:

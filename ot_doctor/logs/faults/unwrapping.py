@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 
-from ot_doctor.logs.faults.loose_lines import exception
+from ot_doctor.logs.faults.loose_lines import exception, native, strong
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[@-~]|\][^\x07\x1b\n]{0,300}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
@@ -96,7 +96,7 @@ def _without_times(lines: list[str]) -> list[str]:
 
 def _from_json(line: str) -> str:
     try:
-        return str(json.loads(line)["log"]).rstrip("\n")
+        return _ANSI.sub("", str(json.loads(line)["log"])).rstrip("\n")
     except (ValueError, KeyError, TypeError, RecursionError):
         return line
 
@@ -112,19 +112,42 @@ def _wrapped(lines: list[str]) -> list[bool]:
     width = max(map(len, lines), default=0)
     if not _NARROWEST <= width <= _WIDEST or len(lines) * width > LONGEST_WRAPPED:
         return []
-    return [False, *(_goes_on(line, following, width) for line, following in itertools.pairwise(lines))]
+    pairs = list(itertools.pairwise(lines))
+    able = [_may_go_on(line, following, width) for line, following in pairs]
+    loud = [_QUIET.search(line, 0, _HEAD) is None for line in lines]  # joined to what is not read, an error would be lost
+    if not _by_terminal(lines, able, width):
+        return [False, *(rest and heard for rest, heard in zip(able, loud, strict=False))]
+    quiet = width in _TERMINALS and _most_go_on(pairs, width)
+    return [False, *(
+        rest and len(line) == width and (heard or (quiet and not strong(following) and not native(following)))
+        for rest, heard, (line, following) in zip(able, loud, pairs, strict=False)
+    )]  # fmt: skip
+
+
+def _by_terminal(lines: list[str], able: list[bool], width: int) -> bool:
+    """Whether lines were broken where they were full, by a terminal, and nowhere else; or between words."""
+    broken = [line for line, rest in zip(lines, able, strict=False) if rest]
+    full = sum(len(line) == width and line[-1] != "-" for line in broken)
+    shorter = sum(len(line) < width for line in broken)
+    return full >= max(shorter, 1) if width in _TERMINALS else full > max(shorter, 1)
+
+
+def _most_go_on(pairs: list[tuple[str, str]], width: int) -> bool:
+    """Whether nearly all full lines have a rest; else it is chance that they are as long as each other."""
+    rests = [not _stands_alone(following) for line, following in pairs if len(line) == width]
+    return sum(rests) * 5 >= len(rests) * 4
 
 
 def _joined(lines: list[str], goes_on: list[bool]) -> list[str]:
     width = max(map(len, lines))
     before = [line for line, wrapped in zip(lines, goes_on[1:], strict=False) if wrapped]
-    by_width = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
+    by_terminal = all(len(line) == width for line in before) and (width in _TERMINALS or len(before) > 1)
     found: list[str] = []
     before_it = ""
     for line, wrapped in zip(lines, goes_on, strict=True):
         if not wrapped:
             found.append(line)
-        elif by_width:
+        elif by_terminal:
             found[-1] += line
         else:
             hyphen = found[-1].endswith("-") and line[:1].isalnum()
@@ -139,13 +162,15 @@ def _broken_word(line: str, following: str, width: int) -> bool:
     return len(line) == width and len(line.rsplit(" ", 1)[-1]) + len(following.split(" ", 1)[0]) > width
 
 
-def _goes_on(line: str, following: str, width: int) -> bool:
+def _may_go_on(line: str, following: str, width: int) -> bool:
     """Whether the second may be the rest of the first: it, or its first word, had no room there."""
-    if len(line) < _SHORTEST_WRAPPED or not following.strip() or _GUARD.match(following) or exception(following):
-        return False
-    if _WHOLE.match(following) or _MARKS.match(following):
-        return False
-    if _QUIET.search(line, 0, _HEAD):  # joined to what is not read, an error would be lost
+    if len(line) < _SHORTEST_WRAPPED or _stands_alone(following):
         return False
     word = _WORD.match(following.lstrip())
     return len(line) == width or len(line.rstrip()) + (not line.endswith("-")) + len(word[0] if word else "") > width
+
+
+def _stands_alone(line: str) -> bool:
+    if not line.strip() or _GUARD.match(line) or exception(line):
+        return True
+    return _WHOLE.match(line) is not None or _MARKS.match(line) is not None

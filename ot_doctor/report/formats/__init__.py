@@ -23,6 +23,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "sarif": (".sarif",),
     "prometheus": (".prom",),
     "nagios": (".nagios",),
+    "reply": (),
 }
 
 

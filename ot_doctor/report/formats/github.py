@@ -64,8 +64,8 @@ def append_summary(document: str, path: Path) -> str:
 def _annotations(report: Report) -> Iterator[str]:
     folders, relations = workspace() or installation(report), Relations(report)
 
-    def place(told: Finding | RootCause) -> Place | None:
-        return next(iter(places(told, folders)), None)
+    def place(problem: Finding | RootCause) -> Place | None:
+        return next(iter(places(problem, folders)), None)
 
     steps = summary.steps(report)
     for number, root in enumerate(report.diagnosis):
@@ -84,10 +84,10 @@ def _annotations(report: Report) -> Iterator[str]:
         yield _command("warning", "ot-doctor", "Nothing was checked: every check was skipped.")
 
 
-def _message(told: Finding | RootCause, said: str = "", steps: Sequence[Planned] = ()) -> str:
-    text = details(told, said=said, steps=steps, pieces=4, characters=400)
-    if isinstance(told, RootCause) and len(told.explains) > 1:
-        text = f"{text}\nChecks that fail because of it: {', '.join(told.explains)}"
+def _message(problem: Finding | RootCause, said: str = "", steps: Sequence[Planned] = ()) -> str:
+    text = details(problem, said=said, steps=steps, pieces=4, characters=400)
+    if isinstance(problem, RootCause) and len(problem.explains) > 1:
+        text = f"{text}\nChecks that fail because of it: {', '.join(problem.explains)}"
     return shortened(text, _LONGEST)
 
 

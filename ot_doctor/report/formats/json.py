@@ -9,6 +9,7 @@ from typing import Any
 
 from ot_doctor import __version__
 from ot_doctor.check import Finding, Result, Seen, Status, Step
+from ot_doctor.core.receipt import KINDS
 from ot_doctor.diagnosis.fixable import offer
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.diagnosis.relation import Relations
@@ -50,6 +51,7 @@ def render(report: Report) -> str:
             "checks": [_check(result, relations) for result in report.results],
             "notices": list(report.notices),
             "recorded_at": _time(report.recorded_at),
+            "accessed": {kind: [{"what": what, "times": n} for what, n in report.accessed.get(kind, ())] for kind in KINDS},
             "hidden": [{"name": item.name, "count": item.count} for item in report.hidden],
         }
     )
@@ -76,6 +78,7 @@ def render_error(error: UsageError) -> str:
             "checks": [],
             "notices": [],
             "recorded_at": None,
+            "accessed": {kind: [] for kind in KINDS},
             "hidden": [],
         }
     )

@@ -31,14 +31,14 @@ def render(report: Report) -> str:
         families.setdefault(result.check.family.value, []).append(_case(result, report))
     suites = [_suite(name, cases, report.started_at) for name, cases in families.items()]
     if report.notices:
-        notices = _told("error", "notice", report.notices[0], "\n".join(report.notices))
+        notices = _outcome("error", "notice", report.notices[0], "\n".join(report.notices))
         suites.append(_suite(_TOOL, [_new_case(_TOOL, "plug-ins", 0.0, notices)], report.started_at))
     return _document(suites, report.duration)
 
 
 def render_error(error: UsageError) -> str:
     """The document for exit codes 2 and 4: one case, with an error."""
-    case = _new_case(_TOOL, error.kind, 0.0, _told("error", error.kind, error.message, error.message))
+    case = _new_case(_TOOL, error.kind, 0.0, _outcome("error", error.kind, error.message, error.message))
     return _document([_suite(_TOOL, [case], error.started_at)], 0.0)
 
 
@@ -54,13 +54,13 @@ def _case(result: Result, report: Report) -> _Case:
     roots = roots_of(result, report) if status is Status.FAIL else []
     if roots and not any(leads(result, root) for root in roots):
         said = f"This follows from {', '.join(dict.fromkeys(f'{r.cause.value} (see {r.explains[0]})' for r in roots))}."
-        child = _told("skipped", roots[0].cause.value, said, f"{said}\n{text}")
+        child = _outcome("skipped", roots[0].cause.value, said, f"{said}\n{text}")
     elif status is Status.FAIL or (status is Status.WARN and report.fail_on == "warn"):
-        child = _told("failure", kind, message, text)
+        child = _outcome("failure", kind, message, text)
     elif status is Status.UNKNOWN:
-        child = _told("error", kind, message, text)
+        child = _outcome("error", kind, message, text)
     elif status is Status.SKIP:
-        child = _told("skipped", kind, message, telling[0].message)
+        child = _outcome("skipped", kind, message, telling[0].message)
     elif status is Status.WARN:
         child = _element("system-out", f"Warning: {text}")
     return _new_case(f"{_TOOL}.{result.check.family.value}", result.check.name, result.duration, child)
@@ -84,7 +84,7 @@ def _new_case(classname: str, name: str, seconds: float, child: ElementTree.Elem
     return case
 
 
-def _told(tag: str, kind: str, message: str, text: str) -> ElementTree.Element:
+def _outcome(tag: str, kind: str, message: str, text: str) -> ElementTree.Element:
     return _element(tag, text, type=kind, message=one_line(message))
 
 

@@ -107,7 +107,7 @@ def _plan(report: Report) -> list[str]:
 
 
 def _planned(planned: Planned) -> str:
-    return _step(planned.number, planned.step, 2_000)
+    return step_block(planned.number, planned.step, 2_000)
 
 
 def _in_short(root: RootCause) -> str:
@@ -225,12 +225,12 @@ def _seen(item: Seen, longest: int) -> str:
 
 
 def _steps(steps: Sequence[Step], longest: int, most: int = 12) -> str:
-    blocks = [_step(number, step, longest) for number, step in enumerate(steps[:most], 1)]
+    blocks = [step_block(number, step, longest) for number, step in enumerate(steps[:most], 1)]
     more = f"\n\n*{summary.counted(len(steps) - most, 'more step')} {_LEFT_OUT}*" if len(steps) > most else ""
     return "\n".join(blocks) + more
 
 
-def _step(number: int, step: Step, longest: int) -> str:
+def step_block(number: int, step: Step, longest: int) -> str:
     does = f" *({inline(clip(risk(step), 200))})*" if risk(step) else ""
     parts = [f"{number}. {inline(clip(step.text, longest))}{does}"]
     parts += [indented(part, len(f"{number}. ")) for part in _means(step, longest)]

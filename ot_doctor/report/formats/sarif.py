@@ -90,10 +90,10 @@ def render_error(error: UsageError) -> str:
 
 
 def _result(
-    name: str, rule: int, level: str, told: Finding | RootCause, relation: Relation | None, where: list[Place], text: str
+    name: str, rule: int, level: str, problem: Finding | RootCause, relation: Relation | None, where: list[Place], text: str
 ) -> _Object:
-    cause = told.cause.value if told.cause else ""
-    identity = "\0".join((name, cause, told.subject or "", where[0].path))
+    cause = problem.cause.value if problem.cause else ""
+    identity = "\0".join((name, cause, problem.subject or "", where[0].path))
     return {
         "ruleId": name,
         "ruleIndex": rule,
@@ -105,8 +105,8 @@ def _result(
         "partialFingerprints": {"primaryLocationLineHash": hashlib.sha256(_bytes(identity)).hexdigest()[:16]},
         "properties": {
             "cause": cause or None,
-            "subject": told.subject,
-            "confidence": told.confidence.value,
+            "subject": problem.subject,
+            "confidence": problem.confidence.value,
             "relation": relation.value if relation else None,
         },
     }
@@ -114,11 +114,11 @@ def _result(
 
 def _make_unique(results: list[_Object]) -> None:
     """Number the results of one fingerprint, as code scanning expects it: each is one alert."""
-    met: Counter[str] = Counter()
+    seen_before: Counter[str] = Counter()
     for result in results:
         fingerprint = result["partialFingerprints"]["primaryLocationLineHash"]
-        met[fingerprint] += 1
-        result["partialFingerprints"]["primaryLocationLineHash"] = f"{fingerprint}:{met[fingerprint]}"
+        seen_before[fingerprint] += 1
+        result["partialFingerprints"]["primaryLocationLineHash"] = f"{fingerprint}:{seen_before[fingerprint]}"
 
 
 def _location(place: Place) -> _Object:
@@ -143,12 +143,12 @@ def _notification(name: str, rule: int, status: Status, cause: Cause | None, tex
 
 
 def _cause_rule(cause: Cause) -> _Object:
-    told = one_line(explanation(cause))
+    text = one_line(explanation(cause))
     return {
         "id": cause.value,
         "shortDescription": _message(title(cause)),
-        "fullDescription": _message(shortened(told, _LONGEST_DESCRIPTION)),
-        "help": _message(told),
+        "fullDescription": _message(shortened(text, _LONGEST_DESCRIPTION)),
+        "help": _message(text),
         "properties": {"tags": ["cause"]},
     }
 

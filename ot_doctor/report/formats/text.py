@@ -28,6 +28,8 @@ from ot_doctor.report.formats.text_lines import (
     wrapped,
 )
 from ot_doctor.report.model import Report, counts_as
+from ot_doctor.report.plain import accessed
+from ot_doctor.report.versions import age
 from ot_doctor.run.requirements import CHECK as REQUIRED
 
 _SHOWN = 2  # pieces of evidence that the only cause shows without -v; one of several shows one
@@ -240,8 +242,8 @@ def _members(results: Sequence[Result], *also: Status) -> str:
     statuses = {counts_as(result) for result in results}
     for status in sorted(statuses, key=lambda status: (status is not Status.PASS, -status.rank)):
         names = [result.check.name for result in results if counts_as(result) is status]
-        told = status in (Status.FAIL, Status.WARN, Status.UNKNOWN, *also)
-        said.append(summary.number(len(names), status) + (f" ({', '.join(names)})" if told else ""))
+        named = status in (Status.FAIL, Status.WARN, Status.UNKNOWN, *also)
+        said.append(summary.number(len(names), status) + (f" ({', '.join(names)})" if named else ""))
     return ", ".join(said)
 
 
@@ -254,6 +256,10 @@ def _foot(report: Report, style: Style) -> Iterator[str]:
         yield from wrapped(summary.hidden_names(report), style, hanging=2, head="Redacted:", code="2")
     if account := summary.names_account(report) if style.tells_what_is_hidden else "":
         yield from wrapped(account, style)
+    if style.verbose and (touched := accessed(report)):
+        yield from wrapped(touched, style)
+    if style.verbose and (said := age(report)):
+        yield from wrapped(said, style)
     more = [] if style.verbose or report.recorded_at else ["ot-doctor -v"]
     unknown, warned = ([r.check.name for r in report.results if r.status is s] for s in (Status.UNKNOWN, Status.WARN))
     bad = [*unknown, *sorted(warned, key=lambda name: name != summary.LAST)]
@@ -266,17 +272,17 @@ def _foot(report: Report, style: Style) -> Iterator[str]:
 
 def _every_check(report: Report, style: Style) -> Iterator[Iterable[str]]:
     yield _counts(report, style)
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for family, results in groupby(report.results, key=lambda result: result.check.family):
         lines = [style.paint(family.value, "1")]
-        entries = [entry for result in results for entry in _entries(result, report, told, style)]
+        entries = [entry for result in results for entry in _entries(result, report, reasons, style)]
         for (status, text, details), alike in groupby(entries, key=lambda entry: entry[1:]):
             lines += row_lines(status, ", ".join(dict.fromkeys(name for name, *_ in alike)), text, style)
             lines += details
         yield lines
 
 
-def _entries(result: Result, report: Report, told: dict[str, str], style: Style) -> Iterator[_Entry]:
+def _entries(result: Result, report: Report, reasons: dict[str, str], style: Style) -> Iterator[_Entry]:
     """A check's rows. What is above already, and a reason that was given for another check, is not told again."""
     name, findings = result.check.name, result.findings
     if not findings:
@@ -285,9 +291,9 @@ def _entries(result: Result, report: Report, told: dict[str, str], style: Style)
         if finding.status is Status.UNKNOWN:
             yield name, finding.status, summary.SEE_ABOVE, ()
         elif finding.status is Status.SKIP:
-            alike = (o for reason, o in told.items() if o != name and summary.same_reason(finding.message, reason))
+            alike = (o for reason, o in reasons.items() if o != name and summary.same_reason(finding.message, reason))
             like = next(alike, None)
-            told.setdefault(finding.message, name)
+            reasons.setdefault(finding.message, name)
             yield name, finding.status, f"for the same reason as {like}" if like else finding.message, ()
         elif finding.status is Status.FAIL:
             yield name, finding.status, *_failure(result, finding, report, style)

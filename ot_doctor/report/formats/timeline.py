@@ -112,9 +112,9 @@ def _lane(spans: Sequence[_Span], axis: _Axis, y: int) -> list[Element]:
             parts.append(element("rect", class_=f"bar {outcome.value}", x=_per_cent(begin), width=width, y=top, height="6"))
     for near in _clusters(spans, axis):
         places = [_place(span, axis) for span in near]
-        told = "\n".join(_told(span.attempt) for span in near[:20])
+        tooltip = "\n".join(_tooltip(span.attempt) for span in near[:20])
         at = _per_cent(sum(places) / len(places))
-        parts.append(_marker(outcome, at, middle, told))
+        parts.append(_marker(outcome, at, middle, tooltip))
         if len(near) > 1:
             parts.append(element("text", str(len(near)), class_="number", x=at, y=str(middle + 18), text_anchor="middle"))
     return parts
@@ -135,9 +135,9 @@ def _clusters(spans: Iterable[_Span], axis: _Axis) -> list[list[_Span]]:
     return clusters
 
 
-def _marker(outcome: Outcome, x: str, y: int, told: str = "") -> Element:
+def _marker(outcome: Outcome, x: str, y: int, tooltip: str = "") -> Element:
     shape = element("path", class_=f"marker {outcome.value}", d=_SHAPES.get(outcome, _SHAPES[Outcome.UNFINISHED]))
-    return element("svg", element("title", told) if told else None, shape, x=x, y=str(y), overflow="visible")
+    return element("svg", element("title", tooltip) if tooltip else None, shape, x=x, y=str(y), overflow="visible")
 
 
 def _tick(at: float, labels: Sequence[str], y: int) -> list[Element]:
@@ -188,7 +188,7 @@ def _label(attempt: Attempt) -> str:
     return f"{attempt.outcome.value}: {attempt.cause}" if attempt.cause else attempt.outcome.value
 
 
-def _told(attempt: Attempt) -> str:
+def _tooltip(attempt: Attempt) -> str:
     times = " to ".join(filter(None, (summary.moment(attempt.started_at), summary.moment(attempt.ended_at))))
     return ", ".join(filter(None, (_label(attempt), times, summary.lines(attempt))))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ot_doctor.core.deadline import start, within
+from ot_doctor.core.receipt import note
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
@@ -33,6 +34,7 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
         raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
     if not worker.running:
         raise Unavailable(f"{worker.name} is not running.")
+    note("commands", f"sh with a fixed script in {worker.name}")
     deadline = min(_LONGEST, request.remaining() / 2)
     try:
         return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments]))
@@ -71,6 +73,7 @@ def talk_in(
         raise Unavailable("Commands inside containers are off (--no-exec).", switched_off=True)
     if not worker.running:
         raise Unavailable(f"{worker.name} is not running.", switched_off=True)
+    note("commands", f"the probe in {worker.name}")
     output, codes, errors = bytearray(), list[int](), list[Exception]()
     until = time.monotonic() + seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -219,9 +220,11 @@ def inspected(
 
     them = list(chosen)
     with ThreadPoolExecutor(_INSPECTED_AT_ONCE, thread_name_prefix="inspect") as pool:
-        found = [(role, inspect) for (_, role), inspect in zip(them, pool.map(look, them), strict=True) if inspect]
+        looked = [pool.submit(copy_context().run, look, one) for one in them]  # the context: secrets and the receipt of this run
+        found = [(role, inspect) for (_, role), one in zip(them, looked, strict=True) if (inspect := one.result())]
         images = sorted({_text(inspect.get("Image")) for _, inspect in found})
-        image_of = dict(zip(images, pool.map(look_at_image, images), strict=True))
+        known = [pool.submit(copy_context().run, look_at_image, image) for image in images]
+        image_of = {image: one.result() for image, one in zip(images, known, strict=True)}
     return [parse(engine, role, inspect, image_of[_text(inspect.get("Image"))]) for role, inspect in found]
 
 
@@ -300,6 +303,7 @@ def _compose(labels: Json) -> ComposeLabels:
         config_files=files("config_files"),
         environment_files=files("environment_file"),
         version=_text(labels.get(f"{_COMPOSE}version")),
+        stack=_text(labels.get("com.docker.stack.namespace")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +51,11 @@ def find(request: Request) -> Endpoint:
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
     environ = request.environ
-    if host := environ.get("DOCKER_HOST", "").strip():
+    if request.context:
+        named = request.context
+        found = _local(request) if named == "default" else _context(_config_folder(request), named, "--context")
+        endpoint = replace(found, known_to_cli=False)
+    elif host := environ.get("DOCKER_HOST", "").strip():
         endpoint = _from_environment(request, host)
     else:
         config = _config_folder(request)

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from ot_doctor.core.deadline import start
 from ot_doctor.core.printable import clipped, printable
+from ot_doctor.core.receipt import note, note_call
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.refusals import FORBIDDEN, refused_path
@@ -86,6 +87,7 @@ def file_lines(name: str, until: float) -> Iterator[bytes]:
         if stat.S_ISDIR(mode):
             raise LogProblem(f"{path} is a folder, not a log: name the file in it")
         limit = path.stat().st_size if stat.S_ISREG(mode) else None  # a log that grows meanwhile has an end all the same
+        note("files", str(path))
         with open(path, "rb", buffering=0, opener=_open_at_once) as file:
             yield from whole_lines(_blocks(file.fileno(), until, str(path), limit=limit))
     except OSError as error:
@@ -155,6 +157,7 @@ def container_lines(
     request = f"GET /containers/{container}/logs?{query} HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
         with _connect(engine.endpoint, until) as connection:
+            note_call("GET", f"/containers/{container}/logs")
             connection.sendall(request.encode())
             yield from whole_lines(_body(connection, until, stamped=not before))
     except TimeoutError as error:

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.core.deadline import within
+from ot_doctor.core.receipt import note_call
 
 if TYPE_CHECKING:
     import docker
@@ -40,6 +41,7 @@ def _classes() -> tuple[type[docker.DockerClient], type[docker.APIClient]]:
     class BoundedApi(docker.APIClient):
         def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
             streamed = kwargs.pop("stream", False)
+            note_call(request.method or "", request.path_url)
 
             def ask() -> requests.Response:
                 response = super(BoundedApi, self).send(request, stream=True, **kwargs)

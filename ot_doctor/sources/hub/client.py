@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from ot_doctor import __version__
 from ot_doctor.core.deadline import start
+from ot_doctor.core.receipt import note
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
 from ot_doctor.evidence.deployment import WESPEAKER, Deployment, ReleaseLine, models
 from ot_doctor.evidence.hub import Answer, FileAnswer, Hub, Identity
@@ -274,6 +275,7 @@ class _Client:
 
     def ask(self, method: str, url: str, secret: Secret | None, timeout: float) -> Reply:
         """One request. Redirects are followed on the very same server alone; others carry the answer in themselves."""
+        note("hosts", urlsplit(url).netloc)
         token = secret.reveal() if secret else False
         headers = self.headers(token=token, library_name="ot-doctor", library_version=__version__)
         headers["Accept-Encoding"] = "identity"
