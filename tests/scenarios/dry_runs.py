@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,13 +29,10 @@ _LARGEST = 4 * 2**20  # bytes of a file that are read; its times and its inode t
 
 
 def assert_dry(world: World, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
-    """What it says that it would do; nothing, where only a log or a bundle was examined."""
-    before, since = state(world), time.time()
+    """What it says that it would do."""
     command = ("fix", "--dry-run", "--yes", "--allow", EVERYTHING, "--format", "json", *arguments)
-    done = ready_doctor.run(*command, cwd=cwd or world.folder, env=world.shell())
-    events = _events(world, since)
-    assert events == [], f"a dry run did something: {events}"
-    assert state(world) == before, "a dry run changed something"
+    with nothing_changes(world):
+        done = ready_doctor.run(*command, cwd=cwd or world.folder, env=world.shell())
     assert done.stdout.startswith("{") and "Traceback" not in done.stderr, done.stderr
     assert not [value for value in (TOKEN, UNKNOWN_TOKEN) if value[3:] in done.stdout + done.stderr], "a token was printed"
     told: dict[str, Any] = json.loads(done.stdout)
@@ -44,6 +42,15 @@ def assert_dry(world: World, *arguments: str, cwd: Path | None = None) -> dict[s
         outcomes = {action["outcome"] for one in told["causes"] for action in one["actions"]}
         assert outcomes <= {"planned", "already", "refused", "by-hand"}, outcomes
     return told
+
+
+@contextmanager
+def nothing_changes(world: World) -> Iterator[None]:
+    before, since = state(world), time.time()
+    yield
+    events = _events(world, since)
+    assert events == [], f"something was done: {events}"
+    assert state(world) == before, "something was changed"
 
 
 def state(world: World) -> dict[str, object]:

@@ -84,11 +84,13 @@ class World:
         assert report.exit_code == done.returncode
         if not self.examined:
             from .bundles import assert_bundle_agrees
-            from .dry_runs import assert_dry
+            from .dry_runs import assert_dry, nothing_changes
 
             self.examined = True
-            assert_bundle_agrees(self, *arguments, cwd=cwd)
-            assert_dry(self, *arguments, cwd=cwd)
+            with nothing_changes(self):
+                assert_bundle_agrees(self, *arguments, cwd=cwd)
+            if report.document["fix"]:  # else a dry run is an examination and nothing else, which was just watched
+                assert_dry(self, *arguments, cwd=cwd)
         return report
 
     def obey(self, report: Report, index: int = 0) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -130,7 +131,11 @@ def test_a_secret_in_the_web_pages(kept: World) -> None:
 
 
 def test_a_worker_that_restarts_and_a_cache_that_it_cannot_write(bring_up: Callable[[Scenario], World]) -> None:
-    scenario = Scenario(cache="none", command="['false']", extra="    restart: always\n", log=logs.v04_success())
+    def after(world: World) -> None:
+        time.sleep(3)  # until the engine waits before it starts the worker again
+
+    restarts = "    restart: always\n"
+    scenario = Scenario(cache="none", command="['false']", extra=restarts, log=logs.v04_success(), after=after)
     report = bring_up(scenario).report()
     assert {"worker-down", "cache-permission"} <= set(report.causes), report.summary()
     assert "unknown" not in (report.status("cache-permissions"), report.status("cache-complete"))
