@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,17 @@ class World:
             if report.document["fix"]:  # else a dry run is an examination and nothing else, which was just watched
                 assert_dry(self, *arguments, cwd=cwd)
         return report
+
+    def until_restarting(self) -> None:
+        """Until the engine waits for seconds before it starts the worker once more: in between it runs for a moment."""
+        look = ("inspect", "--format={{.State.Status}} {{.RestartCount}}", "opentranscribe-celery-worker")
+        until = time.monotonic() + 60
+        while True:
+            status, count = self.engine.docker(*look).split()
+            if status == "restarting" and int(count) >= 5:
+                return
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def obey(self, report: Report, index: int = 0) -> list[str]:
         """Run the commands of a remedy exactly as printed, from another folder; returns them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,10 +130,7 @@ def test_a_secret_in_the_web_pages(kept: World) -> None:
 
 
 def test_a_worker_that_restarts_and_a_cache_that_it_cannot_write(bring_up: Callable[[Scenario], World]) -> None:
-    def after(world: World) -> None:
-        time.sleep(3)  # until the engine waits before it starts the worker again
-
-    restarts = "    restart: always\n"
+    restarts, after = "    restart: always\n", World.until_restarting
     scenario = Scenario(cache="none", command="['false']", extra=restarts, log=logs.v04_success(), after=after)
     report = bring_up(scenario).report()
     assert {"worker-down", "cache-permission"} <= set(report.causes), report.summary()
