@@ -107,7 +107,8 @@ def _from_here(request: Request, worker: Worker, wanted: list[tuple[str, str]]) 
         return None
     environ = {**request.environ, **{name: worker.setting(name) or "" for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE")}}
     found = importlib.util.find_spec("huggingface_hub")
-    sites = [str(Path(found.origin).parent.parent)] if found and found.origin else []
+    site = Path(found.origin).parent.parent if found and found.origin else None
+    sites = [str(site)] if site and site.is_dir() else []  # in the single file it is a place within a zip
     try:
         return climb(wanted, environ, sites, "", min(_SECONDS, request.remaining() * 0.8))
     except ValueError:  # an address that is none
