@@ -75,6 +75,8 @@ def worker_running(
 
 def _problem(worker: Worker) -> str:
     """Why the worker takes no jobs; empty when it does."""
+    if worker.has_just_started and worker.restart_count >= _MANY_RESTARTS:
+        return f"keeps restarting ({worker.restart_count} times; it had just been started again)"
     if worker.status == "running":
         return "is running, but its health check fails" if worker.health == "unhealthy" else ""
     if worker.status == "restarting":

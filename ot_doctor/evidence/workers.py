@@ -11,6 +11,7 @@ from datetime import datetime
 from ot_doctor.evidence.releases import services
 from ot_doctor.redaction.secret import Secret
 
+_JUST_STARTED = 10.0  # seconds
 _SYSTEMS_IN_A_VM = ("docker desktop", "rancher desktop", "orbstack")
 _SOCKETS_OF_A_VM = ("/.docker/desktop/", "/.colima/", "/.lima/", "/.rd/", "/.orbstack/", "/podman/machine/", "/podman-machine")
 
@@ -111,6 +112,7 @@ class Worker:
     created_at: datetime | None = None  # aware, UTC
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    seen_at: datetime | None = None  # when it was looked at, by this machine's clock
     user: str = ""  # Config.User: "appuser", "1000:1000", "" is root
     home: str = "/home/appuser"
     env: Mapping[str, str | Secret] = field(default_factory=dict)
@@ -126,6 +128,12 @@ class Worker:
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    @property
+    def has_just_started(self) -> bool:
+        """Whether it had been running for a few seconds only: one that dies at its start is often seen so between two restarts."""
+        ran = (self.seen_at - self.started_at).total_seconds() if self.seen_at and self.started_at else None
+        return self.running and ran is not None and ran < _JUST_STARTED
 
     @property
     def where(self) -> str:

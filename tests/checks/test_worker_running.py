@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -10,6 +10,7 @@ from ot_doctor.evidence import ComposeConfig, ComposeService, Role, Unavailable,
 from ot_doctor_checks.worker_running import worker_running
 from tests.checks.evidence import (
     COMPOSE_PATH,
+    CREATED,
     ENGINE,
     WORKER,
     celery,
@@ -129,6 +130,16 @@ def test_a_lite_install_that_is_stopped_is_known_from_its_compose_files() -> Non
 def test_many_restarts_of_a_running_worker_are_a_warning() -> None:
     assert judged(worker(restart_count=3)).status is Status.WARN
     assert judged(worker(restart_count=1)).status is Status.PASS
+
+
+def test_one_that_dies_at_its_start_is_not_running_because_it_was_seen_between_two_restarts() -> None:
+    at = CREATED + timedelta(seconds=2)
+    finding = judged(worker(restart_count=4, started_at=CREATED, seen_at=at))
+    assert (finding.status, finding.cause) == (Status.FAIL, Cause.WORKER_DOWN)
+    assert "keeps restarting (4 times" in finding.message
+    later = CREATED + timedelta(minutes=2)
+    assert judged(worker(restart_count=4, started_at=CREATED, seen_at=later)).status is Status.WARN
+    assert judged(worker(restart_count=0, started_at=CREATED, seen_at=at)).status is Status.PASS
 
 
 def test_a_worker_that_compose_did_not_make_is_restarted_by_its_name() -> None:

@@ -255,6 +255,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         created_at=moment(inspect.get("Created")),
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
+        seen_at=datetime.now(timezone.utc),
         user=user,
         home=_home(user, env),
         env=env,
