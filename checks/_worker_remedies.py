@@ -19,7 +19,9 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         return [Step(f"Start {worker.name} again.", risk=Risk.RESTARTS)]
     name = quote(worker.name)
     if worker.status == "paused":
-        command = deployment.docker(f"unpause {name}")
+        # By itself, 'unpause' fails where it is pasted a second time.
+        paused = deployment.docker(f"inspect --format '{{{{.State.Paused}}}}' {name}")
+        command = f"{paused} | grep -q false || {deployment.docker(f'unpause {name}')}"
         return [Step("Let the worker continue.", command=command, risk=Risk.RESTARTS, action=UnpauseContainer(worker.name))]
     service = quote(worker.compose.service)
     # What else it needs is started too, and nothing that is there is replaced.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +16,9 @@ from ot_doctor.cli.configuration import of
 from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, complain, write
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.report.formats import FORMATS, render_error
+
+if TYPE_CHECKING:
+    from ot_doctor.report.model import UsageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -37,8 +42,13 @@ def tell(error: Exception) -> int:
     if wanted == "text" or (isinstance(error, CouldNotWrite) and error.standard_output):
         complain(f"{_for_a_reader(message)}{_hint(error)}")
     else:
-        _write_document(message, kind, wanted)
+        _write_document(message, kind, "fix" if wanted == "json" and _command(context) == "fix" else wanted)
     return 3 if wanted == "nagios" else 4 if kind == "internal" else 2
+
+
+def _command(context: click.Context | None) -> str:
+    """The command that was called; empty where it is not known."""
+    return (context.invoked_subcommand or context.command.name or "") if context else ""
 
 
 def _words(error: Exception) -> tuple[str, str]:
@@ -95,14 +105,22 @@ def _write_document(message: str, kind: str, wanted: str) -> None:
     said = UsageError(_for_a_reader(message), kind=kind)
     try:
         try:
-            write(render_error(said, wanted), machine=True)
+            write(_document(said, wanted), machine=True)
         except WouldLeak:  # the sentence itself
             said = UsageError("The sentence that tells what went wrong would have held a secret, and is not shown.", kind=kind)
-            write(render_error(said, wanted), machine=True)
+            write(_document(said, wanted), machine=True)
         if wanted == "github":
             summarise(lambda: render_error(said, "markdown"))
     except CouldNotWrite as error:
         complain(f"{said.message}\n{error}")
+
+
+def _document(error: UsageError, wanted: str) -> str:
+    if wanted != "fix":
+        return render_error(error, wanted)
+    from ot_doctor.fix.telling import error_document
+
+    return json.dumps(error_document(error), indent=2, ensure_ascii=False) + "\n"
 
 
 def summarise(document: Callable[[], str]) -> None:

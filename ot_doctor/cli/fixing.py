@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -142,14 +142,16 @@ class _Session:
             self.person.shows = False
             return self._end(fixing, fixing.run(first))
         with locked(self.state, self.installation):
-            if self._took_back():
-                first = self._look()
+            first, goes_on = self._after_a_run_that_was_cut_off(first)
+            if not goes_on:
+                return 1
             self._apply_only(fixing, first)
             self.person.shows = self.person.present
             latest = fixing.run(first)
             if fixing.journal is not None:
                 fixing.journal.end()
-            return self._end(fixing, latest)
+            code = self._end(fixing, latest)
+        return self._tried(fixing, latest, code)
 
     # -- looking ---------------------------------------------------------------------------------------
 
@@ -204,9 +206,10 @@ class _Session:
         from ot_doctor.fix.loop import Fixing
         from ot_doctor.sources.store import Store
 
-        dry = self.options["dry_run"] or self.options["plan_file"] is not None
+        keeps_plan = self.options["plan_file"] is not None
+        dry = self.options["dry_run"] or keeps_plan
         agreed = self.options["yes"] or self.options["apply_file"] is not None
-        consent = Consent(dry, agreed, frozenset(Risk(name) for name in self.options["allow"]))
+        consent = Consent(dry, agreed, frozenset(Risk(name) for name in self.options["allow"]), keeps_plan)
         return Fixing(
             self._look,
             lambda: Store(replace(self.plan.request, started=time.monotonic())),
@@ -239,21 +242,24 @@ class _Session:
         risks = frozenset(risk for step in planned for risk in (step.action.risk,))
         fixing.consent = replace(fixing.consent, allowed=fixing.consent.allowed | risks)
 
-    def _took_back(self) -> bool:
-        """A run that was cut off is told, and taken back if that is wanted."""
+    def _after_a_run_that_was_cut_off(self, first: Examination) -> tuple[Examination, bool]:
+        """It is told, and undone if that is wanted. What is there now, and whether this run goes on from it."""
         from ot_doctor.fix.journal import Journal, stored
 
         cut = next((run for run in stored(self.state) if run.cut_off and run.installation == self.installation), None)
         if cut is None:
-            return False
+            return first, True
         entry = next(e for e in cut.entries if not e.outcome)
         self.person.tell(f"The run {cut.name} was cut off in the middle of this: {entry.does} ({entry.action.get('name')})")
-        if self.person.agrees("Take it back before going on?"):
-            return took_back(cut, self.plan, self.person, yes=True)
-        if self.person.present:
+        question = "Undo that run, resume (look again, and go on from what is there), or leave all as it is?"
+        said = self.person.chooses(question, ("leave", "undo", "resume"))
+        if said == "undo":
+            whole = took_back(cut, self.plan, self.person, yes=True)
+            return self._look(), whole
+        if said == "resume":
             Journal(cut).leave()
-        self.person.tell(f"It is left as it is. To take it back: ot-doctor undo {cut.name}")
-        return False
+        self.person.tell(f"To undo it later: ot-doctor undo {cut.name}")
+        return first, said == "resume" or not self.person.present
 
     # -- telling ---------------------------------------------------------------------------------------
 
@@ -286,6 +292,28 @@ class _Session:
             text = "\n".join(map(self._shown, lines)).strip("\n")
             write(f"\n{text}\n" if self.person.shows else f"{text}\n")
         return account.exit_code
+
+    def _tried(self, fixing: Fixing, latest: Examination, code: int) -> int:
+        """The last step, where all is fixed and a worker is there: a diarization of generated voices, if it is wanted."""
+        there = latest.found.workers is not None and bool(latest.found.workers.diarizers)
+        if code != 0 or fixing.journal is None or not there or self.options["format"] == "json":
+            return code
+        given = {"--dir": self.options["dir"], "--env-file": self.options["env_file"]}
+        words = [word for option, value in given.items() if value for word in (option, os.path.abspath(value))]
+        if fixing.consent.yes or not self.person.present:
+            write(f"To try it with two generated voices: {self._shown(' '.join(map(quote, ['ot-doctor', 'try', *words])))}\n")
+            return code
+        return self._try(words) if self.person.agrees("Try it now with two generated voices?") else code
+
+    def _try(self, words: Sequence[str]) -> int:
+        from ot_doctor.cli.try_command import try_
+
+        try:
+            with try_.make_context("try", list(words), parent=self.ctx.parent) as inner:
+                try_.invoke(inner)
+        except click.exceptions.Exit as ended:
+            return int(ended.exit_code)
+        return 0
 
     def _also(self, fixing: Fixing, latest: Examination) -> tuple[str, ...]:
         """The causes of warnings that have actions and were not selected."""

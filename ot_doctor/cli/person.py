@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from ot_doctor.redaction.secret import Secret
 
 _LARGEST = 4096  # bytes of a file with a token
+_ANSWERS = (
+    "y  do it",
+    "n  leave it, and with it what this cause needs besides (also Enter, and s for skip)",
+    "d  show the change with the lines around it",
+    "q  end here; what was done is looked at",
+)
 
 
 class AtTheTerminal:
@@ -71,11 +77,21 @@ class AtTheTerminal:
         from ot_doctor.actions import Risk
         from ot_doctor.fix.consent import Choice
 
-        answer = self._line(f"    {self._cleaned(preview.question)} [y/N/q] ").strip().lower()
+        prompt = f"    {self._cleaned(preview.question)} [y/N/d/s/q] "
+        while (answer := self._line(prompt).strip().lower()) in ("d", "diff", "?", "h", "help"):
+            self._more(preview, answer)
         choice = {"y": Choice.YES, "yes": Choice.YES, "q": Choice.QUIT, "quit": Choice.QUIT}.get(answer, Choice.NO)
         if choice is Choice.YES and Risk.INTERRUPTS in preview.risks:
             return choice if self.agrees("    A job runs now, and would be lost. Do it all the same?") else Choice.NO
         return choice
+
+    def _more(self, preview: Preview, answer: str) -> None:
+        if answer in ("d", "diff"):
+            lines = preview.around or preview.lines or ("There is no more to show than the sentence above.",)
+        else:
+            lines = _ANSWERS
+        for line in lines:
+            self.tell(f"      {line}")
 
     def became(self, deed: Deed) -> None:
         from ot_doctor.fix.telling import became_line
@@ -86,6 +102,14 @@ class AtTheTerminal:
         from ot_doctor.fix.telling import looked_line
 
         self._show([looked_line(attended)])
+
+    def chooses(self, question: str, answers: Sequence[str]) -> str:
+        """One of the answers by its first letter; the first of them where nobody is there, or anything else is said."""
+        if not self.present:
+            return answers[0]
+        letters = "/".join(one[0].upper() if one is answers[0] else one[0] for one in answers)
+        said = self._line(f"{self._cleaned(question)} [{letters}] ").strip().lower()
+        return next((one for one in answers if said and one.startswith(said)), answers[0])
 
     def agrees(self, question: str) -> bool:
         """A plain question; the default is no."""

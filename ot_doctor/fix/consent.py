@@ -47,9 +47,14 @@ class Consent:
     dry: bool = False
     yes: bool = False
     allowed: frozenset[Risk] = frozenset()
+    keeps_plan: bool = False  # what it rests on is noted, so that it is looked at as if it were done
 
     def only_plans(self, talk: Talk) -> bool:
         return self.dry or not (self.yes or talk.present)
+
+    def is_dry(self, talk: Talk) -> bool:
+        """Whether not even a container that only looks may be started."""
+        return self.only_plans(talk) and not self.keeps_plan
 
     def given(self, action: Action, risks: frozenset[Risk]) -> Became | None:
         """Without asking: ``APPLIED`` for a yes, another outcome for a no; ``None``: somebody must be asked."""

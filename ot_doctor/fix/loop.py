@@ -134,9 +134,8 @@ class Fixing:
 
     def _perform(self, action: Action) -> Deed:
         deed = Deed(action, risks=frozenset({action.risk}))
-        assert self.latest is not None
         try:
-            preview = self._previewed(deed, Site(renewed(self.latest.store), self.talk))
+            preview = self._previewed(deed, self._site())
             if preview is None:
                 return deed
             self.talk.previews(deed)
@@ -154,6 +153,10 @@ class Fixing:
         if deed.number:
             self._note(deed)
         return deed
+
+    def _site(self) -> Site:
+        assert self.latest is not None
+        return Site(renewed(self.latest.store), self.talk, dry=self.consent.is_dry(self.talk))
 
     def _previewed(self, deed: Deed, site: Site) -> Preview | None:
         procedure = procedure_of(deed.action, site)

@@ -43,6 +43,7 @@ class Site:
 
     store: Store
     person: Person
+    dry: bool = False  # nothing will be done, so not even a container that only looks is started
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Preview:
     rests_on: Mapping[str, str] = field(default_factory=dict)  # what it was made from, by name: "file /srv/ot/.env" -> digest
     risks: frozenset[Risk] = frozenset()  # beside the action's own
     only_seen: str = ""  # a sentence: why it is done only when somebody has seen it and is asked
+    around: tuple[str, ...] = ()  # the diff with the lines around it, for who asks; empty: ``lines`` are all there is
 
 
 class Procedure(Protocol):

@@ -9,11 +9,12 @@ from typing import Any
 
 from ot_doctor import __version__
 from ot_doctor.actions import PutToken, Risk
+from ot_doctor.check import Status
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.fixable import kind_of
 from ot_doctor.diagnosis.ranking import RootCause
 from ot_doctor.fix.outcome import Attended, Became, Deed, State
-from ot_doctor.report.model import Report, exit_code
+from ot_doctor.report.model import Report, UsageError, exit_code
 from ot_doctor.report.summary import counted, counts
 
 SCHEMA = "ot-doctor/fix/1"
@@ -125,6 +126,8 @@ def document(account: Account) -> dict[str, Any]:
         "tool": {"name": "ot-doctor", "version": __version__},
         "started_at": account.started_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duration_ms": round(account.duration * 1000),
+        "error": None,
+        "error_kind": None,
         "exit_code": account.exit_code,
         "installation": account.installation,
         "run": account.run or None,
@@ -158,4 +161,25 @@ def document(account: Account) -> dict[str, Any]:
             for root in account.report.diagnosis
         ],
         "summary": {status.value: count for status, count in account.report.summary.items()},
+    }
+
+
+def error_document(error: UsageError) -> dict[str, Any]:
+    """The document for exit codes 2 and 4: the same keys, and what was wrong in ``error``."""
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "ot-doctor", "version": __version__},
+        "started_at": error.started_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "duration_ms": 0,
+        "error": error.message,
+        "error_kind": error.kind,
+        "exit_code": error.exit_code,
+        "installation": None,
+        "run": None,
+        "changed_nothing": True if error.kind == "usage" else None,  # where the doctor itself failed, the journal tells
+        "causes": [],
+        "not_allowed": {},
+        "command": None,
+        "left": [],
+        "summary": {status.value: 0 for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)},
     }

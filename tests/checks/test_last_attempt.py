@@ -114,10 +114,11 @@ def test_attempts_of_one_file_are_counted() -> None:
     assert "attempts of one file" not in verdict(worker_log(*[replace(older, file="")] * 2)).message
 
 
-def test_a_broken_gpu_context_asks_for_a_restart_and_for_no_other_gpu() -> None:
+@pytest.mark.parametrize("cause", [Cause.GPU_OUT_OF_MEMORY, Cause.GPU_LIBRARY])
+def test_a_broken_gpu_context_asks_for_a_restart_and_for_no_other_gpu(cause: Cause) -> None:
     text = "Restart the worker: its GPU context is broken."
-    hits = (replace(hit("cuda-context-broken", cause="gpu-out-of-memory"), remedy=text),)
-    finding = verdict(failure(Cause.GPU_OUT_OF_MEMORY, certain=False, hits=hits))
+    hits = (replace(hit("cuda-context-broken", cause=cause.value), remedy=text),)
+    finding = verdict(failure(cause, certain=False, hits=hits))
     assert finding.confidence is Confidence.LIKELY
     assert finding.remedy[0].text == text and "up -d --force-recreate" in (finding.remedy[0].command or "")
     assert "GPU_DEVICE_ID" not in everything_said(finding)

@@ -138,6 +138,17 @@ def test_yes_alone_does_what_is_safe_and_counts_what_it_did_not(bench: Bench) ->
 def test_wrong_usage(bench: Bench, arguments: list[str], why: str) -> None:
     done = bench.fix(*arguments)
     assert done.returncode == 2 and why in done.stderr and bench.mode == 0o644
+    told = json.loads(bench.fix(*arguments, "--format", "json").stdout)
+    jsonschema.validate(told, SCHEMA)
+    assert (told["exit_code"], told["error_kind"], told["changed_nothing"]) == (2, "usage", True) and why in told["error"]
+
+
+def test_what_the_options_themselves_are_wrong_in_is_told_as_a_document_of_fix(bench: Bench) -> None:
+    for arguments in (("--no-such-option",), ("--timeout", "x"), ("--dir", "/does/not/exist")):
+        done = bench("fix", "--format", "json", *arguments)
+        told = json.loads(done.stdout)
+        jsonschema.validate(told, SCHEMA)
+        assert done.returncode == told["exit_code"] == 2
 
 
 def test_no_variable_agrees_to_anything(bench: Bench) -> None:
@@ -148,7 +159,7 @@ def test_no_variable_agrees_to_anything(bench: Bench) -> None:
 
 def test_a_question_is_answered_undone_and_undone_again(bench: Bench) -> None:
     terminal = bench.terminal(*EXPOSED)
-    terminal.answer("Change its mode? [y/N/q]", "y")
+    terminal.answer("Change its mode? [y/N/d/s/q]", "y")
     terminal.expect("Looked again: token-exposed is gone")
     terminal.end()
     assert bench.mode == 0o640
@@ -163,14 +174,14 @@ def test_a_question_is_answered_undone_and_undone_again(bench: Bench) -> None:
 @pytest.mark.parametrize("line", ["", "Yes please", "q"])
 def test_anything_but_a_yes_is_a_no(bench: Bench, line: str) -> None:
     terminal = bench.terminal(*EXPOSED)
-    terminal.answer("Change its mode? [y/N/q]", line)
+    terminal.answer("Change its mode? [y/N/d/s/q]", line)
     assert terminal.end() == 1 and bench.mode == 0o644 and not list(bench.state.rglob("journal.jsonl"))
 
 
 def test_an_edit_that_is_saved_while_the_question_stands_is_kept(bench: Bench) -> None:
     bench.env.write_text(SHADOWED)
     terminal = bench.terminal("--select", "env-shadowed")
-    terminal.expect("Change the file? [y/N/q]")
+    terminal.expect("Change the file? [y/N/d/s/q]")
     bench.env.write_text(f"{SHADOWED}MINE=1\n")
     terminal.type("y")
     terminal.expect("Changed since the question was asked")
@@ -179,7 +190,7 @@ def test_an_edit_that_is_saved_while_the_question_stands_is_kept(bench: Bench) -
 
 def test_two_at_once_are_refused(bench: Bench) -> None:
     terminal = bench.terminal(*EXPOSED)
-    terminal.expect("Change its mode? [y/N/q]")
+    terminal.expect("Change its mode? [y/N/d/s/q]")
     second = bench.fix(*EXPOSED, "--yes", "--allow", "changes-files")
     assert second.returncode == 2 and "Another 'ot-doctor fix' or 'undo' works on" in second.stderr
     terminal.type("n")
@@ -207,10 +218,41 @@ def test_a_run_that_was_cut_off_is_told_and_can_be_taken_back(bench: Bench) -> N
     told = bench.fix(*EXPOSED, "--yes")
     assert "was cut off in the middle of this: Takes the rights" in told.stderr and bench.mode == 0o640
     terminal = bench.terminal(*EXPOSED)
-    terminal.answer("Take it back before going on? [y/N]", "y")
-    terminal.answer("Change its mode? [y/N/q]", "n")
+    terminal.answer("or leave all as it is? [L/u/r]", "")
+    assert terminal.end() == 1 and bench.mode == 0o640 and "To undo it later: ot-doctor undo" in terminal.shown
+    terminal = bench.terminal(*EXPOSED)
+    terminal.answer("or leave all as it is? [L/u/r]", "u")
+    terminal.answer("Change its mode? [y/N/d/s/q]", "n")
     terminal.end()
     assert bench.mode == 0o644 and "cut off" not in bench.fix(*EXPOSED, "--yes").stderr
+
+
+def test_a_run_that_was_cut_off_can_be_resumed(bench: Bench) -> None:
+    """What it did is there; what it did not do is found by looking again, and done."""
+    bench.fix(*EXPOSED, "--yes", "--allow", "changes-files")
+    (journal,) = bench.state.rglob("journal.jsonl")
+    lines = [line for line in journal.read_text().splitlines() if '"done"' not in line and '"end"' not in line]
+    journal.write_text("\n".join(lines) + "\n")
+    bench.env.chmod(0o644)  # it was cut off before it did anything
+    terminal = bench.terminal(*EXPOSED)
+    terminal.answer("or leave all as it is? [L/u/r]", "r")
+    terminal.answer("Change its mode? [y/N/d/s/q]", "y")
+    terminal.end()
+    assert bench.mode == 0o640 and "was cut off" not in bench.fix(*EXPOSED, "--yes").stderr
+    assert bench("undo", "--yes").returncode == 0 and bench.mode == 0o644
+
+
+def test_the_change_is_shown_with_what_is_around_it_and_the_cause_can_be_skipped(bench: Bench) -> None:
+    bench.env.write_text(f"A=1\n{SHADOWED}B=2\n")
+    terminal = bench.terminal("--select", "env-shadowed")
+    terminal.answer("Change the file? [y/N/d/s/q]", "d")
+    terminal.expect("     1  A=1")
+    terminal.expect(f"+    4  # {NAME}=")
+    terminal.expect("     5  B=2")
+    terminal.answer("Change the file? [y/N/d/s/q]", "?")
+    terminal.expect("also Enter, and s for skip")
+    terminal.answer("Change the file? [y/N/d/s/q]", "s")
+    assert terminal.end() == 1 and TOKEN not in terminal.shown and bench.env.read_text() == f"A=1\n{SHADOWED}B=2\n"
 
 
 def test_a_journal_that_cannot_be_written_keeps_the_file_as_it_is(bench: Bench, tmp_path: Path) -> None:
@@ -230,7 +272,7 @@ def test_the_journal_is_in_no_bundle(bench: Bench, tmp_path: Path) -> None:
 
 def test_interrupted_at_a_question_it_ends_and_nothing_is_changed(bench: Bench) -> None:
     terminal = bench.terminal(*EXPOSED)
-    terminal.expect("Change its mode? [y/N/q]")
+    terminal.expect("Change its mode? [y/N/d/s/q]")
     terminal.press(b"\x03")
     terminal.expect("interrupted")
     assert terminal.end() == 130 and bench.mode == 0o644
@@ -261,7 +303,7 @@ def test_a_new_token_is_in_the_env_and_nowhere_else(bench: Bench, hub: LocalHub,
     arguments = ["fix", "--no-docker", "--select", "token-placeholder", "-vv"]
     if way == "prompt":
         terminal = Terminal(bench.command(*arguments), bench.environ, bench.ot)
-        terminal.answer("Enter a token? [y/N/q]", "y")
+        terminal.answer("Enter a token? [y/N/d/s/q]", "y")
         terminal.answer("it is not shown): ", OTHER)
         terminal.expect("Done, and verified.")
         terminal.end()

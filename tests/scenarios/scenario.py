@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,7 @@ class World:
     folder: Path
     home: Path  # an empty HOME for the doctor
     environ: dict[str, str] = field(default_factory=dict)  # the shell's extra variables
-    bundled: bool = False  # a bundle of it has been compared with the live report
+    examined: bool = False  # a bundle of it has been compared with the live report, and a dry run of fix left it as it was
 
     @property
     def env_path(self) -> Path:
@@ -82,12 +83,27 @@ class World:
         assert done.stdout.startswith("{"), done.stderr
         report = Report(json.loads(done.stdout), self)
         assert report.exit_code == done.returncode
-        if not self.bundled:
+        if not self.examined:
             from .bundles import assert_bundle_agrees
+            from .dry_runs import assert_dry, nothing_changes
 
-            self.bundled = True
-            assert_bundle_agrees(self, *arguments, cwd=cwd)
+            self.examined = True
+            with nothing_changes(self):
+                assert_bundle_agrees(self, *arguments, cwd=cwd)
+            if report.document["fix"]:  # else a dry run is an examination and nothing else, which was just watched
+                assert_dry(self, *arguments, cwd=cwd)
         return report
+
+    def until_restarting(self) -> None:
+        """Until the engine waits for seconds before it starts the worker once more: in between it runs for a moment."""
+        look = ("inspect", "--format={{.State.Status}} {{.RestartCount}}", "opentranscribe-celery-worker")
+        until = time.monotonic() + 60
+        while True:
+            status, count = self.engine.docker(*look).split()
+            if status == "restarting" and int(count) >= 5:
+                return
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def obey(self, report: Report, index: int = 0) -> list[str]:
         """Run the commands of a remedy exactly as printed, from another folder; returns them."""
@@ -180,7 +196,7 @@ class Scenario:
         world = World(engine, hub, folder, home, dict(self.environ))
         if self.hub_setup:
             self.hub_setup(hub)
-        self._write(world)
+        self.write(world)
         if self.prepare:
             self.prepare(world)
         if self.up:
@@ -189,7 +205,8 @@ class Scenario:
             self.after(world)
         return world
 
-    def _write(self, world: World) -> None:
+    def write(self, world: World) -> None:
+        """The files alone."""
         tag = self.image or {"v0.4": "v0.4.1", "v0.3": "v0.3.3", "v0.1": "v0.1.0"}[self.line]
         parts = {
             "image": tag,

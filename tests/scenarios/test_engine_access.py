@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -78,7 +77,7 @@ def _view(report: Report) -> str:
 def test_a_volume_is_seen_by_the_worker_and_without_running_anything(kept: World) -> None:
     report = kept.report()
     assert (report.exit_code, report.causes, _view(report)) == (0, [], "worker itself"), report.summary()
-    kept.bundled = False
+    kept.examined = False
     report = kept.report("--no-exec")
     assert (report.exit_code, report.causes, _view(report)) == (0, [], "engine's archive"), report.summary()
     assert report.status("cache-permissions") == report.status("browser-files") == "pass"
@@ -101,7 +100,7 @@ def test_behind_a_proxy_that_only_reads(behind: Callable[[Rule], tuple[World, En
 def test_the_manual_lists_every_request(behind: Callable[[Rule], tuple[World, EngineProxy]]) -> None:
     """No more and no less than a run with commands in containers, and one without, really ask for."""
     world, proxy = behind(everything)
-    world.bundled = True
+    world.examined = True
     report = world.report()
     asked = proxy.endpoints()
     assert {one["what"] for one in report.document["accessed"]["engine"]} == asked, "the report's own account"
@@ -123,7 +122,7 @@ def test_behind_a_proxy_that_shows_no_container(behind: Callable[[Rule], tuple[W
 def test_a_secret_in_the_web_pages(kept: World) -> None:
     script = kept.folder / "html/assets/index.js"
     script.write_text(f"const k=atob('{base64.b64encode(f'Bearer {TOKEN}'.encode()).decode()}')")
-    kept.bundled = False
+    kept.examined = False
     report = kept.report()
     assert (report.exit_code, report.causes) == (1, ["token-exposed"]), report.summary()
     assert "/usr/share/nginx/html/assets/index.js" in report.text_of("browser-files")
@@ -131,16 +130,8 @@ def test_a_secret_in_the_web_pages(kept: World) -> None:
 
 
 def test_a_worker_that_restarts_and_a_cache_that_it_cannot_write(bring_up: Callable[[Scenario], World]) -> None:
-    def restarting(world: World) -> None:
-        """The engine waits longer after each of its tries, and shows the worker as running in between."""
-        until = time.monotonic() + 30
-        state = ("docker", "inspect", "--format={{.RestartCount}} {{.State.Status}}", "opentranscribe-celery-worker")
-        while (seen := world.engine.run(*state).stdout.split())[1] != "restarting" or int(seen[0]) < 6:
-            assert time.monotonic() < until, seen
-
-    scenario = Scenario(
-        cache="none", command="['false']", extra="    restart: always\n", log=logs.v04_success(), after=restarting
-    )
+    restarts, after = "    restart: always\n", World.until_restarting
+    scenario = Scenario(cache="none", command="['false']", extra=restarts, log=logs.v04_success(), after=after)
     report = bring_up(scenario).report()
     assert {"worker-down", "cache-permission"} <= set(report.causes), report.summary()
     assert "unknown" not in (report.status("cache-permissions"), report.status("cache-complete"))

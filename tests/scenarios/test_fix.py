@@ -14,8 +14,10 @@ import jsonschema
 import pytest
 
 from tests.fix.terminal import Terminal
+from tests.parts import ready_doctor
+from tests.scenarios.dry_runs import assert_dry
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World
-from tests.scenarios.test_remedies import EXTRA, POSTGRES, containers, contents, dry_run
+from tests.scenarios.test_remedies import EXTRA, POSTGRES, containers, contents
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +29,7 @@ UP = ("up", "-d", "--pull", "never")
 
 
 def fix(world: World, *arguments: str) -> dict[str, Any]:
-    done = world._run([str(DOCTOR), "fix", "--format", "json", *arguments], world.folder)
+    done = ready_doctor.run("fix", "--format", "json", *arguments, cwd=world.folder, env=world.shell())
     assert done.stdout.startswith("{"), done.stderr
     assert TOKEN[3:] not in done.stdout + done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
@@ -45,7 +47,7 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
     others, workers, files = containers(world, "postgres"), containers(world, "celery-worker"), dict(contents(world))
 
     since = f"{time.time():.9f}"
-    planned = dry_run(world)
+    planned = assert_dry(world)
     assert {"planned"} == {outcome for found in outcomes(planned).values() for outcome in found}, planned
 
     plan = world.home / "plan.json"
@@ -76,7 +78,8 @@ def _recorded(world: World) -> None:
     """The session in the manual is a real one; only the folder, the run's name and what differs by chance are made the same."""
     terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
     for question in ("Change the file?", "Change the file?", "Change the file?", "Recreate it now?"):
-        terminal.answer(f"{question} [y/N/q]", "y")
+        terminal.answer(f"{question} [y/N/d/s/q]", "y")
+    terminal.answer("Try it now with two generated voices? [y/N]", "n")
     terminal.end()
     text = re.sub(r"(?:\r\x1b\[K[^\r\n]*)*\r\x1b\[K", "", terminal.shown).replace(str(world.folder), "/srv/opentranscribe")
     text = re.sub(r"\d{8}-\d{4}-\d+", "20261128-1203-1", text)
@@ -98,7 +101,7 @@ def test_a_container_that_is_replaced_while_the_question_stands_is_left_alone(br
     env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\n"
     world = bring_up(Scenario(env=env, after=edited, extra=EXTRA, services=POSTGRES, up=UP))
     terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
-    terminal.expect("Recreate it now? [y/N/q]")
+    terminal.expect("Recreate it now? [y/N/d/s/q]")
     assert "MAX_SPEAKERS: 20 becomes 9" in terminal.shown
     world.env_path.write_text(f"HUGGINGFACE_TOKEN={TOKEN}\nMAX_SPEAKERS=8\n")
     world.compose("up", "-d", "--no-deps", "--force-recreate", "--pull", "never", "celery-worker")

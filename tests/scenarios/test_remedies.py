@@ -1,26 +1,26 @@
 """Remedies whose steps are commands: run exactly as printed, from another folder, twice, and the next run is healthy.
 
 The second paste changes no file, and neither touches another container: not even one that has old values of ``.env`` as well
-and that the worker depends on, as Postgres.
+and that the worker depends on, as Postgres. ``ot-doctor fix`` comes to the same end.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from tests.parts import hub
+from tests.parts import hub, ready_doctor
+from tests.parts.engine import Engine
 from tests.scenarios import logs
-from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
+from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
 
-CHANGES = ("create", "start", "restart", "die", "stop", "kill", "pause", "unpause", "destroy", "pull", "rename", "update")
 FAILED_401 = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
 
 
@@ -54,63 +54,120 @@ def _in_git(world: World) -> None:
     world.engine.run("git", "add", "-f", ".env", cwd=world.folder)
 
 
-@pytest.mark.parametrize(
-    "scenario, cause",
-    [
-        (Scenario(env="HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"), "speakers-config"),
-        (Scenario(env="HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"), "speakers-config"),
-        (_token("“{token}”"), "token-malformed"),
-        (_token("{token}\u200b"), "token-malformed"),
-        (_token("HUGGINGFACE_TOKEN={token}"), "token-malformed"),
-        (_token("{token}\t# mine"), "token-malformed"),
-        (Scenario(env="HF_TOKEN={token}\n", cache="absent", log=FAILED_401), "token-missing"),
-        (Scenario(environment="      - HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401), "env-shadowed"),
-        (Scenario(environment="      HUGGINGFACE_TOKEN: ''\n      A: b\n", cache="absent", log=FAILED_401), "env-shadowed"),
-        (Scenario(env="HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\n"), "token-exposed"),
-        (Scenario(prepare=_in_git), "token-exposed"),
-        (Scenario(after=_in_utf16), "env-unreadable"),
-        (Scenario(after=_as_a_folder), "env-unreadable"),
-    ],
-    ids=[
-        "MIN above MAX", "comment in MAX", "curly quotes", "zero-width space", "pasted twice", "tab before a comment",
-        "HF_TOKEN", "the only environment entry", "an environment entry", "VITE_HF_TOKEN", "tracked by git", "UTF-16", "a folder",
-    ],
-)  # fmt: skip
-def test_obeyed_as_printed(bring_up: BringUp, scenario: Scenario, cause: str) -> None:
-    world = bring_up(replace(scenario, extra=EXTRA, services=POSTGRES, up=("up", "-d", "--pull", "never")))
-    report = world.report()
-    assert report.causes == [cause], report.summary()
+def _edited(world: World) -> None:
+    world.env_path.write_text(world.env_path.read_text() + "MAX_SPEAKERS=9\n")
+
+
+REMEDIES = {
+    "MIN above MAX": (Scenario(env="HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"), "speakers-config"),
+    "comment in MAX": (Scenario(env="HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"), "speakers-config"),
+    "curly quotes": (_token("“{token}”"), "token-malformed"),
+    "zero-width space": (_token("{token}\u200b"), "token-malformed"),
+    "pasted twice": (_token("HUGGINGFACE_TOKEN={token}"), "token-malformed"),
+    "tab before a comment": (_token("{token}\t# mine"), "token-malformed"),
+    "HF_TOKEN": (Scenario(env="HF_TOKEN={token}\n", cache="absent", log=FAILED_401), "token-missing"),
+    "the only environment entry": (
+        Scenario(environment="      - HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401), "env-shadowed",
+    ),
+    "an environment entry": (
+        Scenario(environment="      HUGGINGFACE_TOKEN: ''\n      A: b\n", cache="absent", log=FAILED_401), "env-shadowed",
+    ),
+    "VITE_HF_TOKEN": (Scenario(env="HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\n"), "token-exposed"),
+    "tracked by git": (Scenario(prepare=_in_git), "token-exposed"),
+    "UTF-16": (Scenario(after=_in_utf16), "env-unreadable"),
+    "a folder": (Scenario(after=_as_a_folder), "env-unreadable"),
+}  # fmt: skip
+FIXED = {
+    "edited after the start": (Scenario(after=_edited), "stale-worker-env"),
+    "an empty duplicate": (_token("{token}\nHUGGINGFACE_TOKEN="), "env-shadowed"),
+    "no token": (Scenario(env="MAX_SPEAKERS=20\n", cache="absent", log=FAILED_401), "token-missing"),
+    "a placeholder": (_token("your_token_here"), "token-placeholder"),
+    "a token that is revoked": (_token(UNKNOWN_TOKEN), "token-invalid"),
+    "a cache elsewhere": (
+        Scenario(env="HUGGINGFACE_TOKEN={token}\nHF_HOME=/elsewhere\n", cache="absent", log=FAILED_401), "cache-not-mounted",
+    ),
+    "a GPU in a broken state": (
+        Scenario(log=logs.v04_failure(["RuntimeError: CUDA error: unspecified launch failure"], "CUDA error")),
+        "gpu-library",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One database for all: only the worker, and what it reads, is made anew for each."""
+    with hub_for(None) as hub_:
+        first = Scenario(extra=EXTRA, services=POSTGRES, up=("up", "-d", "--pull", "never"))
+        yield first.build(engine, hub_, tmp_path_factory.mktemp("stack"))
+    engine.clear()
+
+
+@pytest.fixture
+def new_token(tmp_path: Path) -> Sequence[str]:
+    """Where a token is that the Hub knows, for what asks for one."""
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    return "--token-file", str(tmp_path / "token")
+
+
+def broken(world: World, scenario: Scenario) -> None:
+    """The scenario in the place of the one before."""
+    for path in (world.models, world.env_path, world.folder / ".git"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    replace(scenario, extra=EXTRA, services=POSTGRES).write(world)
+    if scenario.prepare:
+        scenario.prepare(world)
+    world.compose("up", "-d", "--pull", "never", "--no-deps", "--force-recreate", "celery-worker")
+    if scenario.after:
+        scenario.after(world)
+    world.examined = False
+
+
+def gone_after_fix(world: World, cause: str, *more: str) -> None:
+    """What was found is gone by ``fix --yes --allow``, nothing else is there, and the database is the same."""
     (world.folder / "recorded.log").write_text("")
-    dry_run(world)
-    others = containers(world, "postgres")
-    assert world.obey(report), "the remedy has no command"
-    assert containers(world, "postgres") == others
-    files = dict(contents(world))
-    world.obey(report)
-    assert dict(contents(world)) == files, "a second paste changes a file"
-    assert containers(world, "postgres") == others
-    again = world.report()
+    database = containers(world, "postgres")
+    command = ("fix", "--yes", "--allow", "changes-files,restarts", "--format", "json", *more)
+    told = json.loads(ready_doctor.run(*command, cwd=world.folder, env=world.shell()).stdout)
+    assert cause in [one["cause"] for one in told["causes"]] and {one["state"] for one in told["causes"]} == {"gone"}, told
+    outcomes = [(action["name"], action["outcome"], action["reason"]) for one in told["causes"] for action in one["actions"]]
+    assert (told["left"], told["exit_code"]) == ([], 0), outcomes
+    assert containers(world, "postgres") == database
+
+
+WORDS_ONLY = ("the only environment entry", "an environment entry", "a folder")  # a Compose file, and what nobody else knows
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_obeyed_as_printed_and_fixed(stack: World, name: str, new_token: Sequence[str]) -> None:
+    scenario, cause = REMEDIES[name]
+    broken(stack, scenario)
+    report = stack.report()
+    assert report.causes == [cause], report.summary()
+    (stack.folder / "recorded.log").write_text("")
+    others = containers(stack, "postgres")
+    assert stack.obey(report), "the remedy has no command"
+    assert containers(stack, "postgres") == others
+    files = dict(contents(stack))
+    stack.obey(report)
+    assert dict(contents(stack)) == files, "a second paste changes a file"
+    assert containers(stack, "postgres") == others
+    again = stack.report()
     assert again.causes == [] and again.exit_code == 0, again.summary()
+    if name in WORDS_ONLY:
+        return
+    broken(stack, scenario)
+    gone_after_fix(stack, cause, *new_token)
 
 
-def dry_run(world: World) -> dict[str, Any]:
-    """``ot-doctor fix --dry-run``, with everything allowed: what it would do. It leaves every byte, id and event as it was."""
-
-    def state() -> list[object]:
-        files = [(str(path), path.lstat().st_mode, path.lstat().st_ino) for path in sorted(world.folder.rglob("*"))]
-        return [files, dict(contents(world)), list(world.home.rglob("*")), world.engine.docker("ps", "-aq", "--no-trunc")]
-
-    before, since = state(), f"{time.time():.9f}"
-    everything = "changes-files,restarts,downloads,removes,interrupts"
-    command = [str(DOCTOR), "fix", "--dry-run", "--yes", "--allow", everything, "--format", "json"]
-    done = world._run(command, world.folder)
-    assert done.returncode in (0, 1) and done.stdout.startswith("{"), done.stderr
-    filters = [f"--filter=event={name}" for name in CHANGES]
-    assert world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}", *filters).strip() == ""
-    assert state() == before
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert told["changed_nothing"] and told["run"] is None
-    return told
+@pytest.mark.parametrize("name", FIXED)
+def test_fixed(stack: World, name: str, new_token: Sequence[str]) -> None:
+    """What has no command that could be pasted, or has its test elsewhere."""
+    scenario, cause = FIXED[name]
+    broken(stack, scenario)
+    gone_after_fix(stack, cause, *new_token)
 
 
 def containers(world: World, service: str) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.fix.terminal import Terminal
+from tests.parts import models
 from tests.parts.engine import Engine
 
 from .inside import CONTAINER, Inside
-from .scenario import DOCTOR, TOKEN
+from .scenario import APPUSER, DOCTOR, TOKEN
 
 pytestmark = pytest.mark.engine
 
@@ -120,3 +122,32 @@ def test_a_gpu_that_the_worker_does_not_have(inside: Inside) -> None:
     done = tried(inside, "--gpu")
     assert (done.returncode, done.stdout) == (3, "")
     assert "has no GPU" in done.stderr
+
+
+def test_fix_offers_it_as_its_last_step(inside: Inside) -> None:
+    """Asked for at a terminal; named without one; and never done by --yes alone."""
+    cache = inside.folder / "models"
+    for part in ("huggingface", "torch"):
+        (cache / part).mkdir(parents=True, exist_ok=True)
+    models.v04_cache(cache)
+    models.own(cache, APPUSER)
+    mounts = [word for part in ("huggingface", "torch") for word in ("-v", f"{cache}/{part}:/home/appuser/.cache/{part}")]
+    inside.up("-v", f"{inside.folder / 'packages'}:/packages:ro", *mounts, env={"PYTHONPATH": "/packages"})
+    env = inside.folder / ".env"
+    environ = {**inside.engine.environment(), "LANG": "C.UTF-8", "XDG_STATE_HOME": str(inside.folder / "state")}
+    command = [str(DOCTOR), "fix", "--dir", str(inside.folder), "--offline", "--select", "token-exposed"]
+    named = f"To try it with two generated voices: ot-doctor try --dir {inside.folder}\n"
+
+    env.chmod(0o644)
+    allowed = [*command, "--yes", "--allow", "changes-files"]
+    done = subprocess.run(allowed, env=environ, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0 and done.stdout.endswith(named), done.stdout + done.stderr
+    assert "generated voices" not in subprocess.run(allowed, env=environ, capture_output=True, text=True, timeout=120).stdout
+
+    for answer, tells in (("", ""), ("y", "It took")):
+        env.chmod(0o644)
+        terminal = Terminal(command, environ, inside.folder)
+        terminal.answer("Change its mode? [y/N/d/s/q]", "y")
+        terminal.answer("Try it now with two generated voices? [y/N]", answer)
+        assert terminal.end() == 0, terminal.shown
+        assert ("It took" in terminal.shown) is bool(tells) and TOKEN not in terminal.shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -46,10 +45,8 @@ def test_out_of_memory(bring_up: BringUp) -> None:
 
 
 def test_restarting(bring_up: BringUp) -> None:
-    def after(world: World) -> None:
-        time.sleep(3)
-
-    report = bring_up(Scenario(command='["sh", "-c", "exit 3"]', extra="    restart: always\n", after=after)).report()
+    extra, after = "    restart: always\n", World.until_restarting
+    report = bring_up(Scenario(command='["sh", "-c", "exit 3"]', extra=extra, after=after)).report()
     assert report.causes == ["worker-down"] and report.exit_code == 1, report.summary()
     assert "exit code 3" in str(report.diagnosis[0])
 

@@ -11,6 +11,7 @@ from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.model_cache.host_view import PUT_AWAY
 
 _MANIFEST = "owners"
+_NOT_LOOKED = "Which files these are is looked up when it is done: for that a container is started."
 _SHOWN = 10
 _SIZES = 'for p do if [ -e "$p" ]; then du -sk "$p"; fi; done'
 # Owners stay: they are put out of the way as they are. What is not there (any more) is passed over.
@@ -58,19 +59,22 @@ class _Owners:
     def __init__(self, action: Any, site: Site) -> None:
         self.action = action
         self.folder = HostFolder(action.volume if isinstance(action, OwnScratch) else action.path, action.container, site)
-        self._entries = self._wrong()
+        self.dry = site.dry
+        self._entries = [] if site.dry else self._wrong()
 
     def _wrong(self) -> list[tuple[int, int, int, str]]:
         uid, gid = str(self.action.uid), str(self.action.gid)
         return self.folder.found("(", "!", "-user", uid, "-o", "!", "-group", gid, ")")
 
     def precondition(self) -> bool:
-        return bool(self._entries)
+        return self.dry or bool(self._entries)
 
     def words(self) -> str:
         return f"Gives {self.folder.path} to user {self.action.uid} and group {self.action.gid}, with all that is in it."
 
     def preview(self) -> Preview:
+        if self.dry:
+            return Preview(self.words(), self.question, (_NOT_LOOKED,))
         count = len(self._entries)
         lines = [f"{uid}:{gid} {mode:o} {_shown(name, self.folder.path)}" for uid, gid, mode, name in self._entries[:_SHOWN]]
         lines += [f"… and {count - _SHOWN} more"] if count > _SHOWN else []
@@ -141,9 +145,9 @@ class CacheQuarantine:
         if wrong:
             raise NotPossible(f"{wrong[0]} is not the folder of a model.")
         self._away = ""
-        self._there = self._sizes()
+        self._there = dict.fromkeys(action.models) if site.dry else self._sizes()
 
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self) -> dict[str, int | None]:
         """Kilobytes of each of the models that is there."""
         output = self.folder.looks("sh", "-euc", _SIZES, "ot-doctor", *_inside(self.action.cache, self.action.models))
         sizes = (line.partition("\t") for line in output.split("\n") if line)
@@ -153,7 +157,8 @@ class CacheQuarantine:
         return bool(self._there)
 
     def preview(self) -> Preview:
-        lines = [f"{self.action.cache}/{name}: {size:,} kB" for name, size in self._there.items()]
+        sizes = {name: "" if size is None else f": {size:,} kB" for name, size in self._there.items()}
+        lines = [f"{self.action.cache}/{name}{size}" for name, size in sizes.items()]
         does = f"Moves {_counted(lines)} of {self.action.cache} out of the way, into {PUT_AWAY} there. Nothing is deleted."
         return Preview(does, "Move it away?", tuple(lines), {f"model {name}": "there" for name in self._there})
 
@@ -187,7 +192,7 @@ class CacheMove:
         self._sources = [below(path, self._base) for path in action.models]
         self._to = below(action.cache, self._base)
         self._away = ""
-        self._lost = self._missing()
+        self._lost = self._sources if site.dry else self._missing()
 
     def _missing(self) -> list[str]:
         """What has to be moved, and is there."""

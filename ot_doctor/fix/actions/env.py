@@ -25,6 +25,7 @@ _TWICE = re.compile(rb"(?<![A-Za-z0-9])(hf_[A-Za-z0-9]{34})\1(?![A-Za-z0-9])")
 _SETTING = re.compile(
     r"(?P<before>\s*(?:#\s*)*(?:(?:export|set)\s+)?)(?P<name>[\w.-]+)(?P<sign>\s*[=:]\s*)(?P<value>.*)", re.DOTALL
 )
+_AROUND = 3  # lines that are shown before and after those that change
 
 
 class EnvChange(ABC):
@@ -59,7 +60,9 @@ class EnvChange(ABC):
         return True
 
     def preview(self) -> Preview:
-        return Preview(self.words(), "Change the file?", diff(self.file.data, self.candidate), rests_on(self.file))
+        around = diff(self.file.data, self.candidate, around=_AROUND)
+        lines = diff(self.file.data, self.candidate)
+        return Preview(self.words(), "Change the file?", lines, rests_on(self.file), around=around)
 
     def save(self, files: Path) -> Saved:
         self._files = files
@@ -293,14 +296,17 @@ def _verbs(edits: tuple[LineEdit, ...]) -> str:
     return text[0].upper() + text[1:]
 
 
-def diff(before: bytes, after: bytes) -> tuple[str, ...]:
-    """The lines that change, with their numbers, the values of secrets masked."""
+def diff(before: bytes, after: bytes, around: int = 0) -> tuple[str, ...]:
+    """The lines that change, with their numbers and so many others around them; the values of secrets masked."""
     for data in (before, after):
         register_text(data.decode("utf-8", "replace"))
     old, new = lines_of(before), lines_of(after)
     shown: list[str] = []
-    for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind != "equal":
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(around):
+        for kind, i, j, k, m in group:
+            if kind == "equal":
+                shown += [f" {number + 1:>5}  {shown_line(old[number])}" for number in range(i, j)]
+                continue
             shown += [f"-{number + 1:>5}  {shown_line(old[number])}" for number in range(i, j)]
             shown += [f"+{number + 1:>5}  {shown_line(new[number])}" for number in range(k, m)]
     return tuple(shown[:40]) + ((f"… and {len(shown) - 40} lines more",) if len(shown) > 40 else ())

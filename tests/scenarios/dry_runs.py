@@ -1,0 +1,114 @@
+"""``ot-doctor fix --dry-run`` on a scenario, with everything allowed: it leaves every byte, id and event as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tests.parts import ready_doctor
+from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, World
+
+EVERYTHING = "changes-files,restarts,downloads,removes,interrupts"
+# Not "mount": the engine mounts a volume for a moment where somebody reads from a container's archive.
+CHANGES = (
+    "create", "start", "restart", "die", "stop", "kill", "pause", "unpause", "destroy", "rename", "update", "commit",
+    "pull", "import", "tag", "untag", "delete", "prune", "connect", "disconnect", "remove",
+)  # fmt: skip
+_LISTS = ("containers/json?all=1", "volumes", "networks", "images/json")
+_LARGEST = 4 * 2**20  # bytes of a file that are read; its times and its inode tell of a larger one
+
+
+def assert_dry(world: World, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
+    """What it says that it would do."""
+    command = ("fix", "--dry-run", "--yes", "--allow", EVERYTHING, "--format", "json", *arguments)
+    with nothing_changes(world):
+        done = ready_doctor.run(*command, cwd=cwd or world.folder, env=world.shell())
+    assert done.stdout.startswith("{") and "Traceback" not in done.stderr, done.stderr
+    assert not [value for value in (TOKEN, UNKNOWN_TOKEN) if value[3:] in done.stdout + done.stderr], "a token was printed"
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["exit_code"] == done.returncode != 4, done.stdout
+    if told["error"] is None:
+        assert told["changed_nothing"] and told["run"] is None
+        outcomes = {action["outcome"] for one in told["causes"] for action in one["actions"]}
+        assert outcomes <= {"planned", "already", "refused", "by-hand"}, outcomes
+    return told
+
+
+@contextmanager
+def nothing_changes(world: World) -> Iterator[None]:
+    before, since = state(world), time.time()
+    yield
+    events = _events(world, since)
+    assert events == [], f"something was done: {events}"
+    assert state(world) == before, "something was changed"
+
+
+def state(world: World) -> dict[str, object]:
+    """Every file of the installation and of the user's home, and every container, volume, network and image."""
+    files = {str(path): _facts(path) for root in (world.folder, world.home) for path in sorted(root.rglob("*"))}
+    listed = {what: sorted(_ids(_asked(world, f"/{what}"))) for what in _LISTS}
+    return {**files, **listed}
+
+
+def _facts(path: Path) -> tuple[object, ...]:
+    status = path.lstat()
+    content = ""
+    if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif stat.S_ISLNK(status.st_mode):
+        content = os.readlink(path)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_nlink, status.st_size, *times, content
+
+
+def _ids(listed: Any) -> Iterator[str]:
+    listed = listed["Volumes"] or [] if isinstance(listed, dict) else listed
+    for one in listed:
+        yield str(one.get("Id") or one["Name"])
+
+
+def _events(world: World, since: float) -> list[str]:
+    """What changed; not what the engine does by itself to a container that it starts again and again."""
+    wanted = quote(json.dumps({"event": list(CHANGES)}))
+    text = _got(world, f"/events?since={since:.9f}&until={time.time():.9f}&filters={wanted}")
+    events = [json.loads(line) for line in text.splitlines() if line]
+    restarting = {one["Id"] for one in _asked(world, "/containers/json?all=1") if _is_restarted(world, one["Id"])}
+    return [f"{event['Type']} {event['Action']} {event['Actor']['ID']}" for event in events if not _belongs_to(event, restarting)]
+
+
+def _is_restarted(world: World, container: str) -> bool:
+    policy = _asked(world, f"/containers/{container}/json")["HostConfig"]["RestartPolicy"]["Name"]
+    return policy not in ("", "no")
+
+
+def _belongs_to(event: dict[str, Any], containers: set[str]) -> bool:
+    actor = event["Actor"]
+    own = event["Action"] in ("start", "die", "connect", "disconnect")
+    return own and (actor["ID"] in containers or actor.get("Attributes", {}).get("container") in containers)
+
+
+def _asked(world: World, path: str) -> Any:
+    return json.loads(_got(world, path))
+
+
+def _got(world: World, path: str) -> str:
+    """By the socket: the engine's own client would cost more than the run that is looked at."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.settimeout(60)
+        connection.sock.connect(str(world.engine.socket))
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
