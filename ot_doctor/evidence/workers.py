@@ -131,7 +131,7 @@ class Worker:
 
     @property
     def has_just_started(self) -> bool:
-        """Whether it had been running for a few seconds only: one that dies at its start is often seen so between two restarts."""
+        """Whether it had run for a few seconds only: one that dies at its start is often seen so between two restarts."""
         ran = (self.seen_at - self.started_at).total_seconds() if self.seen_at and self.started_at else None
         return self.running and ran is not None and ran < _JUST_STARTED
 
