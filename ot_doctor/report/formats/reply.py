@@ -29,7 +29,8 @@ def _blocks(report: Report) -> Iterator[str]:
         if len(report.diagnosis) > 1:
             yield f"**{inline(summary.heading(root, report))}**"
         sure = summary.confidence_text(root)
-        yield inline(clip(root.message, 1_000)) + (f" (This is {sure}, not certain.)" if sure else "")
+        named = f"({code(root.cause.value)}{f', {sure}, not certain' if sure else ''})"
+        yield f"{inline(clip(root.message, 1_000))} {named}"
         if root.evidence:
             yield "\n".join(f"- {code(clip(seen.where, 200))}: {inline(clip(seen.text, 300))}" for seen in root.evidence[:_SHOWN])
     if steps := summary.steps(report):
