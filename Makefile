@@ -30,12 +30,12 @@ run: .venv/installed
 
 # pytest keeps the tests as it has rewritten them, which is half of its start.
 unexport PYTHONDONTWRITEBYTECODE
-# All the tests together wait more than they work, so there are two processes for each processor; the quick ones only work.
+# Tests wait as much as they work, so there are two processes for each processor.
 PROCESSORS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 PYTEST := $(BIN)/python -m pytest -q --dist worksteal
 
 check: .venv/installed-dev lint
-	$(PYTEST) --numprocesses $(PROCESSORS) -m "not engine and not slow"
+	$(PYTEST) --numprocesses $$((2 * $(PROCESSORS))) -m "not engine and not slow"
 
 test: .venv/installed-dev lint
 	$(PYTEST) --numprocesses $$((2 * $(PROCESSORS)))

@@ -22,6 +22,8 @@ from tests.fix.site import OTHER, TOKEN
 from tests.fix.terminal import Terminal
 from tests.parts.hub import LocalHub, pyannote_hub
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(Path(sys.executable).with_name("ot-doctor"))
 SCHEMA = json.loads((ROOT / "docs" / "fix.schema.json").read_text(encoding="utf-8"))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.corpus.accuracy import NOTHING, said
 from tests.corpus.cases_of import NAMES, Case, case_of
 from tests.corpus.test_public import examined
 from tests.logs import mutations
 from tests.logs.test_public_reports import REPORTS
+
+pytestmark = pytest.mark.slow
 
 EVERY = 9  # ``make bench`` tries all
 

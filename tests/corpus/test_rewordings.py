@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from tests.corpus.accuracy import said
 from tests.corpus.cases_of import NAMES, case_of
 from tests.corpus.test_public import examined
 from tests.logs import mutations
 from tests.logs.mutations import Mutation
+
+pytestmark = pytest.mark.slow
 
 MAIL = mutations.folded_80  # a mail program drops the spaces at which it breaks a line: single words cannot be told apart again
 #: What the cut takes away is all that told the cause.
