@@ -14,7 +14,7 @@ from ot_doctor.report import summary
 from ot_doctor.report.advice import TRY
 from ot_doctor.report.formats import render as render_as
 from ot_doctor.report.formats.text import render
-from ot_doctor.report.formats.text_lines import Style, as_ascii
+from ot_doctor.report.formats.text_lines import Style, as_ascii, seen_lines
 from ot_doctor.report.model import Report, exit_code
 from tests.checks.evidence import attempt, hub, worker_log
 from tests.report.golden_files import agrees
@@ -363,3 +363,7 @@ def test_what_cannot_be_known_does_not_repeat_a_command_of_the_plan() -> None:
     broken = failed(Cause.NETWORK_TIMEOUT, "It timed out.", remedy=[step])
     made = report({"last-attempt": (broken,), "model-access": (unknown("Not reached.", remedy=[step]),)})
     assert render(made).count("docker exec w test") == 1 and "? Not reached. (model-access)" in render(made)
+
+
+def test_evidence_without_a_text_is_shown_by_its_place() -> None:
+    assert list(seen_lines([Seen("log", "/x", "")], Style(verbose=True), indent=2)) == ["  Seen in /x:"]

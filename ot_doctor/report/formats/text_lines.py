@@ -81,7 +81,7 @@ def seen_lines(
     """Pieces of evidence; without ``-v`` each of ``longest`` characters at most, and in at most so many ``rows`` (0: any)."""
     for number, item in enumerate(evidence, 1):
         head, left = f"Seen in {item.where}:", f" ({more})" if more and number == len(evidence) else ""
-        for room in range(len(item.text) if style.verbose else longest, 0, -_SPARE // 2):
+        for room in range(max(1, len(item.text)) if style.verbose else longest, 0, -_SPARE // 2):
             lines = wrapped(f"{head} {_cut(item.text, room, style)}{left}", style, indent=indent, hanging=indent + 2)
             if style.verbose or not rows or len(lines) <= rows:
                 break
