@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from importlib.resources import files
@@ -13,10 +12,11 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.probe import WorkerCuda
 from ot_doctor.evidence.worker_log import WorkerLog
 from ot_doctor.evidence.workers import Worker, Workers
+from ot_doctor.sources.docker.beside import NotStarted, marked
 from ot_doctor.sources.hub.answers import clean
 from ot_doctor.sources.probe.calculation import ROOM
 from ot_doctor.sources.probe.gathering import gpus_of, has_nvidia
-from ot_doctor.sources.probe.sibling import NotStarted, run_beside
+from ot_doctor.sources.probe.sibling import run_without_network
 from ot_doctor.sources.probe.worker_exec import program_of
 
 _LONGEST = 90  # seconds
@@ -37,14 +37,13 @@ def gather(request: Request, workers: Workers, log: WorkerLog | Unavailable) -> 
     mark = f"ot-doctor-{secrets.token_hex(16)}"
     command = ["-c", _program(), mark, str(max(1, int(seconds)))]
     try:
-        output, code = within(seconds, lambda: run_beside(request, worker, command, "gpu", gpu=True))
+        output, code = within(seconds, lambda: run_without_network(request, worker, command, "gpu", gpu=True))
     except TimeoutError:
         hint = "Give it more time: --timeout 180."
         raise Unavailable(f"The calculation on the GPU of {worker.name} did not end within {seconds:.0f} s.", hint) from None
     except NotStarted as error:
         return WorkerCuda(worker.name, worker.image, False, "start", error.reason)
-    stages = [found for line in output.decode("ascii", "replace").split("\n") if (found := _stage(line, mark))]
-    return _told(worker, {str(stage["stage"]): stage for stage in stages}, code)
+    return _told(worker, {found["stage"]: found for found in marked(output, mark) if isinstance(found.get("stage"), str)}, code)
 
 
 def _program() -> str:
@@ -53,16 +52,6 @@ def _program() -> str:
         for name in ("nvml", "calculation")
     ]  # fmt: skip
     return program_of(texts).decode("ascii")
-
-
-def _stage(line: str, mark: str) -> Mapping[str, Any] | None:
-    if not line.startswith(f"{mark} "):
-        return None
-    try:
-        found = json.loads(line[len(mark) + 1 :])
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("stage"), str) else None
 
 
 def _told(worker: Worker, stages: Mapping[str, Mapping[str, Any]], code: int) -> WorkerCuda:

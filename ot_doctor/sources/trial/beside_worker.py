@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from ot_doctor.core.deadline import within
 from ot_doctor.core.printable import clipped, printable
@@ -15,10 +13,8 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import Deployment, ReleaseLine, models
 from ot_doctor.evidence.releases import releases
 from ot_doctor.evidence.workers import Worker, Workers
-from ot_doctor.sources.docker.containers import PROBE_LABEL
-from ot_doctor.sources.docker.engine import asking, reconnect
-from ot_doctor.sources.docker.transport import NotDockers, an_object, text_of
-from ot_doctor.sources.probe.sibling import exit_code_of, remove, remove_leftovers
+from ot_doctor.sources.docker.beside import Confined, Json, gpu_of, marked, run_beside
+from ot_doctor.sources.docker.transport import NotDockers, an_object
 
 MEMORY = 4 * 2**30  # bytes; half of the machine's where it has less than twice as much
 _LARGEST_OUTPUT = 4 * 2**20  # bytes
@@ -69,14 +65,14 @@ def gather(request: Request, deployment: Deployment, workers: Workers, gpu: bool
         raise Unavailable(
             f"It did not come to an end within {seconds} s.", hint="Give it more time with --timeout 900."
         ) from None
-    stages = [found for line in output.split("\n") if (found := _stage(line, mark))]
+    stages = _stages(output, mark)
     if not stages and code in (126, 127):
         raise Unavailable(f"There is no Python in the image of {worker.name} ({worker.image}), so nothing can be tried with it.")
     return _trial(worker, model, device, stages, errors, code)
 
 
-def _trial(worker: Worker, model: str, device: str, stages: list[Mapping[str, Any]], errors: str, code: int) -> Trial:
-    last = stages[-1] if stages else {}
+def _trial(worker: Worker, model: str, device: str, stages: list[Json], errors: str, code: int) -> Trial:
+    last: Json = stages[-1] if stages else {}
     peak = int(max((_number(stage.get("peak")) for stage in stages), default=0)) * 1024
     said = clipped(printable("\n".join(filter(None, [errors, _text(last.get("traceback"))]))), _LONGEST_TEXT)
     speakers = last.get("speakers")
@@ -98,70 +94,36 @@ def _program() -> str:
 
 def _run(
     request: Request, worker: Worker, command: list[str], gpu: bool, mark: str, reached: Callable[[str], None]
-) -> tuple[str, str, int]:
+) -> tuple[bytes, str, int]:
     """What it printed on standard output and standard error, and its exit code."""
-    from docker.errors import NotFound
-
-    client = reconnect(worker.engine, request)
-    made = ""
     output, errors = bytearray(), bytearray()
-    told = 0
-    try:
-        with asking(client, worker.engine, request):
-            inspected = an_object(client.api.inspect_container(worker.id))
-            remove_leftovers(client)
-            made = text_of(_create(client, worker, inspected, command, gpu), "Id")
-            stream = client.api.attach(made, stdout=True, stderr=True, stream=True, logs=True, demux=True)
-            client.api.start(made)
-            for out, err in stream:
-                output += out or b""
-                errors += err or b""
-                if len(output) > _LARGEST_OUTPUT:
-                    raise NotDockers("the trial printed too much")
-                del errors[: max(0, len(errors) - _LARGEST_OUTPUT)]
-                stages = [found for line in output.decode("ascii", "replace").split("\n") if (found := _stage(line, mark))]
-                for stage in stages[told:]:
-                    reached(str(stage["stage"]))
-                told = len(stages)
-            return output.decode("ascii", "replace"), errors.decode("utf-8", "replace"), exit_code_of(client, made)
-    except NotFound:
-        raise Unavailable(f"{worker.name}, or its image, no longer exists.") from None
-    finally:
-        remove(client, made)
-        client.close()
+    told: list[str] = []
+
+    def heard(out: bytes, err: bytes) -> None:
+        output.extend(out)
+        errors.extend(err)
+        if len(output) > _LARGEST_OUTPUT:
+            raise NotDockers("the trial printed too much")
+        del errors[: max(0, len(errors) - _LARGEST_OUTPUT)]
+        for stage in _stages(bytes(output), mark)[len(told) :]:
+            told.append(stage["stage"])
+            reached(stage["stage"])
+
+    code = run_beside(request, worker, command, lambda inspected: _confined(worker, inspected, gpu), heard)
+    return bytes(output), errors.decode("utf-8", "replace"), code
 
 
-def _create(client: Any, worker: Worker, inspected: Mapping[str, Any], command: list[str], gpu: bool) -> Any:
-    """The worker's image with its user, settings, mounts and network. Its environment goes from the engine to the engine."""
+def _confined(worker: Worker, inspected: Json, gpu: bool) -> Confined:
+    """The worker's settings, mounts and network. Its environment goes from the engine to the engine."""
     config, had = an_object(inspected.get("Config")), an_object(inspected.get("HostConfig"))
     quiet = ["PYANNOTE_METRICS_ENABLED=false", "OTEL_SDK_DISABLED=true", f"HOME={worker.home}", "PYTHONUNBUFFERED=1"]
-    total = client.api.info().get("MemTotal")
-    memory = min(MEMORY, total // 2) if isinstance(total, int) and total > 0 else MEMORY
-    mounts = [
-        {"Type": m.kind, "Source": m.name or m.source, "Target": m.destination, "ReadOnly": not m.writable}
-        for m in worker.mounts if m.kind in ("bind", "volume")
-    ]  # fmt: skip
-    more = {"device_requests": had.get("DeviceRequests"), "runtime": had.get("Runtime") or None} if gpu else {}
-    host = client.api.create_host_config(
-        auto_remove=False, mem_limit=memory, memswap_limit=memory, pids_limit=1024, cap_drop=["ALL"],
-        security_opt=["no-new-privileges"], mounts=mounts, extra_hosts=None,
-        network_mode=f"container:{worker.id}" if worker.running else had.get("NetworkMode") or "bridge", **more,
-    )  # fmt: skip
-    return client.api.create_container(
-        text_of(inspected, "Image"), command, user=worker.user or None, environment=[*(config.get("Env") or ()), *quiet],
-        entrypoint=["python3"], host_config=host, labels={PROBE_LABEL: "trial"}, healthcheck={"test": ["NONE"]},
-        working_dir="/tmp", name=f"ot-doctor-trial-{secrets.token_hex(6)}",
-    )  # fmt: skip
+    network = f"container:{worker.id}" if worker.running else had.get("NetworkMode") or "bridge"
+    host = {"pids_limit": 1024, "network_mode": network, **(gpu_of(inspected) if gpu else {})}
+    return Confined("trial", MEMORY, [*(config.get("Env") or ()), *quiet], host, may_write=True, folder="/tmp")
 
 
-def _stage(line: str, mark: str) -> Mapping[str, Any] | None:
-    if not line.startswith(f"{mark} "):
-        return None
-    try:
-        found = json.loads(line[len(mark) + 1 :])
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("stage"), str) else None
+def _stages(output: bytes, mark: str) -> list[Json]:
+    return [found for found in marked(output, mark) if isinstance(found.get("stage"), str)]
 
 
 def _number(value: object) -> float:
