@@ -23,6 +23,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ot_doctor.remote.single_file import CERTIFI, MAIN
+
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = "3.10"
 PYTHONS = (OLDEST, "3.11", "3.12", "3.13", "3.14")
@@ -33,26 +35,6 @@ LEFT_OUT = {
 }
 USELESS = ("bin", "share", "**/*.pyi", "*.dist-info/RECORD", "*.dist-info/REQUESTED", "*.dist-info/direct_url.json")
 COMPILED = ("**/*.so", "**/*.pyd", "**/*.dylib")
-CERTIFI = '''\
-"""In place of certifi: the authorities that the system trusts, as the client of the Hub takes them too."""
-
-import ssl
-
-
-def where():
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or paths.openssl_cafile
-'''
-MAIN = """\
-import sys
-
-if sys.version_info < (3, 10):
-    sys.exit("ot-doctor needs Python 3.10 or newer, and this is Python %d.%d." % sys.version_info[:2])
-
-from ot_doctor.cli.main import main
-
-main()
-"""
 
 
 def build(folder: Path) -> None:

@@ -19,10 +19,8 @@ from ot_doctor.evidence import (
 from ot_doctor.evidence.releases import IgnoredSetting, OldTemplateLine, ignored_settings, release_of
 
 from ._network import CAUSES, WHY
-from ._refusals import refusal, seen_answer
+from ._refusals import REFUSED_TOKEN, refusal, seen_answer
 from ._remedies import new_token
-
-REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 
 
 def terms(upcoming: NextRelease, hub: Hub) -> Iterator[Finding]:

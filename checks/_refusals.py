@@ -9,6 +9,7 @@ from ot_doctor.evidence import TOKEN_NAME, Answer, FileAnswer, Hub, Model, Model
 from ._remedies import TOKEN_SETTINGS, accept, run_again
 from ._severity import fault
 
+REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 GATED_SETTINGS = "https://huggingface.co/settings/gated-repos"
 BOX = "Read access to contents of all public gated repos you can access"
 

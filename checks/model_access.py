@@ -25,12 +25,11 @@ from ot_doctor.evidence import (
 from ot_doctor.evidence.releases import releases
 
 from ._network import CAUSES, WHY, tries
-from ._refusals import refusal, seen_answer, weighed
+from ._refusals import REFUSED_TOKEN, refusal, seen_answer, weighed
 from ._remedies import replace_token
 from ._severity import hub_not_needed, unanswered
 from ._worker_view import NOT_LOOKED, as_worker
 
-REFUSED_TOKEN = (Answer.NO_TOKEN, Answer.BAD_TOKEN, Answer.EXPIRED_TOKEN)
 REFUSALS = (Cause.TOKEN_INVALID, Cause.TOKEN_SCOPE, Cause.GATED_NOT_ACCEPTED, Cause.GATED_PENDING, Cause.REPO_NOT_FOUND)
 
 

@@ -8,7 +8,7 @@ import click
 
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.options import SETTINGS, ascii_only, config_file, place_options, plan_of, redact_level
-from ot_doctor.cli.output import Progress, write
+from ot_doctor.cli.output import Progress, reading_width, write
 
 _EXAMPLES = (
     ("ot-doctor facts", "For a look, or before and after a change."),
@@ -34,8 +34,6 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
 
     Exit codes: 0 whatever was found; 2 wrong usage, or no installation found.
     """
-    from shutil import get_terminal_size
-
     from ot_doctor.report.build import redactor_of
     from ot_doctor.report.facts import GATHERED, facts_of
     from ot_doctor.report.formats.facts_rendered import FORMATS
@@ -52,5 +50,5 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
         raise click.UsageError(str(error), ctx) from None
     redactor = redactor_of(plan)
     redactor.learn(tuple(evidence.values()))
-    shown = FORMATS[format_](redactor.value(facts_of(evidence)), max(40, min(get_terminal_size((80, 24)).columns or 80, 100)))
+    shown = FORMATS[format_](redactor.value(facts_of(evidence)), reading_width())
     write(as_ascii(shown) if options["ascii"] and format_ == "text" else shown, machine=format_ != "text")

@@ -13,7 +13,7 @@ import click
 from ot_doctor.cli.commands import Command
 from ot_doctor.cli.durations import Within
 from ot_doctor.cli.options import SECONDS, SETTINGS, offline, redact_level
-from ot_doctor.cli.output import complain, tell, write
+from ot_doctor.cli.output import complain, tell, terminal_size, write
 from ot_doctor.core import supervisor
 
 _EXAMPLES = (
@@ -132,8 +132,6 @@ def fleet(
 
 
 def _show_fleet(ctx: click.Context, hosts: list[Any], rest: list[str], timeout: float, jobs: int, format_: str) -> None:
-    from shutil import get_terminal_size
-
     from ot_doctor.remote.fleet import examine_all
     from ot_doctor.remote.fleet_formats import FORMATS
 
@@ -142,7 +140,7 @@ def _show_fleet(ctx: click.Context, hosts: list[Any], rest: list[str], timeout: 
             tell(f"{row.host.name}: {row.verdict}")
 
     found = examine_all(hosts, rest, os.environ, timeout, jobs, ended)
-    write(FORMATS[format_](found, max(60, get_terminal_size((80, 24)).columns or 80)), machine=format_ != "text")
+    write(FORMATS[format_](found, max(60, terminal_size()[0])), machine=format_ != "text")
     ctx.exit(found.exit_code)
 
 

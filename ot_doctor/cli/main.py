@@ -45,8 +45,8 @@ from ot_doctor.cli.output import (
     Progress,
     complain,
     keep_stdout_for_the_report,
+    reading_width,
     tell_of_waiting,
-    terminal_size,
     write,
 )
 from ot_doctor.cli.preflight_command import preflight
@@ -221,16 +221,16 @@ def list_(causes: bool, signatures: bool, checks_dir: tuple[Path, ...], ascii: b
     if causes and signatures:
         raise click.UsageError("--causes and --signatures are two lists: give one of them.")
     if causes:
-        _show(listing.of_causes(_width()), ascii)
+        _show(listing.of_causes(reading_width()), ascii)
         return
     if signatures:
-        _show(listing.of_signatures(signatures_of(()).values(), _width()), ascii)
+        _show(listing.of_signatures(signatures_of(()).values(), reading_width()), ascii)
         return
     try:
         catalogue = catalogue_of(checks_dir)
     except WrongUsage as error:
         raise click.UsageError(str(error)) from None
-    _show(listing.of_checks(catalogue, _width()), ascii)
+    _show(listing.of_checks(catalogue, reading_width()), ascii)
     for broken in catalogue.broken:
         complain(f"the plug-in {broken.owner} could not be loaded: {broken.reason}")
 
@@ -247,7 +247,7 @@ def explain(name: str, checks_dir: tuple[Path, ...], signatures: tuple[Path, ...
     from ot_doctor.run.session import catalogue_of, signatures_of
 
     try:
-        _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures)), _width()), ascii)
+        _show(explanation_of(name, catalogue_of(checks_dir), signatures_of(absolute(signatures)), reading_width()), ascii)
     except WrongUsage as error:
         raise click.UsageError(str(error)) from None
 
@@ -267,11 +267,6 @@ def completion(shell: str) -> None:
 
 for command in (fix, undo, try_, collect, diagnose, diff, preflight, facts, schedule, fleet, elsewhere, probe):
     cli.add_command(command)
-
-
-def _width() -> int:
-    """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
-    return max(40, min(terminal_size()[0], 100))
 
 
 def _show(text: str, ascii: bool) -> None:

@@ -93,6 +93,11 @@ def terminal_size() -> tuple[int, int]:
     return columns or 80, lines or 24
 
 
+def reading_width() -> int:
+    """The columns of the terminal, 100 at most: longer lines are hard to read. 80 where there is none."""
+    return max(40, min(terminal_size()[0], 100))
+
+
 def checked(document: str | bytes) -> bytes:
     """The document's bytes, a text's in UTF-8. Raises ``WouldLeak`` when a known secret stands in them."""
     from ot_doctor.redaction.redactor import leaks

@@ -21,7 +21,7 @@ _PACKAGES = ("ot_doctor", BUILT_IN)
 _LEFT_OUT = {"hf-xet", "certifi"}  # compiled, and for downloads; a file that OpenSSL cannot read within a zip
 _COMPILED = (".so", ".pyd", ".dylib", ".pyc", ".pyi")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_MAIN = """\
+MAIN = """\
 import sys
 
 if sys.version_info < (3, 10):
@@ -31,14 +31,16 @@ from ot_doctor.cli.main import main
 
 main()
 """
-_CERTIFI = """\
+CERTIFI = '''\
+"""In place of certifi: the authorities that the system trusts, as the client of the Hub takes them too."""
+
 import ssl
 
 
 def where():
     paths = ssl.get_default_verify_paths()
     return paths.cafile or paths.capath or paths.openssl_cafile
-"""
+'''
 
 
 def single_file() -> bytes:
@@ -50,8 +52,8 @@ def single_file() -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(_files().items()):
             archive.write(path, name)
-        archive.writestr("__main__.py", _MAIN)
-        archive.writestr("certifi.py", _CERTIFI)
+        archive.writestr("__main__.py", MAIN)
+        archive.writestr("certifi.py", CERTIFI)
         info = f"ot_doctor-{__version__}.dist-info"
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: ot-doctor\nVersion: {__version__}\n")
         archive.writestr(f"{info}/entry_points.txt", f"[{GROUP}]\nbuiltin = {BUILT_IN}\n")

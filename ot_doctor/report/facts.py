@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TypeVar
@@ -73,10 +73,11 @@ def facts_of(evidence: Mapping[type, object]) -> Facts:
     ))  # fmt: skip
 
 
-def _section(title: str, evidence: Mapping[type, object], kind: type[E], read: object) -> Section:
+def _section(
+    title: str, evidence: Mapping[type, object], kind: type[E], read: Callable[[E], Iterable[tuple[str, str]]]
+) -> Section:
     value = evidence.get(kind)
     if isinstance(value, kind):
-        assert callable(read)
         return Section(title, tuple(read(value)))
     return Section(title, missing=str(value) if isinstance(value, Unavailable) else "It was not gathered.")
 

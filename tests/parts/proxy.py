@@ -72,13 +72,9 @@ def engine_proxy(engine: Path, rule: Rule = everything, *, at: Path | None = Non
 
     def talk(client: socket.socket) -> None:
         with contextlib.suppress(OSError), client:
-            received = b""
-            while b"\r\n\r\n" not in received:
-                piece = client.recv(65536)
-                if not piece:
-                    return
-                received += piece
-            head, _, rest = received.partition(b"\r\n\r\n")
+            if (asked := read_request(client)) is None:
+                return
+            head, rest = asked[0], asked[1] + asked[2]
             method, target = head.decode("latin-1").split(" ")[:2]
             path = unquote(re.sub(r"^/v[\d.]+|\?.*", "", target))
             proxy.asked.append((method, path))
@@ -114,6 +110,25 @@ def engine_proxy(engine: Path, rule: Rule = everything, *, at: Path | None = Non
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+def read_request(connection: socket.socket, received: bytes = b"") -> tuple[bytes, bytes, bytes] | None:
+    """Head and body of the next request, and what came behind it; ``None`` at the end. ``received`` came before.
+
+    The body is taken in whole: a connection that is closed with something unread is reset, and the answer is lost with it.
+    """
+    while b"\r\n\r\n" not in received:
+        if not (piece := connection.recv(65536)):
+            return None
+        received += piece
+    head, _, received = received.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    size = int(length[1]) if length else 0
+    while len(received) < size:
+        if not (piece := connection.recv(65536)):
+            return None
+        received += piece
+    return head, received[:size], received[size:]
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.parts.proxy import read_request
+
 ID = "c0" * 32
 Send = Callable[[bytes], None]
 Lie = Callable[[Send], None]
@@ -73,17 +75,8 @@ def lying_engine(path: Path, where: str, lie: Lie) -> Iterator[str]:
     def talk(connection: socket.socket) -> None:
         received = b""
         with contextlib.suppress(OSError):
-            while True:
-                while b"\r\n\r\n" not in received:
-                    piece = connection.recv(65536)
-                    if not piece:
-                        return
-                    received += piece
-                head, _, received = received.partition(b"\r\n\r\n")
-                if length := re.search(rb"(?i)content-length: (\d+)", head):
-                    while len(received) < int(length[1]):
-                        received += connection.recv(65536)
-                    received = received[int(length[1]) :]
+            while request := read_request(connection, received):
+                head, _, received = request
                 asked = re.sub(r"^/v[\d.]+|\?.*", "", head.split(b" ")[1].decode())
                 key = next((key for key in answers if re.fullmatch(key, asked)), "")
                 if key == where:
