@@ -44,7 +44,7 @@ def _term(upcoming: NextRelease, hub: Hub, model: Model) -> Finding:
         return passed(f"{what}, and the worker's token can download it.", subject=model.repo, evidence=seen)
     if answer.answer in REFUSED_TOKEN:
         return failed(
-            Cause.TOKEN_INVALID, f"{what}, and the Hub rejects the worker's token ({answer.answer.value}).",
+            Cause.TOKEN_INVALID, f"{what}, and the Hub rejects the worker's token ({answer.answer.words}).",
             subject=TOKEN_NAME, expected=expected, evidence=seen, remedy=[new_token()],
         )  # fmt: skip
     if answer.answer.unreachable:

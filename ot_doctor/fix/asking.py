@@ -24,7 +24,7 @@ def ask(site: Site, token: WorkerToken) -> Hub:
     if not hub.token_sent:
         raise NotPossible(f"The Hub was not asked with the token: {hub.not_sent_reason}.")
     if hub.identity.answer.unreachable:
-        raise NotPossible(f"The Hub could not be asked ({hub.identity.answer.value}), so nothing can be told of the token.")
+        raise NotPossible(f"The Hub could not be asked ({hub.identity.answer.words}), so nothing can be told of the token.")
     return hub
 
 

@@ -188,12 +188,12 @@ def _native(engine: NativeEngine) -> Iterator[tuple[str, str]]:
 
 def _hub(hub: Hub) -> Iterator[tuple[str, str]]:
     yield "address", f"{hub.endpoint} (by {hub.endpoint_from})"
-    yield "token", hub.identity.answer.value if hub.token_sent else f"not sent: {hub.not_sent_reason}"
+    yield "token", hub.identity.answer.words if hub.token_sent else f"not sent: {hub.not_sent_reason}"
     if hub.identity.account:
         yield "account", f"{hub.identity.account}, token '{hub.identity.token_name}', role {hub.identity.role or 'not known'}"
     for repo in dict.fromkeys(answer.repo for answer in hub.files):
         if answer := hub.of(repo):
-            yield repo, answer.answer.value + (f" (HTTP {answer.status})" if answer.status else "")
+            yield repo, answer.answer.words + (f" (HTTP {answer.status})" if answer.status else "")
 
 
 def _inside(seen: WorkerProbe) -> Iterator[tuple[str, str]]:

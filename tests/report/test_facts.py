@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 
-from ot_doctor.evidence import Deployment, Hub, ModelCache, NvmlAnswer, ProcessEnvironment, SeenGpu, Unavailable, Workers
+from ot_doctor.evidence import Answer, Deployment, Hub, ModelCache, NvmlAnswer, ProcessEnvironment, SeenGpu, Unavailable, Workers
 from ot_doctor.report.facts import GATHERED, Facts, Section, facts_of
 from ot_doctor.report.formats.facts_rendered import as_json, as_markdown, as_text
 from tests.checks.evidence import ENGINE, TOKEN, cache, deployment, host, hub, probe, worker, workers
@@ -93,3 +93,9 @@ def test_the_json_document() -> None:
     assert [s["title"] for s in document["sections"]][:2] == ["Versions", "Engine"]
     native = next(s for s in document["sections"] if s["title"] == "Native engine")
     assert (native["facts"], native["missing"]) == ([], "It was left out.")
+
+
+def test_answers_are_in_the_hubs_own_words() -> None:
+    repo = "pyannote/speaker-diarization-community-1"
+    said = section("Hub", facts(Hub=hub({repo: Answer.NOT_ACCEPTED})))[repo]
+    assert said == Answer.NOT_ACCEPTED.words and "agreement" not in said

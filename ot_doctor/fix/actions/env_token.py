@@ -52,13 +52,13 @@ class EnvPutToken(EnvChange):
         while True:
             hub = ask_typed(self.site, token)
             if hub.identity.answer is not Answer.OK:
-                raise NotPossible(f"The Hub does not accept this token ({hub.identity.answer.value}), so it was not written.")
+                raise NotPossible(f"The Hub does not accept this token ({hub.identity.answer.words}), so it was not written.")
             wrong = next(refused(hub, self.site), None)
             if wrong is None:
                 return token
             if wrong.answer in _BAD or wrong.answer not in _TO_ACCEPT:
                 raise NotPossible(
-                    f"With this token the Hub does not give {wrong.repo} ({wrong.answer.value}), so it was not written."
+                    f"With this token the Hub does not give {wrong.repo} ({wrong.answer.words}), so it was not written."
                 )
             url = page(hub, wrong.repo)
             say = f"{hub.identity.account or 'Its account'} has no access to {wrong.repo} yet: {url}"
