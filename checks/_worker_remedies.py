@@ -23,6 +23,8 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         paused = deployment.docker(f"inspect --format '{{{{.State.Paused}}}}' {name}")
         command = f"{paused} | grep -q false || {deployment.docker(f'unpause {name}')}"
         return [Step("Let the worker continue.", command=command, risk=Risk.RESTARTS, action=UnpauseContainer(worker.name))]
+    if worker.compose.swarm_service:
+        return [*run_tasks_again(worker.compose.swarm_service, deployment)[1:], last_lines(worker, deployment)]
     service = quote(worker.compose.service)
     # What else it needs is started too, and nothing that is there is replaced.
     how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
@@ -35,6 +37,21 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         command, action = deployment.docker(f"restart {name}"), RestartContainer(worker.name)
     start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS, action=action)
     return [start, last_lines(worker, deployment)]
+
+
+def run_tasks_again(service: str, deployment: Deployment | Unavailable) -> list[Step]:
+    """Of a Swarm's service: its tasks are not started again by the engine's other commands."""
+    docker = deployment.docker if isinstance(deployment, Deployment) else "docker {}".format
+    look = Step(
+        f"On a manager, show what the Swarm says of {service}'s tasks, and fix what it names.",
+        command=docker(f"service ps --no-trunc {quote(service)}"),
+    )
+    again = Step(
+        f"Then let the Swarm start the tasks of {service} again.",
+        command=docker(f"service update --force --detach {quote(service)}"),
+        risk=Risk.RESTARTS,
+    )
+    return [look, again]
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:

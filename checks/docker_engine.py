@@ -22,12 +22,15 @@ def docker_engine(workers: Workers | Unavailable) -> Iterator[Finding]:
     """
     if not isinstance(workers, Unavailable):
         engine = workers.engine
+        kind = "Podman" if engine.podman else "Docker"
         system = engine.operating_system or "an unnamed system"
         where = f"{engine.endpoint} ({engine.found_by})"
         yield passed(
-            f"Docker {engine.version or 'engine'} answers at {where}.",
-            evidence=[Seen("host", engine.endpoint, f"Docker {engine.version} on {system}")],
+            f"{kind} {engine.version or 'engine'} answers at {where}.",
+            evidence=[Seen("host", engine.endpoint, f"{kind} {engine.version} on {system}")],
         )
+    elif workers.elsewhere:
+        yield passed(f"The Docker engine answers. {workers.reason}")
     elif workers.switched_off:
         yield skipped(workers.reason)
     else:
