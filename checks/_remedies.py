@@ -121,6 +121,10 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
     if worker is None:
         return Step(text, command=f"sudo chown -hR {owner}:{owner} {quote(path)}", risk=Risk.CHANGES_FILES)
     command = as_root(deployment, worker, path, "chown", f"-hR {owner}:{owner} /models")
+    if any(denied.unmapped for denied in access.denied):
+        text += " A rootless engine's containers cannot take it from its owner, so root gives it to the engine's user first."
+        command = f"sudo chown -hR {worker.engine.owner or '$(id -u):$(id -g)'} {quote(path)} && {command}"
+        return Step(text, command=command, risk=Risk.CHANGES_FILES)
     return Step(text, command=command, risk=Risk.CHANGES_FILES, action=OwnCache(path, worker.name, owner, owner))
 
 

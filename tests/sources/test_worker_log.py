@@ -29,7 +29,8 @@ from ot_doctor.evidence import Engine as EngineEvidence
 from ot_doctor.logs.lines import parse_stamp
 from ot_doctor.sources import log_windows
 from ot_doctor.sources.docker.log_stream import container_lines, sdk_lines
-from ot_doctor.sources.log_windows import gather, present_run
+from ot_doctor.sources.log_windows import gather
+from ot_doctor.sources.present_run import present_run
 from tests.parts.engine import Engine
 
 LOGS = Path(__file__).parent / "logs"

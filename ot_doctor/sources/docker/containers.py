@@ -21,6 +21,7 @@ from ot_doctor.redaction.masking import redact_outside
 from ot_doctor.redaction.names import is_secret, keep
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.disk import on_disk
+from ot_doctor.sources.docker import swarm
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PROBE_LABEL = "ot-doctor.probe"  # of a container that the doctor itself makes for a moment
 _COMPOSE = "com.docker.compose."
+_PODMAN_COMPOSE = "io.podman.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _INSPECTED_AT_ONCE = 4
@@ -87,10 +89,10 @@ def gather(request: Request, installation: Installation) -> Workers:
         listed = [c for entry in entries if (c := from_list(entry))]
         folder = installation.directory or request.cwd
         chosen = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
-        workers = inspected(client, engine, request, chosen)
+        workers, tasks = swarm.seen_here(client, engine, request, inspected(client, engine, request, chosen))
     finally:
         client.close()
-    return Workers(engine, tuple(sorted(workers, key=_order)))
+    return Workers(engine, tuple(sorted(workers, key=_order)), tasks)
 
 
 def _order(worker: Worker) -> tuple[bool, bool, int, str]:
@@ -303,8 +305,10 @@ def _compose(labels: Json) -> ComposeLabels:
         working_dir=_text(labels.get(f"{_COMPOSE}project.working_dir")),
         config_files=files("config_files"),
         environment_files=files("environment_file"),
-        version=_text(labels.get(f"{_COMPOSE}version")),
+        version=_text(labels.get(f"{_COMPOSE}version")) or _text(labels.get(f"{_PODMAN_COMPOSE}version")),
+        by_podman_compose=f"{_PODMAN_COMPOSE}project" in labels,
         stack=_text(labels.get("com.docker.stack.namespace")),
+        swarm_service=_text(labels.get("com.docker.swarm.service.name")),
     )
 
 

@@ -133,24 +133,43 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         if not refusal(error.response):
             raise
         info, told = {}, False  # a socket proxy need not allow it
+    podman = "BuildahVersion" in info or (not told and endpoint.of_podman)
     options = " ".join(str(option) for option in info.get("SecurityOptions") or ())
+    rootless = "name=rootless" in options or info.get("Rootless") is True  # Docker's word, and Podman's
     return Engine(
         endpoint=endpoint.url,
         found_by=endpoint.found_by,
         context=endpoint.context,
         version=printable(str(info.get("ServerVersion") or "")),
         operating_system=printable(str(info.get("OperatingSystem") or "")),
-        rootless="name=rootless" in options,
+        rootless=rootless,
+        owner=_owner(endpoint) if rootless else "",
         userns_remap="name=userns" in options,
         data_root=printable(str(info.get("DockerRootDir") or "")),
         memory=memory if isinstance(memory := info.get("MemTotal"), int) else 0,
-        known_to_cli=endpoint.known_to_cli,
+        known_to_cli=endpoint.known_to_podman if podman else endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
-        podman="BuildahVersion" in info,
-        selinux="name=selinux" in options,
+        podman=podman,
+        selinux=podman or "name=selinux" in options,  # Podman does not tell, and what it leads to harms nobody without it
+        swarm=_swarm(info.get("Swarm")),
         platform=sys.platform,
         told=told,
     )
+
+
+def _owner(endpoint: Endpoint) -> str:
+    """Whose the socket is; who forwards one from another machine has it, too."""
+    try:
+        of = endpoint.socket.stat() if endpoint.socket else None
+    except (OSError, ValueError):
+        of = None
+    return f"{of.st_uid}:{of.st_gid}" if of else ""
+
+
+def _swarm(told: object) -> str:
+    if not isinstance(told, dict) or told.get("LocalNodeState") != "active":
+        return ""
+    return "manager" if told.get("ControlAvailable") is True else "worker"
 
 
 # What the SDK raises over an answer of an unexpected shape, and ``NotDockers`` among them.

@@ -58,6 +58,8 @@ def gather(
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
     if not isinstance(workers, Unavailable) and workers.lite:
         raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
+    if isinstance(workers, Unavailable) and workers.elsewhere:
+        raise workers
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
@@ -245,7 +247,8 @@ class _Gathering:
             sure = self._view is CacheView.WORKER or all(
                 look.found is not Existence.CLOSED for cache in self._inside.looks.values() for look in cache.all()
             )
-            question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same)
+            rootless = self._engine is not None and self._engine.rootless
+            question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same, rootless)
             if self._view is CacheView.WORKER:
                 return access.asked(question, self._user)
             under = [mount_of(self._around.mounts, place.path) for place in self._places]

@@ -1,0 +1,154 @@
+"""A stack that Podman runs, as root and as an ordinary user: found, examined, and fixed by the commands that are printed.
+
+Root's is made by Docker's Compose at Podman's socket, the ordinary user's by podman-compose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.parts import models, ready_doctor
+from tests.parts.podman import USER, Podman, why_no_podman
+
+from .scenario import APPUSER, DOCTOR, TOKEN, Report, Scenario, World, hub_for
+
+pytestmark = pytest.mark.engine
+
+WORKER = "opentranscribe-celery-worker"
+
+
+class Stack(World):
+    """The world of one Podman."""
+
+    @property
+    def podman(self) -> Podman:
+        assert isinstance(self.engine, Podman)
+        return self.engine
+
+    def own(self, user: int, group: int) -> None:
+        """Give the models to a user of the containers."""
+        models.own(self.models, (self.podman.on_host(user), self.podman.on_host(group)))
+
+    def up(self) -> None:
+        """The worker, made again from the files as they are."""
+        program = "podman-compose" if self.podman.rootless else "docker-compose"
+        self.engine.run(program, "up", "-d", "--force-recreate", cwd=self.folder, env=self.shell())
+
+    def fixed(self, *allowed: str) -> str:
+        """What ``fix`` says when it asks nothing."""
+        allow = ("--allow", ",".join(allowed))
+        return ready_doctor.run("fix", "--yes", *allow, cwd=self.folder, env=self.shell()).stdout
+
+    def healthy_after(self, report: Report) -> list[str]:
+        """After the printed commands, each of which may be pasted twice."""
+        commands = [*self.obey(report), *self.obey(report)]
+        again = self.report()
+        assert again.causes == [], again.summary()
+        return commands
+
+
+@pytest.fixture(scope="module", params=["root", "rootless"])
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """One Podman, one image and one healthy stack for all tests of a kind; each leaves it healthy."""
+    if reason := why_no_podman():
+        if os.environ.get("OT_DOCTOR_REQUIRE_ENGINE") == "1":
+            pytest.fail(f"OT_DOCTOR_REQUIRE_ENGINE=1, but {reason}")
+        pytest.skip(reason)
+    with Podman(rootless=request.param == "rootless") as podman, hub_for(None) as hub:
+        podman.import_backend("v0.4.1")
+        world = Scenario(up=()).build(podman, hub, podman.user_home)
+        stack = Stack(podman, hub, world.folder, world.home)
+        if podman.rootless:
+            models.own(podman.user_home, (USER, USER))
+        stack.own(*APPUSER)
+        stack.up()
+        yield stack
+
+
+def test_a_healthy_stack_is_seen_whole(stack: Stack) -> None:
+    report = stack.report()
+    assert (report.exit_code, report.causes) == (0, []), report.summary()
+    assert "Podman 4." in report.text_of("docker-engine")
+    assert report.status("last-attempt") == "pass", "the log of the present run has whole seconds"
+    assert "seen by the worker itself" in report.text_of("cache-complete")
+    told = ready_doctor.run("facts", cwd=stack.folder, env=stack.shell()).stdout
+    assert ("Podman, rootless" if stack.podman.rootless else "Podman\n") in told, told
+
+
+def test_every_way_in_which_podman_is_named(stack: Stack) -> None:
+    """Where the service runs, there is no Docker; its user's own socket is where Podman has it."""
+    podman = stack.podman
+    podman.podman("system", "connection", "add", "lab", podman.host)
+    own = {"XDG_RUNTIME_DIR": str(podman.runtime)} if podman.rootless else {}
+    for environ, found_by in (
+        ({"CONTAINER_HOST": podman.host}, "CONTAINER_HOST"),
+        ({"CONTAINER_CONNECTION": "lab"}, "the Podman connection 'lab'"),
+        (own, "Podman's socket"),
+    ):
+        given = {"HOME": str(podman.user_home), "PATH": os.defpath, "PYTHONUTF8": "1", **environ}
+        doctor = [str(DOCTOR), "--dir", str(stack.folder), "--offline", "--select", "docker-engine", "--format", "json"]
+        command = podman.inside("env", "-i", *(f"{name}={value}" for name, value in given.items()), *doctor)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        report = Report(json.loads(done.stdout), stack)
+        assert f"({found_by})" in report.text_of("docker-engine"), environ
+        assert report.document["deployment"]["workers"] == [WORKER]
+
+
+def test_a_worker_that_was_stopped(stack: Stack) -> None:
+    stack.podman.podman("stop", "--time", "0", WORKER)
+    report = stack.report()
+    assert report.causes == ["worker-down"], report.summary()
+    assert report.status("cache-complete") == "pass", "links are followed by the engine: none of them dangles"
+    assert report.status("cache-permissions") == ("unknown" if stack.podman.rootless else "pass"), report.summary()
+    commands = stack.healthy_after(report)
+    assert any(command.startswith("podman --url") for command in commands), commands
+
+
+@pytest.fixture
+def empty(stack: Stack) -> Iterator[Stack]:
+    """The same without its models, which must be downloaded."""
+    shutil.rmtree(stack.models)
+    for part in ("huggingface/hub", "torch"):
+        (stack.models / part).mkdir(parents=True)
+    stack.own(*APPUSER)
+    stack.up()  # what it has mounted is gone
+    yield stack
+    models.v04_cache(stack.models)
+    stack.own(*APPUSER)
+
+
+def test_a_cache_that_the_worker_cannot_write(empty: Stack) -> None:
+    models.own(empty.models, (0, 0))  # root's own: in an ordinary user's containers it is nobody's
+    report = empty.report()
+    assert report.causes == ["cache-permission"], report.summary()
+    first = empty.healthy_after(report)[0]
+    assert "podman --url" in first and ("sudo chown" in first) == empty.podman.rootless, first
+    empty.own(0, 0)
+    said = empty.fixed("changes-files")
+    assert "Fixed: cache-permission." in said, said
+
+
+def test_a_token_that_the_worker_does_not_have(empty: Stack) -> None:
+    text = empty.env_path.read_text()
+    empty.env_path.write_text(text.replace(TOKEN, ""))
+    empty.up()
+    missing = empty.report()
+    empty.env_path.write_text(text)
+    assert (missing.exit_code, missing.causes) == (1, ["token-missing"]), missing.summary()
+    stale = empty.report()
+    assert stale.causes == ["stale-worker-env"], stale.summary()
+    said = empty.fixed("restarts")
+    if empty.podman.rootless:
+        assert "podman-compose does not say beforehand what it would change" in said, said
+        commands = empty.healthy_after(stale)
+        assert all("podman-compose" in command for command in commands), commands
+    else:
+        assert "Fixed: stale-worker-env." in said, said
+        assert all("docker-compose" in command for command in empty.healthy_after(stale))
