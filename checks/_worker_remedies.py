@@ -24,7 +24,7 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         command = f"{paused} | grep -q false || {deployment.docker(f'unpause {name}')}"
         return [Step("Let the worker continue.", command=command, risk=Risk.RESTARTS, action=UnpauseContainer(worker.name))]
     if worker.compose.swarm_service:
-        return [*run_tasks_again(worker.compose.swarm_service, deployment)[1:], last_lines(worker, deployment)]
+        return run_tasks_again(worker.compose.swarm_service, deployment, failed=True)
     service = quote(worker.compose.service)
     # What else it needs is started too, and nothing that is there is replaced.
     how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
@@ -39,8 +39,8 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
     return [start, last_lines(worker, deployment)]
 
 
-def run_tasks_again(service: str, deployment: Deployment | Unavailable) -> list[Step]:
-    """Of a Swarm's service: its tasks are not started again by the engine's other commands."""
+def run_tasks_again(service: str, deployment: Deployment | Unavailable, *, failed: bool) -> list[Step]:
+    """Of a Swarm's service: no other command starts its tasks again. ``failed``: some have run, and have a log."""
     docker = deployment.docker if isinstance(deployment, Deployment) else "docker {}".format
     look = Step(
         f"On a manager, show what the Swarm says of {service}'s tasks, and fix what it names.",
@@ -51,7 +51,10 @@ def run_tasks_again(service: str, deployment: Deployment | Unavailable) -> list[
         command=docker(f"service update --force --detach {quote(service)}"),
         risk=Risk.RESTARTS,
     )
-    return [look, again]
+    if not failed:
+        return [look, again]
+    lines = docker(f"service logs --tail 50 {quote(service)}")
+    return [look, again, Step("If they stop again, read their last lines, whatever their node.", command=lines)]
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:

@@ -98,7 +98,7 @@ def _problem(worker: Worker) -> str:
 
 def _of_a_task(task: SwarmTask, deployment: Deployment | Unavailable, one_runs: bool) -> Finding:
     """What the Swarm's manager says of a task that has no container here."""
-    again = run_tasks_again(task.service, deployment)
+    again = run_tasks_again(task.service, deployment, failed=task.failures > 0)
     seen = [Seen("container", f"{task.service} task", f"{task.said} ({task.failures} failed tasks)")]
     if task.up:
         text = f"A task of {task.service} runs on {task.node}, and what is in its container is seen from there alone."

@@ -73,6 +73,10 @@ class Podman(Engine):
         super().__init__(deadline=deadline)
         self.rootless = rootless
 
+    def __enter__(self) -> Podman:
+        self.start()
+        return self
+
     @property
     def runtime(self) -> Path:
         """XDG_RUNTIME_DIR of its user."""

@@ -1,6 +1,6 @@
-"""What a Swarm's manager knows of the worker's tasks: their node, state and error, and no more.
+"""What a Swarm's manager knows of the worker's tasks: their node, their state and their error.
 
-Nothing can be run or read in a container across nodes, so a task on another node is examined there.
+No command runs in a container on another node, and no file of it is read from here, so such a task is examined there.
 """
 
 from __future__ import annotations

@@ -58,8 +58,12 @@ def gather(
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
     if not isinstance(workers, Unavailable) and workers.lite:
         raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
-    if isinstance(workers, Unavailable) and workers.elsewhere:
-        raise workers
+    if isinstance(workers, Unavailable):
+        if workers.elsewhere:
+            raise workers
+    elif workers.tasks and not workers.diarizers:
+        service = workers.tasks[0].service
+        raise Unavailable(f"The Swarm runs no task of {service}, so on which node its models are is not known.", elsewhere=True)
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
