@@ -121,6 +121,9 @@ def _config_folder(request: Request) -> Path:
 
 def _from_environment(request: Request, host: str) -> Endpoint:
     """As the CLI does: DOCKER_TLS_VERIFY with any value, or DOCKER_CERT_PATH, turns TLS on for tcp:// addresses."""
+    if host.startswith("/"):
+        shown = printable(host)
+        raise Unavailable(f"DOCKER_HOST is a path, {shown}, and must be an address.", hint=f"Set DOCKER_HOST=unix://{shown}.")
     verify, folder = request.environ.get("DOCKER_TLS_VERIFY", ""), request.environ.get("DOCKER_CERT_PATH", "")
     if host.startswith("unix://") or not (verify or folder):
         return Endpoint(host, "DOCKER_HOST")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
 import ssl
 import stat
@@ -21,8 +22,10 @@ from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import AS_ROOT, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
+from ot_doctor.sources.docker.podman_connections import ROOTFUL_SOCKET
 from ot_doctor.sources.docker.refusals import refusal
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
+from ot_doctor.sources.programs import find as find_program
 
 if TYPE_CHECKING:
     import docker
@@ -294,11 +297,21 @@ def _why_refused(endpoint: Endpoint) -> str:
 
 
 def _systemctl(verb: str, endpoint: Endpoint) -> str | None:
-    """For the system-wide engine; others are started in too many ways."""
+    """For the system-wide engine and for Podman; others are started in too many ways."""
+    if endpoint.of_podman:
+        of_system = endpoint.is_default or endpoint.socket == ROOTFUL_SOCKET
+        return f"{'sudo systemctl' if of_system else 'systemctl --user'} {verb} podman.socket"
     return f"sudo systemctl {verb} docker" if endpoint.is_default else None
 
 
 def _not_started(endpoint: Endpoint, seen: str) -> Unavailable:
+    if endpoint.of_podman or (endpoint.is_default and find_program("podman") and not find_program("docker")):
+        scope = "systemctl --user" if os.geteuid() else "systemctl"
+        return Unavailable(
+            f"No engine answers at {endpoint}: {seen}.",
+            hint="Podman answers only while its socket is enabled. Enable it as the user whose containers they are.",
+            command=_systemctl("enable --now", endpoint) if endpoint.of_podman else f"{scope} enable --now podman.socket",
+        )
     return Unavailable(
         f"No Docker engine answers at {endpoint}: {seen}.",
         hint="Either start Docker, or install it, or name its address (DOCKER_HOST, 'docker context ls').",
