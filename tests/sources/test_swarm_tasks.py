@@ -127,3 +127,17 @@ def test_odd_values_are_left_out() -> None:
     odd = {"ServiceID": "s1", "CreatedAt": 5, "Slot": {}, "NodeID": [], "Status": "x"}
     _, (found,) = seen(Client([service()], [odd]))
     assert (found.state, found.node, found.error, found.up) == ("", "", "", False)
+
+
+def test_a_proxy_that_refuses_to_say() -> None:
+    refused = Unavailable("not allowed (403)", switched_off=True)
+    client = Client([service()])
+
+    def refuse() -> None:
+        raise refused
+
+    client.services = refuse  # type: ignore[method-assign]
+    assert seen(client, container(1)) == ([container(1)], ())
+    with pytest.raises(Unavailable, match="not allowed") as caught:
+        seen(client, container(1, "exited"))
+    assert not caught.value.switched_off, "nobody can say that all is well"

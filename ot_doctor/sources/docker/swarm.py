@@ -41,7 +41,14 @@ def seen_here(
         if workers:
             return workers, ()
         raise _ask_a_manager()
-    tasks = _tasks(client, engine, request)
+    try:
+        tasks = _tasks(client, engine, request)
+    except Unavailable as error:
+        if not error.switched_off:
+            raise
+        if any(worker.running for worker in diarizers):
+            return workers, ()
+        raise Unavailable(error.reason, error.hint, elsewhere=True) from error  # the worker may be on another node
     current = {task.container for task in tasks}
     replaced = [worker for worker in diarizers if tasks and worker.id not in current]
     there = tuple(task for task in tasks if task.container not in {worker.id for worker in workers})
