@@ -55,6 +55,8 @@ class Source:
         return loaded
 
 
+_NO_MEMORY = Unavailable("There was no memory left to look.", hint=NoResources.hint)  # made while there still is some
+
 SOURCES: Mapping[type, Source] = {
     Installation: Source("the OpenTranscribe folder", "folder_search:gather"),
     Workers: Source("the Docker engine", "docker.containers:gather"),
@@ -195,7 +197,11 @@ class Store:
         except Unavailable as reason:
             future.set_result(reason)
         except Exception as error:
-            future.set_result(crashed(SOURCES[kind].label, error))
+            try:
+                reason = crashed(SOURCES[kind].label, error)
+            except MemoryError:
+                reason = _NO_MEMORY
+            future.set_result(reason)
 
     def _call(self, kind: type) -> object:
         gatherer = SOURCES[kind].load()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
-import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -56,7 +54,7 @@ def nothing_changes(world: World) -> Iterator[None]:
 def state(world: World) -> dict[str, object]:
     """Every file of the installation and of the user's home, and every container, volume, network and image."""
     files = {str(path): _facts(path) for root in (world.folder, world.home) for path in sorted(root.rglob("*"))}
-    listed = {what: sorted(_ids(_asked(world, f"/{what}"))) for what in _LISTS}
+    listed = {what: sorted(_ids(world.engine.ask("GET", f"/{what}"))) for what in _LISTS}
     return {**files, **listed}
 
 
@@ -80,14 +78,14 @@ def _ids(listed: Any) -> Iterator[str]:
 def _events(world: World, since: float) -> list[str]:
     """What changed; not what the engine does by itself to a container that it starts again and again."""
     wanted = quote(json.dumps({"event": list(CHANGES)}))
-    text = _got(world, f"/events?since={since:.9f}&until={time.time():.9f}&filters={wanted}")
+    text = world.engine.answer("GET", f"/events?since={since:.9f}&until={time.time():.9f}&filters={wanted}")
     events = [json.loads(line) for line in text.splitlines() if line]
-    restarting = {one["Id"] for one in _asked(world, "/containers/json?all=1") if _is_restarted(world, one["Id"])}
+    restarting = {one["Id"] for one in world.engine.ask("GET", "/containers/json?all=1") if _is_restarted(world, one["Id"])}
     return [f"{event['Type']} {event['Action']} {event['Actor']['ID']}" for event in events if not _belongs_to(event, restarting)]
 
 
 def _is_restarted(world: World, container: str) -> bool:
-    policy = _asked(world, f"/containers/{container}/json")["HostConfig"]["RestartPolicy"]["Name"]
+    policy = world.engine.ask("GET", f"/containers/{container}/json")["HostConfig"]["RestartPolicy"]["Name"]
     return policy not in ("", "no")
 
 
@@ -95,20 +93,3 @@ def _belongs_to(event: dict[str, Any], containers: set[str]) -> bool:
     actor = event["Actor"]
     own = event["Action"] in ("start", "die", "connect", "disconnect")
     return own and (actor["ID"] in containers or actor.get("Attributes", {}).get("container") in containers)
-
-
-def _asked(world: World, path: str) -> Any:
-    return json.loads(_got(world, path))
-
-
-def _got(world: World, path: str) -> str:
-    """By the socket: the engine's own client would cost more than the run that is looked at."""
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    try:
-        connection.sock.settimeout(60)
-        connection.sock.connect(str(world.engine.socket))
-        connection.request("GET", path)
-        return connection.getresponse().read().decode()
-    finally:
-        connection.close()
