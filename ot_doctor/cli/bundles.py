@@ -121,6 +121,8 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     except (WrongUsage, Refused) as error:
         raise click.UsageError(str(error), ctx) from None
     tell(f"{path} {'would replace the file that is there, and hold' if path.exists() else 'would hold'} {listing(bundle)}")
+    if options["encrypt_to"]:
+        tell(f"Encrypted, so that only the owner of this key can read it: {options['encrypt_to']}")
     if not options["yes"] and not _agreed():
         complain("nothing was written")
         ctx.exit(2)

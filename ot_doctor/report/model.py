@@ -44,7 +44,7 @@ class Report:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
-    facts: Facts | None = None
+    facts: Callable[[], Facts] | None = field(default=None, compare=False, repr=False)  # made for the format that shows them
     upcoming: NextRelease | None = None  # the release that was asked about, for the report of ``preflight``
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     fail_on: str = "fail"  # "warn", "fail", "never"

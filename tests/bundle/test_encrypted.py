@@ -75,6 +75,7 @@ def test_only_the_owner_of_the_key_reads_it_and_the_plain_file_is_never_on_the_d
     path = installed.cwd / "ot-doctor-report.zip.age"
     assert (done.returncode, done.stdout) == (0, f"{path}\n"), done.stderr
     assert done.stderr.endswith("GitHub takes no file of that ending: attach it as ot-doctor-report.zip.age.txt.\n")
+    assert f"\nEncrypted, so that only the owner of this key can read it: {public(key)}\n" in done.stderr
     assert set(installed.cwd.iterdir()) == before | {path} and path.stat().st_mode & 0o777 == 0o600
     assert path.read_bytes().startswith(age.MAGIC) and b"PK\x03\x04" not in path.read_bytes()[:2000]
     opened = [line for line in (installed.home / "opened").read_text().splitlines() if line != "/dev/null"]

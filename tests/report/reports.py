@@ -96,7 +96,7 @@ def report(changes: Mapping[str, tuple[Finding, ...]] | None = None, **more: obj
         STARTED, 0.412, tuple(results), diagnose(results), deployment(), workers(), hub(), worker_log(attempt(speakers=2))
     )
     made = replace(usual, **more)  # type: ignore[arg-type]
-    return made if made.facts else replace(made, facts=_facts(made))
+    return made if made.facts else replace(made, facts=lambda: _facts(made))
 
 
 def _facts(made: Report) -> Facts:
@@ -297,7 +297,7 @@ def everywhere(text: str) -> Report:
     return report(
         results=tuple(results), diagnosis=diagnose(results), hub=hub(endpoint=text, endpoint_from=text), notices=(text, text),
         deployment=deployment(directory=Path(text), project=text, version=text, line_reason=text),
-        facts=Facts(STARTED, (Section(text, ((text, text),)), Section("x", missing=text)), (text,)),
+        facts=lambda: Facts(STARTED, (Section(text, ((text, text),)), Section("x", missing=text)), (text,)),
         workers=Workers(odd_worker.engine, (odd_worker,)), hidden=(Hidden(text, 2),),
         log=worker_log(
             broken, replace(broken, started_at=None, ended_at=None),

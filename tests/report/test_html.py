@@ -185,12 +185,13 @@ def test_what_is_broken_now_is_what_explains_the_failure_and_what_comes_before_i
 def test_the_facts_are_those_of_the_report() -> None:
     made = REPORTS["unknown-docker"]()
     assert made.facts
+    sections = made.facts().sections
     facts = next(e for e in parsed(render(made)).iter() if e.attrib.get("id") == "facts")
-    assert [e.text for e in facts if tag(e) == "h3"] == [section.title for section in made.facts.sections]
+    assert [e.text for e in facts if tag(e) == "h3"] == [section.title for section in sections]
     pairs = list(zip(*([e.text for e in facts.iter() if tag(e) == kind] for kind in ("dt", "dd")), strict=True))
-    assert pairs == [fact for section in made.facts.sections for fact in section.facts]
+    assert pairs == [fact for section in sections for fact in section.facts]
     missing = [e.text for e in facts if e.attrib.get("class") == "missing"]
-    assert missing == [section.missing for section in made.facts.sections if not section.facts]
+    assert missing == [section.missing for section in sections if not section.facts]
 
 
 @pytest.mark.parametrize("name", ALL)

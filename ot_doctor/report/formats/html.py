@@ -183,14 +183,16 @@ def _attempt_row(attempt: Attempt) -> Element:
 def _checks(report: Report) -> Element | None:
     """Every check: those that did not pass, and folded those that did, and those that were not made."""
     made = [result for result in report.results if summary.was_run(result)]
-    passed = [result for result in made if counts_as(result) is Status.PASS]
-    others = [result for result in made if counts_as(result) is not Status.PASS]
+    passed, skipped = ([result for result in made if counts_as(result) is status] for status in (Status.PASS, Status.SKIP))
     titles = {result.check.name: result.check.title for result in report.results}
-    skipped = [_not_made(reason, titles) for reason in summary.not_run(report)]
-    count = sum(len(reason.checks) for reason in summary.not_run(report))
+    reasons = summary.not_run(report)
+    not_made = [_not_made(reason, titles) for reason in reasons]
+    count = len(skipped) + len({name for reason in reasons for name in reason.checks})
+    others = [result for result in made if counts_as(result) not in (Status.PASS, Status.SKIP)]
     parts = _by_family(others, report)
     parts += [_folded(f"Passed: {len(passed)}", *_by_family(passed, report))] if passed else []
-    parts += [_folded(f"Not checked: {count}", element("div", *skipped, class_="checks"), open_=not made)] if skipped else []
+    rest = [*_by_family(skipped, report), *([element("div", *not_made, class_="checks")] if not_made else [])]
+    parts += [_folded(f"Not checked: {count}", *rest, open_=not made)] if rest else []
     return _section("Checks", *parts, name="checks") if parts else None
 
 
@@ -264,7 +266,7 @@ def _link(url: str) -> Element:
 
 def _facts(report: Report) -> Element:
     """What ``ot-doctor facts`` says."""
-    facts = report.facts
+    facts = report.facts() if report.facts else None
     at = summary.moment(report.recorded_at or report.started_at)
     when = f"As it was at {at}, whether something is wrong or not. 'ot-doctor facts' shows the same."
     parts = [part for section in (facts.sections if facts else ()) for part in _facts_about(section)]
