@@ -194,10 +194,10 @@ class Store:
             future.set_result(reason)
         except Exception as error:
             try:
-                reason = crashed(SOURCES[kind].label, error)
+                result = crashed(SOURCES[kind].label, error)
             except MemoryError:
-                reason = _NO_MEMORY
-            future.set_result(reason)
+                result = _NO_MEMORY
+            future.set_result(result)
 
     def _call(self, kind: type) -> object:
         gatherer = SOURCES[kind].load()
