@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import re
@@ -30,6 +29,7 @@ from ot_doctor.report.formats import FORMATS
 from ot_doctor.run.discovery import discover
 from ot_doctor.run.explain import OF_THE_RUN
 from ot_doctor.run.plan import Plan, wrong_name
+from tests.parts.shared import made_once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -78,23 +78,18 @@ EXPECTED = (
 
 @pytest.fixture(scope="module")
 def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The manual, built once for all processes of a test run: all pages in ``html``, the first as it is shipped in ``dressed``.
+    """The manual: all pages in ``html``, the first as it is shipped in ``dressed``.
 
     The theme writes a list of all pages into each: three quarters of the work, and the same on every page.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "manual"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "built").exists():
-            for more in (["-D", "html_theme=basic", DOCS, folder / "html"], [DOCS, folder / "dressed", DOCS / "index.md"]):
-                command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", folder / "doctrees", *more]
-                done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-                warnings = [line for line in done.stderr.splitlines() if line and line not in EXPECTED]
-                assert (done.returncode, warnings) == (0, []), done.stdout
-            (folder / "built").touch()
-    return folder
+    def build(folder: Path) -> None:
+        for more in (["-D", "html_theme=basic", DOCS, folder / "html"], [DOCS, folder / "dressed", DOCS / "index.md"]):
+            command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", folder / "doctrees", *more]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            warnings = [line for line in done.stderr.splitlines() if line and line not in EXPECTED]
+            assert (done.returncode, warnings) == (0, []), done.stdout
+
+    return made_once(tmp_path_factory, "manual", build)
 
 
 @pytest.fixture(scope="module")
