@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.evidence import Attempt, NextRelease, Outcome, ReleaseLine
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
 from ot_doctor.report.advice import plan
@@ -180,6 +180,9 @@ def test_what_is_broken_now_is_what_explains_the_failure_and_what_comes_before_i
     other = worker_log(attempt(Outcome.FAILED, cause=Cause.AUDIO_UNREADABLE.value))
     page = parsed(render(replace(made, log=other)))
     assert of_section(page, "next") == said and not [e for e in page.iter() if e.attrib.get("id") == "broken"]
+    page = parsed(render(replace(made, upcoming=NextRelease(ReleaseLine.V0_5, "v0.5", asked=True))))
+    heading = next(e.text for e in page.iter() if e.attrib.get("id") == "broken")
+    assert (heading, of_section(page, "broken")) == ("What keeps v0.5 from working here", said)
 
 
 def test_the_facts_are_those_of_the_report() -> None:
@@ -192,6 +195,7 @@ def test_the_facts_are_those_of_the_report() -> None:
     assert pairs == [fact for section in sections for fact in section.facts]
     missing = [e.text for e in facts if e.attrib.get("class") == "missing"]
     assert missing == [section.missing for section in sections if not section.facts]
+    assert "Nothing was gathered." in texts(parsed(render(replace(made, facts=None))))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -108,7 +108,7 @@ def _diagnosis(report: Report) -> list[Element]:
     relations, count = Relations(report), len(report.diagnosis)
     cards = [_root(root, number, count, relations, report) for number, root in enumerate(report.diagnosis, 1)]
     explain = [number for number, root in enumerate(report.diagnosis, 1) if relations.of_root(root) is Relation.EXPLAINS]
-    now = max(explain, default=0) if relations.any_failure else count
+    now = max(explain, default=0) if relations.any_failure and not report.upcoming else count
     steps = element("article", _steps([planned.step for planned in summary.steps(report)]), class_="plan")
     broken = f"What keeps {report.upcoming.name} from working here" if report.upcoming else "Broken now"
     parts = [_section(broken, *cards[:now], name="broken")] if now else []
@@ -269,11 +269,10 @@ def _facts(report: Report) -> Element:
     facts = report.facts() if report.facts else None
     at = summary.moment(report.recorded_at or report.started_at)
     when = f"As it was at {at}, whether something is wrong or not. 'ot-doctor facts' shows the same."
-    parts = [part for section in (facts.sections if facts else ()) for part in _facts_about(section)]
-    notes = [element("p", note, class_="notice") for note in (facts.notes if facts else ())]
-    heading = element("h2", "Facts")
-    return element("section", heading, element("p", when, class_="relation"), *parts, *notes, id="facts", class_="panel",
-                   aria_label="Facts")  # fmt: skip
+    parts = [part for section in facts.sections for part in _facts_about(section)] if facts else []
+    parts += [element("p", note, class_="notice") for note in facts.notes] if facts else []
+    said = element("p", when if parts else "Nothing was gathered.", class_="relation")
+    return element("section", element("h2", "Facts"), said, *parts, id="facts", class_="panel", aria_label="Facts")
 
 
 def _facts_about(section: Section) -> list[Element]:
