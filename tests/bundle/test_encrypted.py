@@ -19,13 +19,16 @@ from tests.parts.engine import parts_folder
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
 NOBODY = "age1" + "q" * 58
-# The doctor with its programs in the folder of the first argument. Each file that it opens to write is in the file of the second.
+# The doctor with its programs in the folder of the first argument. Each file that it opens to write, and each program that it
+# starts, is told in the file of the second.
 CODE = """
 import os, sys
 folder, told = sys.argv.pop(1), os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def hear(event, arguments):
     if event == "open" and not isinstance(arguments[0], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
         os.write(told, f"{arguments[0]}\\n".encode())
+    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"):
+        os.write(told, f"started {arguments[0]} {arguments[3]}\\n".encode())
 sys.addaudithook(hear)
 from ot_doctor.sources import programs
 programs._FOLDERS = (folder,)
@@ -78,13 +81,14 @@ def test_only_the_owner_of_the_key_reads_it_and_the_plain_file_is_never_on_the_d
     assert f"\nEncrypted, so that only the owner of this key can read it: {public(key)}\n" in done.stderr
     assert set(installed.cwd.iterdir()) == before | {path} and path.stat().st_mode & 0o777 == 0o600
     assert path.read_bytes().startswith(age.MAGIC) and b"PK\x03\x04" not in path.read_bytes()[:2000]
-    opened = [line for line in (installed.home / "opened").read_text().splitlines() if line != "/dev/null"]
+    told = (installed.home / "opened").read_text().splitlines()
+    opened = [line for line in told if not line.startswith(("started ", "/dev/null"))]
     assert len(opened) == 1 and opened[0].startswith(f"{installed.cwd}/.ot-doctor-"), opened
+    assert set(told) - {*opened, "/dev/null"} == {f"started {programs_folder}/age {{}}"}, "age alone, with no variable"
     with zipfile.ZipFile(io.BytesIO(decrypted(path, key, programs_folder))) as zipped:
         everything = b"".join(map(zipped.read, zipped.namelist()))
     assert b"env-lines" in everything and TOKEN.encode() not in everything
-    told = refused(installed("diagnose", path.name))
-    assert "is encrypted. Decrypt it first: age --decrypt" in told
+    assert "is encrypted. Decrypt it first: age --decrypt" in refused(installed("diagnose", path.name))
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ if (ticket) {
       said.textContent = `Copied: ${text.value.length.toLocaleString("en")} characters of Markdown. Paste them into the ticket.`;
     } else {
       text.before(said);
-      said.textContent = "Not copied: this browser does not let the page do that. The text is selected: copy it by hand (Ctrl+C).";
+      said.textContent = "Not copied: this browser does not let the page do that. The text is selected: copy it by hand (Ctrl+C or ⌘C).";
       said.scrollIntoView({ block: "center" });
     }
   });
@@ -84,6 +84,7 @@ tabs.forEach((tab, at) => {
   tab.setAttribute("role", "tab");
   tab.setAttribute("aria-controls", panels[at].id);
   panels[at].setAttribute("role", "tabpanel");
+  panels[at].tabIndex = 0;
   panels[at].setAttribute("aria-labelledby", tab.id);
   panels[at].addEventListener("beforematch", () => show(at));
   tab.addEventListener("click", (event) => {
