@@ -59,6 +59,20 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > 60 or "(37:" in val)) else None
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes each begins with its share of the long tests: one of those that begins last would be waited for."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count > 1:
+        long = [item for item in items if any(item.iter_markers("engine")) or any(item.iter_markers("slow"))]
+        known = set(long)
+        short = [item for item in items if item not in known]
+        items[:] = [item for nth in range(count) for kind in (long, short) for item in _share(kind, nth, count)]
+
+
+def _share(items: list[pytest.Item], nth: int, count: int) -> list[pytest.Item]:
+    return items[len(items) * nth // count : len(items) * (nth + 1) // count]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """One sentence at the very end in place of a line for each test that was skipped for want of an engine."""
