@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import click
@@ -50,5 +51,5 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
         raise click.UsageError(str(error), ctx) from None
     redactor = redactor_of(plan)
     redactor.learn(tuple(evidence.values()))
-    shown = FORMATS[format_](redactor.value(facts_of(evidence)), reading_width())
+    shown = FORMATS[format_](redactor.value(facts_of(evidence, datetime.now(timezone.utc))), reading_width())
     write(as_ascii(shown) if options["ascii"] and format_ == "text" else shown, machine=format_ != "text")

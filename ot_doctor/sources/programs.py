@@ -30,19 +30,27 @@ def find(name: str) -> str | None:
 
 def run(command: Sequence[str], environ: Mapping[str, str], folder: str, seconds: float) -> Ended:
     """Run it without a terminal. Raises ``OSError``, and ``TimeoutError`` when it was ended because it took too long."""
+    code, output, errors = fed(command, None, environ, folder, seconds)
+    return Ended(code, output.decode("utf-8", "replace"), errors)
+
+
+def fed(
+    command: Sequence[str], data: bytes | None, environ: Mapping[str, str], folder: str, seconds: float
+) -> tuple[int, bytes, str]:
+    """Run it with ``data`` on its standard input. The exit code, its output and what it complained of. Raises like ``run``."""
     import subprocess
 
     note("commands", f"{os.path.basename(command[0])} on this machine")
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ), cwd=folder,
-        start_new_session=True,
+        command, stdin=subprocess.DEVNULL if data is None else subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=dict(environ), cwd=folder, start_new_session=True,
     )  # fmt: skip
     try:
-        output, errors = process.communicate(timeout=seconds)
+        output, errors = process.communicate(data, timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{command[0]} did not end within {seconds:g} s") from error
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return Ended(process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+    return process.returncode, output, errors.decode("utf-8", "replace")

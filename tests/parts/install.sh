@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; Podman, promtool and sshd, too.
+# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; Podman, promtool, sshd and age, too.
 #
 # The programs are unpacked there, not installed: the machine's own Docker, if it has one, is neither replaced nor
 # started. Only iptables is really installed, and only where it is missing. Debian 12's own engine is years old and
@@ -34,7 +34,7 @@ complete() {
         && runs "$tree" docker --version && runs "$tree" docker-init --version \
         && runs "$tree" containerd-shim-runc-v2 -v \
         && runs "$tree" "$tree/usr/libexec/docker/cli-plugins/docker-compose" version \
-        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] && podman_runs "$tree" \
+        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] && runs "$tree" age --version && podman_runs "$tree" \
         && [ -x "$tree/busybox" ] && runs "$tree" "$tree/busybox" true
 }
 
@@ -152,12 +152,12 @@ for pair in runc:runc docker-init:tini; do
     fi
 done
 
-# Of this release, whose libraries they share: promtool tests the alerts of docs/fleet, sshd is the other machine.
+# Of this release, whose libraries they share: promtool tests the alerts of docs/fleet, sshd is the other machine, age encrypts.
 if [ "$wanted" != "$release" ] && [ "$own" = "$work/wanted" ]; then
     prepare "$work/own" "$release" "$release"
     own="$work/own"
 fi
-unpack "$own" "$tree" prometheus openssh-server libwrap0
+unpack "$own" "$tree" prometheus openssh-server libwrap0 age
 
 # Of what Podman depends on, that which this machine does not have, as apt works it out.
 missing() {
