@@ -131,8 +131,9 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
 def as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
     """Run a program of the worker's own image as root over a host's folder, or a volume by its name, which it sees at /models."""
     label = "--security-opt label=disable " if worker.engine.selinux else ""  # SELinux hides folders that have no label for it
-    run = f"run --rm --pull never --network none {label}--user 0:0 --entrypoint {program} {_as_models(folder, deployment.podman)}"
-    return deployment.docker(f"{run} {quote(worker.image)} {arguments}")
+    users = f"--userns {quote(f'container:{worker.name}')} " if worker.own_users else ""
+    run = f"run --rm --pull never --network none {label}{users}--user 0:0 --entrypoint {program}"
+    return deployment.docker(f"{run} {_as_models(folder, deployment.podman)} {quote(worker.image)} {arguments}")
 
 
 def _as_models(folder: str, podman: bool) -> str:

@@ -133,6 +133,7 @@ class Worker:
     memory_limit: int = 0  # bytes; 0: none
     log_driver: str = "json-file"
     group_add: tuple[str, ...] = ()  # more groups of its user: "44", "video"
+    own_users: bool = False  # it has user ids of its own ('--userns keep-id'): another container's are other users
 
     @property
     def running(self) -> bool:

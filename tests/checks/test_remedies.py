@@ -116,3 +116,9 @@ def test_a_swarms_task_is_started_again_by_the_swarm() -> None:
         "docker service logs --tail 50 ot_celery-worker",
     ]  # fmt: skip
     assert not any(step.action for step in steps)
+
+
+def test_a_container_beside_one_with_user_ids_of_its_own_has_the_same() -> None:
+    access = CacheAccess("asked in the container", "appuser (1000)", 1000, True, False)
+    step = own_cache(deployment(podman=True), worker(own_users=True), access, "/srv/ot/m")
+    assert f" --userns container:{worker().name} --user 0:0 " in (step.command or "")

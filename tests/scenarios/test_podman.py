@@ -141,6 +141,24 @@ def test_a_cache_that_the_worker_cannot_write(empty: Stack) -> None:
 
 
 @rootless
+def test_a_worker_with_user_ids_of_its_own(empty: Stack) -> None:
+    """With 'keep-id' the numbers in it are other users than those in a container beside it."""
+    file = empty.folder / "docker-compose.yml"
+    text = file.read_text()
+    file.write_text(text.replace("network_mode: none", "network_mode: none\n    userns_mode: keep-id"))
+    empty.podman.podman("rm", "--force", "--time", "0", WORKER)
+    empty.engine.run("docker-compose", "up", "-d", cwd=empty.folder, env=empty.shell())
+    report = empty.report()
+    assert report.causes == ["cache-permission"], report.summary()
+    command = empty.healthy_after(report)[0]
+    assert f"--userns container:{WORKER} " in command, command
+    file.write_text(text)
+    empty.podman.podman("rm", "--force", "--time", "0", WORKER)
+    empty.own(*APPUSER)
+    empty.up()
+
+
+@rootless
 def test_what_podman_compose_made_is_made_again_by_it(stack: Stack) -> None:
     stack.env_path.write_text(stack.env_path.read_text().replace("MAX_SPEAKERS=20", "MAX_SPEAKERS=10"))
     report = stack.report()

@@ -118,6 +118,9 @@ def test_the_default_connection_is_the_last_resort(asked: Callable[..., Request]
     assert contexts.find(asked()).url == f"unix://{own}"
     own.unlink()
     assert contexts.find(asked()).url == f"unix://{system}"
+    system.unlink()
+    machine = put_socket(tmp_path / ".local/share/containers/podman/machine/podman.sock")
+    assert contexts.find(asked()).url == f"unix://{machine}"
 
 
 def test_containers_conf_may_be_named(asked: Callable[..., Request], tmp_path: Path) -> None:

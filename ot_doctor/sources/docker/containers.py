@@ -269,6 +269,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         memory_limit=max(0, _number(host.get("Memory"))),
         log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
         group_add=tuple(_text(group) for group in _list(host.get("GroupAdd"))),
+        own_users=engine.podman and _text(host.get("UsernsMode")) not in ("", "host"),
     )
 
 

@@ -207,6 +207,7 @@ def _local(request: Request) -> Endpoint:
         (home / ".docker/run/docker.sock", "the rootless socket"),
         (home / ".docker/desktop/docker.sock", "Docker Desktop's socket"),
         *((path, "Podman's socket") for path in _podmans_sockets(request)),
+        (home / ".local/share/containers/podman/machine/podman.sock", "the Podman machine's socket"),
     )
     for path, found_by in others:
         if os.path.exists(path):

@@ -241,7 +241,8 @@ class _Gathering:
         return replace(root, exists=None if look.found is Existence.CLOSED else look.there)
 
     def _access(self) -> CacheAccess:
-        same = self._engine is not None and self._here and self._engine.same_user_ids
+        own_users = self._worker is not None and self._worker.own_users
+        same = self._engine is not None and self._here and self._engine.same_user_ids and not own_users
         read_only = self._root(None).read_only
         wanted = {place.path: self._models for place in self._places}
         display_path = self._host_name if self._here else str
