@@ -57,6 +57,16 @@ def _deploy_again(stack: str, deployment: Deployment | Unavailable) -> Step:
     return Step(text, command=deployment.docker(f"stack deploy {files} {quote(stack)}"), risk=Risk.RESTARTS)
 
 
+def engine_command(deployment: Deployment | Unavailable, arguments: str) -> str:
+    """A command for the engine that was examined; Docker's where nothing is known."""
+    return f"docker {arguments}" if isinstance(deployment, Unavailable) else deployment.docker(arguments)
+
+
+def space_of_the_engine(deployment: Deployment | Unavailable) -> Step:
+    text = "Check how much space the engine's images, containers and volumes take."
+    return Step(text, command=engine_command(deployment, "system df"))
+
+
 def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
     """The Compose services of the celery workers that exist; ``celery-worker`` where none is known."""
     if isinstance(workers, Unavailable):

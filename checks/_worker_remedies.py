@@ -8,7 +8,7 @@ from ot_doctor.actions import Action, RecreateServices, RestartContainer, StartS
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Worker
 
-from ._remedies import ALONE
+from ._remedies import ALONE, engine_command
 
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 
@@ -41,19 +41,18 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
 
 def run_tasks_again(service: str, deployment: Deployment | Unavailable, *, failed: bool) -> list[Step]:
     """Of a Swarm's service: no other command starts its tasks again. ``failed``: some have run, and have a log."""
-    docker = deployment.docker if isinstance(deployment, Deployment) else "docker {}".format
     look = Step(
         f"On a manager, show what the Swarm says of {service}'s tasks, and fix what it names.",
-        command=docker(f"service ps --no-trunc {quote(service)}"),
+        command=engine_command(deployment, f"service ps --no-trunc {quote(service)}"),
     )
     again = Step(
         f"Then let the Swarm start the tasks of {service} again.",
-        command=docker(f"service update --force --detach {quote(service)}"),
+        command=engine_command(deployment, f"service update --force --detach {quote(service)}"),
         risk=Risk.RESTARTS,
     )
     if not failed:
         return [look, again]
-    lines = docker(f"service logs --tail 50 {quote(service)}")
+    lines = engine_command(deployment, f"service logs --tail 50 {quote(service)}")
     return [look, again, Step("If they stop again, read their last lines, whatever their node.", command=lines)]
 
 

@@ -67,7 +67,7 @@ def worker_running(
             yield _down(worker, deployment, problem)
         elif worker.restart_count >= _MANY_RESTARTS:
             yield warned(
-                f"{worker.name} is running, but Docker had to restart it {worker.restart_count} times.",
+                f"{worker.name} is running, but {worker.engine.kind} had to restart it {worker.restart_count} times.",
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
@@ -134,7 +134,7 @@ def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) ->
     if worker.error and not worker.running and _GPU_ERROR.search(worker.error):
         return failed(
             Cause.GPU_UNAVAILABLE,
-            f"Docker cannot start {worker.name} with the configured GPU: {worker.error}",
+            f"{worker.engine.kind} cannot start {worker.name} with the configured GPU: {worker.error}",
             subject=worker.name,
             expected="a GPU that the engine can provide",
             evidence=_state(worker),

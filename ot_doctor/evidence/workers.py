@@ -39,6 +39,11 @@ class Engine:
     told: bool = True  # it said what it is; False: a socket proxy refuses that
 
     @property
+    def kind(self) -> str:
+        """What it is called."""
+        return "Podman" if self.podman else "Docker"
+
+    @property
     def program(self) -> str:
         """The command that speaks to it."""
         return "podman" if self.podman else "docker"
