@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from ot_doctor.remote.single_file import single_file
 from tests.parts.engine import Engine
 from tests.parts.python_image import TAG
 from tests.remote.sshd import DOCTOR, Sshd
@@ -28,6 +30,7 @@ from tests.scenarios.scenario import Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
 
+LAUNCHER = Path(__file__).parents[2] / "docs" / "ot-doctor.sh"
 OPTIONS = ("--offline", "--format", "json")
 # What only the machine itself knows: its files, its disks, its network.
 NOT_SEEN = {
@@ -94,6 +97,16 @@ def test_in_a_container_of_the_workers_image(world: World, sshd: Sshd) -> None:
     assert (there["exit_code"], done.returncode, done.stderr) == (here["exit_code"], here["exit_code"], "")
     assert there["deployment"] == here["deployment"]
     assert left_behind(world.engine) == before
+
+
+def test_the_launcher_sees_the_same_in_the_image(world: World, tmp_path: Path) -> None:
+    (tmp_path / "ot-doctor.pyz").write_bytes(single_file())
+    shutil.copy(LAUNCHER, tmp_path)
+    line = ["sh", tmp_path / "ot-doctor.sh", *OPTIONS, "--no-exec"]
+    environ = world.shell() | {"OT_DOCTOR_WITH": "image"}
+    done = subprocess.run(line, env=environ, cwd=world.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    here = json.loads(world.doctor("--offline", "--no-exec").stdout)
+    assert verdicts(json.loads(done.stdout)) == verdicts(here), done.stderr
 
 
 def test_a_container_is_gone_when_the_connection_is(world: World, sshd: Sshd, tmp_path: Path) -> None:
