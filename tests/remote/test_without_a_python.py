@@ -102,7 +102,7 @@ def test_in_a_container_of_the_workers_image(world: World, sshd: Sshd) -> None:
 def test_the_launcher_sees_the_same_in_the_image(world: World, tmp_path: Path) -> None:
     (tmp_path / "ot-doctor.pyz").write_bytes(single_file())
     shutil.copy(LAUNCHER, tmp_path)
-    line = ["sh", tmp_path / "ot-doctor.sh", *OPTIONS, "--no-exec"]
+    line = ["sh", str(tmp_path / "ot-doctor.sh"), *OPTIONS, "--no-exec"]
     environ = world.shell() | {"OT_DOCTOR_WITH": "image"}
     done = subprocess.run(line, env=environ, cwd=world.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     here = json.loads(world.doctor("--offline", "--no-exec").stdout)
