@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TypeVar
 
@@ -52,7 +52,6 @@ class Section:
 class Facts:
     gathered_at: datetime  # aware, UTC
     sections: tuple[Section, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def facts_of(evidence: Mapping[type, object]) -> Facts:
