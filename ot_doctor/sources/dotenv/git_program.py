@@ -55,4 +55,4 @@ def _git(folder: Path, *arguments: str) -> str:
     if ended.code:
         said = clipped(printable(ended.errors).strip() or f"exit code {ended.code}", 300)
         raise GitRefused(f"git refused: {said}")
-    return ended.output
+    return ended.text
