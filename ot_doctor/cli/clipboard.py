@@ -6,7 +6,7 @@ import base64
 import os
 from typing import TYPE_CHECKING
 
-from ot_doctor.cli.output import checked, complain, tell
+from ot_doctor.cli.output import checked, complain, tell, without_late_secrets
 
 if TYPE_CHECKING:
     from ot_doctor.report.model import Report
@@ -18,7 +18,7 @@ def copy(report: Report) -> None:
     """Hand the report to the terminal by its escape sequence OSC 52, and say what was copied. Raises ``WouldLeak``."""
     from ot_doctor.report.formats import render
 
-    document = checked(render(report, "markdown"))
+    document = without_late_secrets(report, lambda redacted: checked(render(redacted, "markdown")))
     if len(document) > _LONGEST:
         complain(f"nothing was copied: {len(document):,} bytes are more than terminals take. --output report.md writes them.")
         return
