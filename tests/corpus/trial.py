@@ -100,7 +100,7 @@ CASES = (
     Case("p4-fallback", "v0.4", causes=("model-corrupt",), model=PIPELINE, damage=_CUT_COMMUNITY),
     Case("p3-killed", "v0.3", "out-of-memory", "diarize", memory=700 * 2**20),
     Case("p4-killed", "v0.4", "out-of-memory", "diarize", memory=700 * 2**20),
-    Case("p4-no-address-space", "v0.4", "failed", "diarize", ("out-of-memory",), env={"ADDRESS_SPACE": str(2500 * 2**20)}),
+    Case("p4-no-address-space", "v0.4", "failed", "diarize", ("out-of-memory",), env={"ADDRESS_SPACE": str(1700 * 2**20)}),
     Case("p4-min-above-max", "v0.4", "failed", "diarize", ("speakers-config",), env={"MIN_SPEAKERS": "5", "MAX_SPEAKERS": "2"}),
 )
 
@@ -171,7 +171,8 @@ def main() -> int:
             content = tried(case, inside)
             problems = wrong(case, content)
             amiss += bool(problems)
-            seen = f"{content['outcome']}, {content['speakers']} speakers, stage {content['stage']}, {content['model']}"
+            speakers = f"{content['speakers']} speakers (agreement {content['agreement']})"
+            seen = f"{content['outcome']}, {speakers}, stage {content['stage']}"
             cost = f"{content['diarization_seconds']:.1f} of {content['seconds']:.1f} s, {content['peak_memory_bytes'] >> 20} MiB"
             print(f"{'✗' if problems else '✓'} {case.name:20} {seen}, {cost} {'; '.join(problems)}", flush=True)
     return 1 if amiss else 0
