@@ -42,7 +42,7 @@ fi
 if [ -z "$way" ] || [ "$way" = image ]; then
     if command -v "$docker" >/dev/null 2>&1; then
         image=${OT_DOCTOR_IMAGE:-}
-        for service in celery-worker celery-worker-gpu-scaled; do
+        for service in celery-worker celery-worker-gpu-scaled celery-worker-gpu-diarize; do
             [ -n "$image" ] || image=$("$docker" ps --all --filter "label=com.docker.compose.service=$service" --format '{{.Image}}' 2>/dev/null | head -n 1)
         done
         socket=${DOCKER_HOST:-unix:///var/run/docker.sock}

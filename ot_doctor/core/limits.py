@@ -34,11 +34,11 @@ def _sentence(error: BaseException) -> str | None:
             f"No more threads can be started: the limit on memory{_limit('RLIMIT_AS', 'ulimit -v', 2**20)} or on processes"
             f"{_limit('RLIMIT_NPROC', 'ulimit -u', 1)} is too low. Raise it and run ot-doctor again."
         )
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
-        return (
-            f"There is too little memory for ot-doctor{_limit('RLIMIT_AS', 'ulimit -v', 2**20)}. Raise the limit, or free "
-            "memory, and run it again."
-        )
+    allowed = _limit("RLIMIT_AS", "ulimit -v", 2**20)
+    # What the interpreter makes of an allocation that fails where nothing looks for it.
+    unnoticed = isinstance(error, SystemError) and bool(allowed)
+    if isinstance(error, MemoryError) or unnoticed or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
+        return f"There is too little memory for ot-doctor{allowed}. Raise the limit, or free memory, and run it again."
     return None
 
 
