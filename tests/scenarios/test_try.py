@@ -120,7 +120,7 @@ def test_the_model_that_takes_the_place_of_a_damaged_one(inside: Inside) -> None
     said = " ".join(done.stdout.split())
     assert done.returncode == 0 and said.startswith("! Diarization works: 2 speakers"), said
     assert "community-1 could not be loaded, and pyannote/speaker-diarization-3.1 took its place, as it does in" in said
-    assert "model-corrupt" in said and "Seen in trial.log lines 2-" in said and "/trial.log" not in said
+    assert "model-corrupt" in said and "Seen in trial.log lines 1-" in said and "/trial.log" not in said
 
 
 def test_what_is_killed_and_what_finds_no_voice(inside: Inside) -> None:
