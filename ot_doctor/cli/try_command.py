@@ -93,7 +93,7 @@ def _as_json(tried: Tried, report: Report | None) -> str:
         "device": trial.device, "speakers": trial.speakers,
         "agreement": round(trial.agreement, 3) if trial.speakers == 2 else None, "diarization_seconds": round(trial.took, 3),
         "seconds": round(trial.in_all, 3), "peak_memory_bytes": trial.peak, "memory_limit_bytes": trial.memory,
-        "stage": trial.stage or None, "container_exit_code": trial.exit_code,
+        "stage": trial.stage or None, "token_present": trial.has_token, "container_exit_code": trial.exit_code,
         "report": json.loads(render(report)) if report else None,
     }  # fmt: skip
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -137,6 +137,8 @@ def notes(tried: Tried) -> list[str]:
     trial, said = tried.trial, []
     if trial.refused:
         said.append(f"{trial.refused} could not be loaded, and {trial.model} took its place, as it does in the worker.")
+    if tried.outcome is TrialOutcome.FAILED and not trial.has_token:
+        said.append(f"{trial.worker} has no token: HUGGINGFACE_TOKEN is missing or empty there.")
     if tried.outcome in (TrialOutcome.OTHER_NUMBER, TrialOutcome.MIXED_UP):
         said.append("Generated voices are not those of people: that alone is no fault. Try a recording of your own.")
     if tried.outcome is TrialOutcome.NO_VOICE:

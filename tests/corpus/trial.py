@@ -93,6 +93,8 @@ CASES = (
     Case("p4-downloaded", "v0.4", model=COMMUNITY, cached=False),
     Case("p3-no-terms", "v0.3", "failed", "load", ("gated-not-accepted",), cached=False, hub=("no-terms",)),
     Case("p4-no-terms", "v0.4", "failed", "load", ("gated-not-accepted",), cached=False, hub=("no-terms",)),
+    Case("p3-no-token", "v0.3", "failed", "load", ("token-invalid",), cached=False, env={"HUGGINGFACE_TOKEN": ""}),
+    Case("p3-no-hub", "v0.3", "failed", "load", ("network-refused",), cached=False, env={"HF_ENDPOINT": "http://127.0.0.1:9"}),
     Case("p4-no-token", "v0.4", "failed", "load", ("token-missing",), cached=False, env={"HUGGINGFACE_TOKEN": ""}),
     Case("p4-no-hub", "v0.4", "failed", "load", ("network-refused",), cached=False, env={"HF_ENDPOINT": "http://127.0.0.1:9"}),
     Case("p3-cut-weights", "v0.3", "failed", "load", ("model-corrupt",), damage=_CUT_SEGMENTATION),
@@ -147,8 +149,9 @@ def tried(case: Case, inside: Inside) -> dict[str, Any]:
 def wrong(case: Case, content: Mapping[str, Any]) -> list[str]:
     """What is not as it must be."""
     causes = tuple(cause["cause"] for cause in (content["report"] or {"diagnosis": ()})["diagnosis"])
-    pairs = [("stage", content["stage"], case.stage), ("causes", causes, case.causes)]
+    pairs: list[tuple[str, object, object]] = [("stage", content["stage"], case.stage), ("causes", causes, case.causes)]
     pairs += [("outcome", content["outcome"], case.outcome)] if case.outcome else [("model", content["model"], case.model)]
+    pairs.append(("token_present", content["token_present"], case.env.get("HUGGINGFACE_TOKEN") != ""))
     if not case.outcome and content["speakers"] is None:
         pairs.append(("speakers", None, "a number"))
     return [f"{name}: {seen!r}, not {wanted!r}" for name, seen, wanted in pairs if seen != wanted]

@@ -73,7 +73,10 @@ def test_a_crash_without_an_exception_and_an_exception_are_judged_as_a_log_is(mo
     crashed = replace(WENT_WELL, speakers=None, stage="import", exit_code=139, printed="Fatal Python error: Segmentation fault\n")
     done = tried(monkeypatch, OLDER, crashed)
     assert done.judged and [root.cause.value for root in done.judged.diagnosis] == ["worker-crashed"]
+    assert notes(done) == []
     text = "Traceback (most recent call last):\n  File \"<string>\", line 1, in main\nMemoryError\n"
     printed = "It might be because the repository is private or gated:"
     done = tried(monkeypatch, OLDER, replace(crashed, printed=printed, traceback=text))
     assert done.judged and [root.cause.value for root in done.judged.diagnosis] == ["out-of-memory"]
+    (note,) = notes(replace(done, trial=replace(crashed, has_token=False)))
+    assert note.startswith("celery-worker has no token: HUGGINGFACE_TOKEN is missing or empty")

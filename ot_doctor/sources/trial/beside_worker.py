@@ -16,6 +16,7 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.deployment import DIARIZATION_3_1, Deployment, ReleaseLine, models
 from ot_doctor.evidence.releases import releases
 from ot_doctor.evidence.workers import Worker, Workers
+from ot_doctor.redaction.secret import TOKEN_NAME
 from ot_doctor.sources.docker.beside import Confined, Json, gpu_of, marked, run_beside
 from ot_doctor.sources.docker.transport import NotDockers, an_object
 from ot_doctor.sources.trial.agreement import FoundTurn, agreement
@@ -39,6 +40,7 @@ class Trial:
     model: str  # that was loaded; where none was: that should have been
     device: str  # "cpu", "cuda"
     memory: int  # bytes that it was allowed to use
+    has_token: bool = True  # the worker has one
     refused: str = ""  # the model that should have been loaded, where another one took its place
     speakers: int | None = None  # None: it did not come to an end
     agreement: float = 0.0  # 0 to 1: the share of the spoken time in which the one who speaks was found
@@ -73,7 +75,8 @@ def gather(request: Request, deployment: Deployment, workers: Workers, gpu: bool
     mark = f"ot-doctor-{secrets.token_hex(16)}"
     command = ["-c", _program(), mark, json.dumps(as_worker)]
     memory = min(MEMORY, worker.engine.memory // 2 or MEMORY)
-    tried = Trial(worker.name, worker.image, as_worker["models"][0], as_worker["device"], memory)
+    has_token = bool(worker.env.get(TOKEN_NAME))
+    tried = Trial(worker.name, worker.image, as_worker["models"][0], as_worker["device"], memory, has_token)
     more = f"Give it more time with --timeout {max(900, round(2 * request.timeout))}."
     try:
         output, errors, code = within(seconds + 5, lambda: _run(request, worker, command, gpu, mark, reached))
