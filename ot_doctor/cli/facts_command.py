@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import click
@@ -35,9 +36,10 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
     Exit codes: 0 whatever was found; 2 wrong usage, or no installation found.
     """
     from ot_doctor.report.build import redactor_of
-    from ot_doctor.report.facts import GATHERED, Facts, facts_of
+    from ot_doctor.report.facts import GATHERED, facts_of
     from ot_doctor.report.formats.facts_rendered import FORMATS
     from ot_doctor.report.formats.text_lines import as_ascii
+    from ot_doctor.report.model import Facts
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import gathered
 
@@ -55,4 +57,4 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
         shown = FORMATS[format_](facts, reading_width())
         write(as_ascii(shown) if options["ascii"] and format_ == "text" else shown, machine=format_ != "text")
 
-    without_late_secrets(redactor.value(facts_of(evidence)), show)
+    without_late_secrets(redactor.value(facts_of(evidence, datetime.now(timezone.utc))), show)

@@ -12,12 +12,13 @@ from ot_doctor.report.model import Report
 
 T = TypeVar("T")
 _COUNTED = ("results", "diagnosis", "notices", "deployment", "hub")  # what formats show
+_FUNCTIONS = ("facts", "hidden_in")
 
 
 def redacted(report: Report, redactor: Redactor) -> Report:
     """The report with every text in it redacted, and with the summary of what was hidden."""
     redactor.learn((report.deployment, report.workers, report.hub))
-    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values = {field.name: getattr(report, field.name) for field in fields(report) if field.name not in _FUNCTIONS}
     values["results"] = tuple(
         replace(
             result,
@@ -27,8 +28,10 @@ def redacted(report: Report, redactor: Redactor) -> Report:
         for result in report.results
     )
     values["diagnosis"] = tuple(replace(cause, remedy=_steps(cause.remedy)) for cause in report.diagnosis)
-    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items() if name != "hidden_in"}
-    return replace(report, **{**changes, "hidden": redactor.summary(), "hidden_in": redactor.hidden_in})
+    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items()}
+    changes |= {"hidden": redactor.summary(), "hidden_in": redactor.hidden_in}
+    facts = report.facts
+    return replace(report, **changes, facts=(lambda: redactor.value(facts(), counted=False)) if facts else None)
 
 
 def redacted_again(value: T) -> T:

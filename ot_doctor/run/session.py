@@ -47,6 +47,7 @@ class Examined:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
+    evidence: Mapping[type, object] = field(default_factory=dict)  # all that came, or why it did not
     upcoming: NextRelease | None = None  # preflight
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     accessed: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # what the run touched, by kind
@@ -175,6 +176,7 @@ def _examined(
         workers=_had(store, Workers),
         hub=_had(store, Hub),
         log=_had(store, WorkerLog),
+        evidence=store.come_so_far(),
         upcoming=_had(store, NextRelease) if plan.request.next_release else None,
         notices=notices,
         accessed=receipt.so_far(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from ot_doctor.core.receipt import note
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import subprocess
 
 _MOST = 32 * 2**20  # bytes of output, and of errors
+_AT_ONCE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe takes without a wait where it takes any
 _FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
@@ -43,8 +45,10 @@ def find(name: str) -> str | None:
     return next((path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
-def run(command: Sequence[str], environ: Mapping[str, str], folder: str, seconds: float, most: int = _MOST) -> Ended:
-    """Run it without a terminal. It and what it started have ended afterwards.
+def run(
+    command: Sequence[str], environ: Mapping[str, str], folder: str, seconds: float, *, most: int = _MOST, data: bytes = b""
+) -> Ended:
+    """Run it without a terminal, with ``data`` on its standard input. It and what it started have ended afterwards.
 
     Raises ``OSError``: ``TimeoutError`` when it was ended because it took too long, ``TooMuchOutput`` beyond ``most`` bytes.
     """
@@ -53,12 +57,12 @@ def run(command: Sequence[str], environ: Mapping[str, str], folder: str, seconds
     note("commands", f"{os.path.basename(command[0])} on this machine")
     until = time.monotonic() + seconds
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ), cwd=folder,
-        start_new_session=True,
+        command, stdin=subprocess.PIPE if data else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=dict(environ), cwd=folder, start_new_session=True,
     )  # fmt: skip
     too_long = f"{command[0]} did not end within {seconds:g} s"
     try:
-        output, errors = _both(process, until, most, too_long)
+        output, errors = _exchanged(process, data, until, most, too_long)
         process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise TimeoutError(too_long) from None
@@ -69,18 +73,30 @@ def run(command: Sequence[str], environ: Mapping[str, str], folder: str, seconds
     return Ended(process.returncode, output, errors.decode("utf-8", "replace"))
 
 
-def _both(process: subprocess.Popen[bytes], until: float, most: int, too_long: str) -> tuple[bytes, bytes]:
-    """Standard output and standard error to their ends, in whatever order they come."""
+def _exchanged(
+    process: subprocess.Popen[bytes], data: bytes, until: float, most: int, too_long: str
+) -> tuple[bytes, bytes]:
+    """Standard output and standard error to their ends, in whatever order they come; ``data`` goes in meanwhile."""
     streams: list[IO[bytes]] = [stream for stream in (process.stdout, process.stderr) if stream is not None]
     came = [bytearray() for _ in streams]
-    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as closed:
+    rest = memoryview(data)
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as opened:
         for stream, into in zip(streams, came, strict=True):
-            selector.register(closed.enter_context(stream), selectors.EVENT_READ, into)
+            selector.register(opened.enter_context(stream), selectors.EVENT_READ, into)
+        if process.stdin is not None:
+            opened.callback(_close, process.stdin)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
             ready = selector.select(max(0.0, until - time.monotonic()))
             if not ready:
                 raise TimeoutError(too_long)
             for key, _ in ready:
+                if key.data is None:
+                    rest = _written(key.fd, rest)
+                    if not rest:
+                        selector.unregister(key.fileobj)
+                        _close(key.fileobj)
+                    continue
                 block = os.read(key.fd, 65_536)
                 if not block:
                     selector.unregister(key.fileobj)
@@ -88,3 +104,16 @@ def _both(process: subprocess.Popen[bytes], until: float, most: int, too_long: s
                 if len(key.data) > most:
                     raise TooMuchOutput(f"it printed more than {most:,} bytes")
     return bytes(came[0]), bytes(came[1])
+
+
+def _written(descriptor: int, rest: memoryview) -> memoryview:
+    """What is left to write; nothing where nobody reads any more."""
+    try:
+        return rest[os.write(descriptor, rest[:_AT_ONCE]) :]
+    except BrokenPipeError:
+        return rest[:0]
+
+
+def _close(stream: Any) -> None:
+    with contextlib.suppress(OSError):
+        stream.close()

@@ -150,6 +150,13 @@ class Store:
         """What was asked for, with what came of it: a value, or an ``Unavailable``."""
         return {kind: self.get(kind) for kind in SOURCES if self.asked(kind)}
 
+    def come_so_far(self) -> dict[type, object]:
+        """What was asked for, as far as it is decided what comes of it; nothing is waited for."""
+        with self._lock:
+            futures = dict(self._futures)
+        known = {kind: future.result() for kind, future in futures.items() if future.done()} | self._late
+        return {kind: known[kind] for kind in SOURCES if kind in known}
+
     def waiting_for(self) -> list[str]:
         """Labels of the sources that are at work, the one that took longest so far first."""
         with self._lock:

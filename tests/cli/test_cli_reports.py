@@ -17,8 +17,8 @@ from ot_doctor.cli.show import show
 from ot_doctor.evidence import Unavailable
 from ot_doctor.redaction.registry import new_registry
 from ot_doctor.redaction.secret import Secret
-from ot_doctor.report.facts import Facts, Section
 from ot_doctor.report.formats import FORMATS, format_of
+from ot_doctor.report.model import Facts, Section
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
 from tests.report.reports import healthy
 

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Callable, Mapping
 
 from ot_doctor import __version__
-from ot_doctor.report.facts import Facts, Section
 from ot_doctor.report.formats.markdown_text import clip, inline
+from ot_doctor.report.model import Facts, Section
 
 SCHEMA = "ot-doctor/facts/1"
 _WIDEST_NAME = 28  # columns

@@ -200,7 +200,7 @@ def ask(request: Request, deployment: Deployment) -> tuple[list[yaml.Node], str]
     command += ["config", "--no-interpolate", "--format", "json"]
     seconds = max(0.1, min(_LONGEST, request.remaining() / 2))
     try:
-        ended = programs.run(command, _ENVIRONMENT, "/", seconds, _LARGEST)
+        ended = programs.run(command, _ENVIRONMENT, "/", seconds, most=_LARGEST)
     except TimeoutError:
         raise Unusable("Compose did not end in time") from None
     except programs.TooMuchOutput:
