@@ -83,12 +83,15 @@ def try_(ctx: click.Context, /, gpu: bool, format_: str, **options: Any) -> None
 
 
 def _as_json(tried: Tried, report: Report | None) -> str:
+    """One document of the schema ``ot-doctor/try/1``."""
     from ot_doctor.report.formats.json import render
+    from ot_doctor.run.trial import notes, sentence
 
     trial = tried.trial
     content = {
         "schema": SCHEMA, "tool": {"name": "ot-doctor", "version": __version__}, "exit_code": tried.exit_code,
-        "outcome": tried.outcome.value, "worker": trial.worker, "image": trial.image, "model": trial.model,
+        "outcome": tried.outcome.value, "message": f"{sentence(tried)}.", "notes": notes(tried),
+        "worker": trial.worker, "image": trial.image, "model": trial.model,
         "refused_model": trial.refused or None, "not_tried": ["diar-native"] if tried.native else [],
         "device": trial.device, "speakers": trial.speakers,
         "agreement": round(trial.agreement, 3) if trial.speakers == 2 else None, "diarization_seconds": round(trial.took, 3),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 
+from ot_doctor.cli import try_command
 from ot_doctor.evidence import Deployment, NativeEngine, ReleaseLine, Request, Unavailable, Workers
 from ot_doctor.evidence.deployment import COMMUNITY_1
 from ot_doctor.run import trial
@@ -18,6 +22,9 @@ from tests.checks.evidence import deployment, worker, workers
 WENT_WELL = Trial("celery-worker", "backend:v0.5.1", COMMUNITY_1, "cpu", 2**31, speakers=2, agreement=1.0)
 NATIVE = NativeEngine(configured=True, configured_by="the default of v0.5", required=False)
 OLDER = Unavailable("The native engine exists from v0.5 on.", switched_off=True)
+
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "try.schema.json").read_text(encoding="utf-8"))
 
 
 def tried(monkeypatch: pytest.MonkeyPatch, native: NativeEngine | Unavailable, ended: Trial = WENT_WELL) -> Tried:
@@ -67,6 +74,9 @@ def test_what_came_out_is_said_as_it_is(
     done = tried(monkeypatch, OLDER, ended)
     assert (done.outcome, done.exit_code) == (outcome, code)
     assert said in sentence(done)
+    document = json.loads(try_command._as_json(done, None))
+    jsonschema.validate(document, SCHEMA)
+    assert (document["message"], document["notes"]) == (f"{sentence(done)}.", notes(done))
 
 
 def test_a_crash_without_an_exception_and_an_exception_are_judged_as_a_log_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.fix.terminal import Terminal
@@ -18,6 +20,7 @@ from .scenario import APPUSER, DOCTOR, TOKEN
 
 pytestmark = pytest.mark.engine
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "try.schema.json").read_text(encoding="utf-8"))
 # What pyannote.audio looks like from outside. MODE says how it ends.
 _TORCH = "def tensor(values): return values\ndef device(name): return name\ndef load(*paths, **options): return options\n"
 _PYANNOTE = '''
@@ -98,6 +101,7 @@ def tried(inside: Inside, *options: str, mode: str = "", format_: str = "json") 
 def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(done.stdout)
     assert content["exit_code"] == done.returncode, done.stderr
+    jsonschema.validate(content, SCHEMA)
     return content
 
 
