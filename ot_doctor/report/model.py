@@ -59,6 +59,13 @@ class Report:
         return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}
 
     @property
+    def elsewhere(self) -> str:
+        """The machine that the steps are for, where that is not this one."""
+        if self.recorded_at:
+            return "the machine that was recorded"
+        return self.deployment.machine if self.deployment else ""
+
+    @property
     def attempts(self) -> tuple[Attempt, ...]:
         return self.log.attempts if self.log else ()
 

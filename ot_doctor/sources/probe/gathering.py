@@ -64,7 +64,7 @@ def gather(
         "key": key, "names": NAMES, "packages": PACKAGES, "files": wanted, "token_name": TOKEN_NAME, "seconds": _SECONDS,
         "write": request.probe == "deep", "gpu": has_nvidia(worker),
     }  # fmt: skip
-    here = _from_here(request, worker, wanted)
+    here = None if worker.engine.machine else _from_here(request, worker, wanted)  # this is not the machine that it runs on
     before, began = time.time(), time.monotonic()
     last = b'"layer": "gpu"' if asked["gpu"] else b'"layer": "write"' if asked["write"] else b'"layer": "libraries"'
 
