@@ -29,7 +29,6 @@ class Facts:
 
     gathered_at: datetime  # aware, UTC
     sections: tuple[Section, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
