@@ -6,7 +6,7 @@ import base64
 import os
 from typing import TYPE_CHECKING
 
-from ot_doctor.cli.output import checked, complain, tell
+from ot_doctor.cli.output import checked, complain, tell, without_late_secrets
 
 if TYPE_CHECKING:
     from ot_doctor.report.model import Report
@@ -19,10 +19,12 @@ def copy(report: Report) -> None:
     from ot_doctor.report.formats import render
     from ot_doctor.report.formats.markdown import in_short
 
-    document, what = checked(render(report, "markdown")), "The report was copied as Markdown"
+    document = without_late_secrets(report, lambda redacted: checked(render(redacted, "markdown")))
+    what = "The report was copied as Markdown"
     if len(document) > _LONGEST:
         whole = f"the whole report has {len(document):,} bytes, which --output report.md writes"
-        document, what = checked(in_short(report)), f"The summary alone was copied as Markdown ({whole})"
+        document = without_late_secrets(report, lambda redacted: checked(in_short(redacted)))
+        what = f"The summary alone was copied as Markdown ({whole})"
     try:
         terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY)
     except OSError:

@@ -35,8 +35,9 @@ def _sentence(error: BaseException) -> str | None:
             f"{_limit('RLIMIT_NPROC', 'ulimit -u', 1)} is too low. Raise it and run ot-doctor again."
         )
     allowed = _limit("RLIMIT_AS", "ulimit -v", 2**20)
-    # What the interpreter makes of an allocation that fails where nothing looks for it.
-    unnoticed = isinstance(error, SystemError) and bool(allowed)
+    # What an allocation that fails becomes where nothing looks for it, and what another thread sees of a module that needed it.
+    partial = isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError)
+    unnoticed = bool(allowed) and (isinstance(error, SystemError) or partial)
     if isinstance(error, MemoryError) or unnoticed or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
         return f"There is too little memory for ot-doctor{allowed}. Raise the limit, or free memory, and run it again."
     return None

@@ -37,6 +37,7 @@ class Engine:
     swarm: str = ""  # what it is in a Swarm: "manager", "worker"
     platform: str = "linux"  # sys.platform of the machine that asked it
     told: bool = True  # it said what it is; False: a socket proxy refuses that
+    machine: str = ""  # "ssh://me@server": another machine, which it was reached on over ssh
 
     @property
     def kind(self) -> str:

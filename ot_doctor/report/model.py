@@ -29,7 +29,6 @@ class Facts:
 
     gathered_at: datetime  # aware, UTC
     sections: tuple[Section, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,13 @@ class Report:
     def summary(self) -> dict[Status, int]:
         counted = Counter(counts_as(result) for result in self.results)
         return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}
+
+    @property
+    def elsewhere(self) -> str:
+        """The machine that the steps are for, where that is not this one."""
+        if self.recorded_at:
+            return "the machine that was recorded"
+        return self.deployment.machine if self.deployment else ""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any, TypeVar, cast
 
 from ot_doctor.check import Check, Step
 from ot_doctor.redaction.masking import holds_secret, redact
 from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.report.model import Report
 
+T = TypeVar("T")
 _COUNTED = ("results", "diagnosis", "notices", "deployment", "hub")  # what formats show
 _FUNCTIONS = ("facts", "hidden_in")
 
@@ -30,6 +32,18 @@ def redacted(report: Report, redactor: Redactor) -> Report:
     changes |= {"hidden": redactor.summary(), "hidden_in": redactor.hidden_in}
     facts = report.facts
     return replace(report, **changes, facts=(lambda: redactor.value(facts(), counted=False)) if facts else None)
+
+
+def redacted_again(value: T) -> T:
+    """What was redacted before, without what was registered since: a report, other evidence, or a tuple of both."""
+    again: Any
+    if isinstance(value, Report):
+        again = replace(redacted(value, Redactor()), hidden=value.hidden, hidden_in=value.hidden_in)
+    elif isinstance(value, tuple):
+        again = tuple(map(redacted_again, value))
+    else:
+        again = Redactor().value(value)
+    return cast(T, again)
 
 
 def _check(check: Check) -> Check:

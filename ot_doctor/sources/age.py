@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from ot_doctor.core.printable import printable
-from ot_doctor.sources.programs import fed, find
+from ot_doctor.sources import programs
 
 SECONDS = 20.0
+_MORE = 2**20  # bytes that encryption may add
 MAGIC = b"age-encryption.org/v1"  # how every encrypted file begins
 _BECH32 = "[02-9ac-hj-np-z]"
 # Keys of age itself and of ssh. Those of plug-ins are refused: age would start a program that the recipient names.
@@ -35,14 +36,15 @@ def recipient_of(text: str) -> str:
 
 def encrypted(data: bytes, recipient: str) -> bytes:
     """The bytes, encrypted to ``recipient``. Raises ``CannotEncrypt``."""
-    program = find("age")
+    program = programs.find("age")
     if program is None:
         raise CannotEncrypt(f"The program age is not installed. {_INSTALL}")
     try:
-        code, output, errors = fed([program, "--encrypt", "--recipient", recipient], data, {}, "/", SECONDS)
+        command = [program, "--encrypt", "--recipient", recipient]
+        ended = programs.run(command, {}, "/", SECONDS, most=len(data) + _MORE, data=data)
     except OSError as error:  # a TimeoutError is one
         raise CannotEncrypt(f"age could not encrypt: {error.strerror or error}.") from error
-    if code or not output.startswith(MAGIC):
-        said = next((line for line in printable(errors).splitlines() if line.startswith("age: ")), "age: it gave no reason")
+    if ended.code or not ended.output.startswith(MAGIC):
+        said = next((line for line in printable(ended.errors).splitlines() if line.startswith("age: ")), "age: it gave no reason")
         raise CannotEncrypt(f"age could not encrypt: {said.removeprefix('age: ').removeprefix('error: ').rstrip('.')}.")
-    return output
+    return ended.output

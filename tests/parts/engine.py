@@ -233,11 +233,11 @@ class Engine:
         for tag, line in images.BACKEND_TAGS.items():
             self.import_image(f"{images.BACKEND}:{tag}", env=images.backend_image_env(line))
 
-    def import_python_worker(self) -> None:
-        """The backend image with a real Python (see python_image)."""
-        env = images.backend_image_env("v0.4")
+    def import_python_worker(self, tag: str = python_image.TAG, line: images.Line = "v0.4") -> None:
+        """The backend image of a release line with a real Python (see python_image)."""
+        env = images.backend_image_env(line)
         lines = images.changes(env=env, user="appuser", workdir="/app", command=["celery"])
-        self._import(python_image.TAG, python_image.python_rootfs(self._root / "busybox"), lines)
+        self._import(tag, python_image.python_rootfs(self._root / "busybox"), lines)
 
     def import_busybox(self, tag: str = "busybox:latest") -> str:
         """The small public image that remedies such as `docker run --rm -v … busybox chown …` want."""

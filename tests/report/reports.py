@@ -297,7 +297,7 @@ def everywhere(text: str) -> Report:
     return report(
         results=tuple(results), diagnosis=diagnose(results), hub=hub(endpoint=text, endpoint_from=text), notices=(text, text),
         deployment=deployment(directory=Path(text), project=text, version=text, line_reason=text),
-        facts=lambda: Facts(STARTED, (Section(text, ((text, text),)), Section("x", missing=text)), (text,)),
+        facts=lambda: Facts(STARTED, (Section(text, ((text, text),)), Section("x", missing=text))),
         workers=Workers(odd_worker.engine, (odd_worker,)), hidden=(Hidden(text, 2),),
         log=worker_log(
             broken, replace(broken, started_at=None, ended_at=None),

@@ -270,7 +270,6 @@ def _facts(report: Report) -> Element:
     at = summary.moment(report.recorded_at or report.started_at)
     when = f"As it was at {at}, whether something is wrong or not. 'ot-doctor facts' shows the same."
     parts = [part for section in facts.sections for part in _facts_about(section)] if facts else []
-    parts += [element("p", note, class_="notice") for note in facts.notes] if facts else []
     said = element("p", when if parts else "Nothing was gathered.", class_="relation")
     return element("section", element("h2", "Facts"), said, *parts, id="facts", class_="panel", aria_label="Facts")
 

@@ -156,9 +156,9 @@ def _both(pieces: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, b
 
 
 def python_in(
-    request: Request, worker: Worker, script: str, arguments: Sequence[str], told: Callable[[str], None], seconds: float
+    request: Request, worker: Worker, script: str, arguments: Sequence[str], on_line: Callable[[str], None], seconds: float
 ) -> None:
-    """Run a Python script in a worker, as its own user and with its own environment; ``told`` gets each line that it prints.
+    """Run a Python script in a worker, as its own user and with its own environment; ``on_line`` gets each line that it prints.
 
     The script must end by itself: an exec goes on when nobody listens any more.
     """
@@ -171,7 +171,7 @@ def python_in(
                 *lines, rest = (rest + piece.decode("utf-8", "replace")).split("\n")
                 for line in map(printable, lines):
                     tail = [*tail[-4:], line]
-                    told(line)
+                    on_line(line)
             code = an_object(api.exec_inspect(created)).get("ExitCode")
         if code:
             last = next((line for line in reversed([*tail, printable(rest)]) if line.strip()), f"exit code {code}")
