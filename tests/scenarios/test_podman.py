@@ -183,4 +183,3 @@ def test_a_token_that_the_worker_does_not_have(empty: Stack) -> None:
     assert "Fixed: stale-worker-env." in said, said
     commands = empty.obey(stale)  # once more, as it is printed
     assert all(f"DOCKER_HOST={empty.engine.host} docker-compose " in command for command in commands), commands
-    assert empty.report().causes == []
