@@ -388,3 +388,18 @@ def test_a_context_that_the_real_cli_made(engine: RealEngine, tmp_path: Path) ->
 def test_importing_the_source_imports_no_sdk() -> None:
     script = "import sys, ot_doctor.sources.docker.engine; print('docker' in sys.modules, 'requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False False\n"
+
+
+def test_the_sdk_can_be_loaded_by_two_threads_at_once() -> None:
+    """One that begins with a part of it would wait for the whole, and the other, which has that, for the part."""
+    code = """if True:
+        import threading
+        from ot_doctor.sources.docker import engine
+        faults = []
+        threading.excepthook = lambda about: faults.append(about.exc_value)
+        both = [threading.Thread(target=engine._refuse_odd_settings), threading.Thread(target=lambda: __import__("docker"))]
+        for one in both: one.start()
+        for one in both: one.join()
+        print(faults)
+    """
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\\n"

@@ -103,6 +103,7 @@ def _client(endpoint: Endpoint, url: str, deadline: float, api_version: str | No
 
 def _refuse_odd_settings() -> None:
     """The SDK reads the Docker CLI's settings by itself, whole, whatever the file is."""
+    import docker  # noqa: F401  # whole and first: another thread that loads it meanwhile would need this part, and we the whole
     from docker.utils.config import find_config_file
 
     found = find_config_file()
