@@ -402,4 +402,4 @@ def test_the_sdk_can_be_loaded_by_two_threads_at_once() -> None:
         for one in both: one.join()
         print(faults)
     """
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\\n"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
