@@ -60,7 +60,8 @@ def undo(ctx: click.Context, run: str | None, show_list: bool, yes: bool, ascii:
     except (Busy, NoJournal) as error:
         raise click.UsageError(str(error), ctx) from None
     left = [entry.does for entry in undoable(found)]
-    write("".join(f"{shown(line)}\n" for line in (["Taken back."] if whole and not left else [f"Left: {does}" for does in left])))
+    end = [f"Left: {does}" for does in left] or ["Taken back." if whole else "All that can be is taken back."]
+    write("".join(f"{shown(line)}\n" for line in end))
     ctx.exit(0 if whole and not left else 1)
 
 
@@ -69,7 +70,7 @@ def _listed(runs: Sequence[Run]) -> Iterator[str]:
         cut = ", cut off" if run.cut_off else ""
         yield f"{run.name}  {run.installation}{cut}"
         for entry in run.entries:
-            state = "taken back" if entry.undone else entry.outcome or "cut off"
+            state = "taken back" if entry.undone else "cannot be taken back" if entry.lasting else entry.outcome or "cut off"
             yield f"    {entry.does}  [{state}]"
     if not runs:
         yield "There is no run of 'ot-doctor fix'."

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ot_doctor.actions import Action, RecreateServices, Risk
+from ot_doctor.actions import Action, RecreateServices, Risk, StartServices
 from ot_doctor.check import Finding, Status
 from ot_doctor.core.debug_log import note, said
 from ot_doctor.diagnosis.fixable import actions_of
@@ -20,6 +20,8 @@ from ot_doctor.run.session import Examined
 from ot_doctor.sources.store import Store
 
 _GOES_ON = (Became.APPLIED, Became.ALREADY, Became.PLANNED)
+_REACHED_WITHIN = 60.0  # seconds: a worker tries its broker again each 32 s at the latest
+_BETWEEN_LOOKS = 4.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Fixing:
     attended: list[Attended] = field(default_factory=list)
     journal: Journal | None = None
     latest: Examination | None = None
+    patience: float = _REACHED_WITHIN  # seconds in which a service that was started may be reached
     _quit: bool = False
     _number: int = 0  # of the newest action in the journal
 
@@ -114,8 +117,7 @@ class Fixing:
     def _look_if_changed(self, concerned: Sequence[Attended]) -> None:
         if not any(deed.became is Became.APPLIED for attended in concerned for deed in attended.deeds):
             return
-        self.latest = self.look()
-        there = set(map(self._key, (*self.latest.found.diagnosis, *self.warnings(self.latest.found))))
+        there = self._there_after(concerned)
         for attended in concerned:
             attended.state = State.STILL_THERE if attended.key in there else State.GONE
             whole = len(attended.deeds) >= len(actions_of(attended.root.remedy))
@@ -124,6 +126,22 @@ class Fixing:
                 last.became = Became.DID_NOT_HELP
                 self._note(last)
         self.talk.looked(concerned)
+
+    def _there_after(self, concerned: Sequence[Attended]) -> set[Key]:
+        """What a new look finds; where a service was started, several looks: whoever needs it takes a while to reach it."""
+        deeds = [deed for attended in concerned for deed in attended.deeds if deed.became is Became.APPLIED]
+        waits = any(isinstance(deed.action, StartServices) for deed in deeds)
+        until = time.monotonic() + self.patience if waits else 0.0
+        told = False
+        while True:
+            self.latest = self.look()
+            there = set(map(self._key, (*self.latest.found.diagnosis, *self.warnings(self.latest.found))))
+            if time.monotonic() >= until or not any(attended.key in there for attended in concerned):
+                return there
+            if not told:
+                self.talk.tell(f"    Waiting until what was started is reached, {self.patience:.0f} s at most.")
+                told = True
+            time.sleep(min(_BETWEEN_LOOKS, self.patience))
 
     def _note(self, deed: Deed) -> None:
         entry = next((e for e in self.journal.run.entries if e.number == deed.number), None) if self.journal else None

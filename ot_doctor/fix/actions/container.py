@@ -20,6 +20,7 @@ from ot_doctor.sources.compose import compose_program
 from ot_doctor.sources.docker import alterations
 
 _ALONE = "--no-deps --pull never --no-build"
+_HALF_MADE = "com.docker.compose.replace"  # a label: which container this one is to replace
 _COMES_UP = 180.0  # seconds: a worker imports its libraries before it is healthy
 _LONGEST_JOB = timedelta(hours=12)  # what was begun earlier and has no end was lost
 _LASTS = 2.0  # seconds that a container without a health check must run
@@ -80,8 +81,18 @@ class _OfServices:
 
     def up(self, options: str, bad: type[NotPossible | NotDone] = NotDone) -> None:
         with or_else(bad):
+            for one in self._half_made():
+                alterations.remove_container(self.request, self.engine, str(one["Id"]))
             names = " ".join(quote(name) for name in self.services)
             compose_program.change(self.request, self.deployment, f"up -d {options} {names}")
+
+    def _half_made(self) -> Iterator[Mapping[str, Any]]:
+        """What a Compose that was killed had made in the place of a container that is still there: its name is in the way."""
+        for service in self.services:
+            there = self.containers(service)
+            made = [one for one in there if _state(one).get("Status") == "created" and _HALF_MADE in one["Config"]["Labels"]]
+            if len(made) < len(there):
+                yield from made
 
     def verify(self) -> None:
         for service in self.services:

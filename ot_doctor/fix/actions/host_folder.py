@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ot_doctor.evidence import ModelCache, Unavailable, Worker, Workers
+from ot_doctor.fix import whole_file
 from ot_doctor.fix.actions.container import or_else
 from ot_doctor.fix.procedure import NotDone, NotPossible, Site
 from ot_doctor.sources.docker import alterations
@@ -106,8 +107,7 @@ def below(path: str, folder: str) -> str:
 def keep_manifest(entries: Iterable[tuple[int, int, int, str]], path: Path) -> None:
     """Owners and modes as they are, for undo."""
     lines = (f"{uid} {gid} {mode:o} {name}\n" for uid, gid, mode, name in entries)
-    path.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
-    path.chmod(0o600)
+    whole_file.keep("".join(lines).encode("utf-8", "surrogateescape"), path)
 
 
 def manifest(path: Path) -> list[tuple[int, int, int, str]]:
