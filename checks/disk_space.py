@@ -69,7 +69,8 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
 
 def _make_room(space: Space, host: Host) -> list[Step]:
     place = quote(space.path)
-    look = f"df -i {place}" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else f"df -h {place}"
+    df = "df -i" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else "df -h"
+    look = f"{df} {place} || {df}"  # the folder need not be there yet
     return [
         Step("Find the full file system.", command=look),
         Step("Check how much space Docker's images, containers and volumes take.", command="docker system df"),
