@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from tests.fix.on_the_engine import MODEL, Somebody, with_new_cache
 from tests.fix.site import TOKEN as TYPED
 from tests.parts.engine import Engine
 from tests.parts.hub import pyannote_hub
-from tests.scenarios.fixing import WORKER, containers
-from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, World
+from tests.parts.models import leave_incomplete
+from tests.scenarios.fixing import WORKER, Fault, actions, containers, fix, holding_a_token, undo
+from tests.scenarios.scenario import TOKEN, UNKNOWN_TOKEN, Scenario, World
 
 NAMES = [pytest.param(action.name, marks=[] if action.name in FILE else pytest.mark.engine, id=action.name) for action in ACTIONS]
 
@@ -101,6 +103,33 @@ def _walk(case: Case[Any], place: Any, site: Any, folder: Path) -> None:
     assert state() == (before if case.undo is Undo.WHOLE else done)
     assert not kind.undo(saved, files, site(person)), "it is taken back already"
     assert state() == (before if case.undo is Undo.WHOLE else done)
+
+
+# -- by the command itself -------------------------------------------------------------------------------
+
+FETCHED: Mapping[str, Fault] = {
+    "no model": Fault(Scenario(), "cache-missing", ("models.fetch",), ("--select", "cache-missing")),
+    "a part of a model": Fault(Scenario(), "cache-incomplete", ("models.fetch",), ("--select", "cache-incomplete")),
+}
+
+
+@pytest.mark.engine
+def test_models_are_fetched_by_the_command(stack: World) -> None:
+    """That the next job would fetch them is a warning, so it is selected."""
+    for name, fault in FETCHED.items():
+        hub, database = with_new_cache(stack), containers(stack, "postgres")
+        if name == "no model":
+            shutil.rmtree(hub / MODEL)
+        else:
+            leave_incomplete(hub / MODEL, "config.yaml")
+        told = fix(stack, "--yes", "--allow", "downloads", *fault.options)
+        assert actions(told) == [(fault.cause, one) for one in fault.actions], told
+        assert told["exit_code"] == 0, told
+        assert told["causes"][0]["state"] == "gone" and containers(stack, "postgres") == database, told
+        assert stack.report().status("cache-complete") == "pass" and holding_a_token(stack) == []
+        if name == "no model":
+            undo(stack, told["run"])
+            assert not (hub / MODEL).exists()
 
 
 # -- what is left alone, on the same stack ---------------------------------------------------------------

@@ -227,6 +227,25 @@ def test_a_failure_and_a_warning_of_one_cause_and_subject_are_two(tmp_path: Path
     assert became(run) == [("token-exposed", "gone", ["applied"]), ("token-exposed", "still-there", ["did-not-help"])]
 
 
+def test_what_was_started_is_given_time_to_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker tries its broker again after some seconds. No other action waits."""
+    monkeypatch.setattr(loop, "_BETWEEN_LOOKS", 0.01)
+    start = StartServices(("redis",))
+    world = World({Cause.BROKER_UNREACHABLE: [start]})
+    looks = world.look
+
+    def look() -> Examination:
+        if world.does.count("look") == 3:
+            world.wrong.clear()
+        return looks()
+
+    world.look = look  # type: ignore[method-assign]
+    run = fixing(world, tmp_path, "y")
+    assert became(run) == [("broker-unreachable", "gone", ["applied"])] and world.does.count("look") == 4
+    told = [line for line in run.talk.told if "reached" in line]  # type: ignore[attr-defined]
+    assert told == ["    Waiting until what was started is reached, 60 s at most."]
+
+
 def test_quitting_ends_it_and_what_was_done_is_looked_at(tmp_path: Path) -> None:
     world = World({Cause.ENV_SHADOWED: [EDIT, RECREATE], Cause.SPEAKERS_CONFIG: [OTHER_EDIT]})
     run = fixing(world, tmp_path, "y", "q")

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.fix.on_the_engine import MODEL, facts
+from tests.fix.terminal import Terminal
 from tests.parts import hub, models
 from tests.parts.engine import Engine
+from tests.parts.hub import Token
 from tests.scenarios import logs, v05
 from tests.scenarios.fixing import (
     EXTRA,
@@ -34,7 +36,7 @@ from tests.scenarios.fixing import (
     rebuilt,
     undo,
 )
-from tests.scenarios.scenario import APPUSER, TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
+from tests.scenarios.scenario import APPUSER, DOCTOR, TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
 
@@ -196,6 +198,13 @@ FIXED: Mapping[str, Fault] = {
         "gpu-out-of-memory", ("worker.recreate",),
     ),
 }  # fmt: skip
+GUIDED: Mapping[str, Sequence[Fault]] = {
+    "neither permission nor terms": (
+        Fault(Scenario(), "token-scope", ("guide.allow-gated",)),
+        Fault(Scenario(), "gated-not-accepted", ("guide.accept-terms",)),
+    ),
+    "a request that is not granted": (Fault(Scenario(), "gated-pending", ("guide.accept-terms",)),),
+}
 ALLOWED = ("--yes", "--allow", "changes-files,restarts,removes")
 
 
@@ -274,3 +283,35 @@ def test_what_is_not_allowed_is_not_done(stack: World) -> None:
     before = state(stack)
     told = fix(stack, "--yes", "--allow", "changes-files")
     assert outcomes(told) == {"model-corrupt": ["not-allowed"]} and told["exit_code"] == 1 and state(stack) == before
+
+
+def test_a_person_is_guided_until_the_hub_says_yes(stack: World) -> None:
+    broken(stack, Fault(Scenario(cache="absent", log=[""]), ""))
+    database, worker = containers(stack, "postgres"), containers(stack, "celery-worker")
+    repo, good = stack.hub.repos[hub.COMMUNITY_1], stack.hub.tokens[TOKEN]
+
+    def grant() -> None:
+        repo.pending.clear()
+        repo.accepted.add("ada")
+
+    deeds: Mapping[str, Callable[[], object]] = {"guide.accept-terms": grant, "guide.allow-gated": lambda: stack.hub.add(good)}
+    for name, faults in GUIDED.items():
+        repo.accepted.clear()
+        if name == "a request that is not granted":
+            repo.pending.add("ada")
+        else:
+            stack.hub.add(Token(TOKEN, good.account, "fineGrained", can_read_gated=False))
+        terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
+        for fault in faults:
+            terminal.expect(f"({fault.cause})")
+            terminal.answer("Do it now? [y/N/d/s/q]", "y")
+            terminal.answer("[Enter, or q to give up]", "")
+            terminal.expect("The Hub still does not give")
+            terminal.expect("[Enter, or q to give up]")
+            deeds[fault.actions[0]]()
+            terminal.type("")
+            terminal.expect("Done, and verified.")
+            terminal.expect(f"{fault.cause} is gone")
+        terminal.answer("Try it now with two generated voices? [y/N]", "n")
+        assert terminal.end() == 0, terminal.shown
+    assert (containers(stack, "postgres"), containers(stack, "celery-worker")) == (database, worker)
