@@ -89,8 +89,8 @@ class ModelsFetch:
     def apply(self) -> None:
         words = [str(_LONGEST), self.cache.root.container_path]
         for model in self.models:
-            wanting = _wanting(model)
-            words += [model.repo, str(len(wanting)), *wanting]
+            # All files: with a new version of the model the client looks for each of them there. What it has is not loaded again.
+            words += [model.repo, str(len(model.files)), *(file.name for file in model.files)]
         with or_else(NotDone):
             alterations.python_in(self.site.store.request, self.worker, _SCRIPT, words, self.site.person.tell, _LONGEST + 10.0)
 
