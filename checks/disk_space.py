@@ -13,6 +13,7 @@ from ._cache_state import NEEDED, download_needed, size_text, what_ran_out
 from ._remedies import run_again
 
 _COMFORTABLE = 2_000_000_000
+_WRITTEN_MEANWHILE = 50_000_000  # bytes
 
 
 @check("disk-space", title="There is enough disk space for the models", family=Family.CACHE, causes=(Cause.DISK_FULL,))
@@ -81,7 +82,8 @@ def _make_room(space: Space, host: Host) -> list[Step]:
 
 
 def _same_disk(one: Space, other: Space) -> bool:
-    return (one.total, one.free) == (other.total, other.free)
+    """They are read one after the other, and somebody writes meanwhile."""
+    return one.total == other.total and abs(one.free - other.free) < _WRITTEN_MEANWHILE
 
 
 def _of_docker() -> list[Step]:

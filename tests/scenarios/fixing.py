@@ -36,6 +36,7 @@ class Fault:
     cause: str
     actions: tuple[str, ...] = ()
     options: tuple[str, ...] = ()  # of fix
+    forms: tuple[str, ...] = ()  # of the commands that are printed and change something
 
 
 def rebuilt(world: World, scenario: Scenario) -> None:

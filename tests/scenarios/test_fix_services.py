@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
+from ot_doctor.evidence import Deployment, ModelCache, Workers
+from ot_doctor_checks._cache_remedies import remove_model
+from ot_doctor_checks._service_remedies import own_scratch
+from tests.fix import on_the_engine
 from tests.parts.engine import Engine
 from tests.scenarios import v05
 from tests.scenarios.fixing import UP, WORKER, Fault, actions, containers, fix, holding_a_token, rebuilt, undo
+from tests.scenarios.forms import forms
 from tests.scenarios.scenario import Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
@@ -72,6 +78,7 @@ def _scenario(after: Callable[[World], None], env: str = "", **changes: object) 
         (world.folder / "worker.sh").write_text(_WORKER.replace("{said}", _SAID))
         (world.folder / "redis").mkdir(exist_ok=True)
         (world.folder / "redis").chmod(0o777)
+        (world.folder / "redis" / "mark").unlink(missing_ok=True)  # of a start before
 
     mounts = f"{Scenario.volumes}      - ./worker.sh:/worker.sh:ro\n      - ./redis:/up\n      - pipeline_scratch:{SCRATCH}\n"
     scenario = Scenario(
@@ -82,11 +89,16 @@ def _scenario(after: Callable[[World], None], env: str = "", **changes: object) 
 
 
 FAULTS: Mapping[str, Fault] = {
-    "redis": Fault(_scenario(_stopped(REDIS), log=_REFUSED), "broker-unreachable", ("worker.start",)),
-    "the native engine": Fault(
-        _scenario(_stopped(SIDECAR), "ENGINE_DIARIZER_REQUIRE_SIDECAR=true\n"), "native-unavailable", ("worker.start",)
+    "redis": Fault(
+        _scenario(_stopped(REDIS), log=_REFUSED), "broker-unreachable", ("worker.start",), forms=("compose up --no-deps",)
     ),
-    "the volume for audio": Fault(_scenario(_of_root, log=[""]), "scratch-permission", ("scratch.own",)),
+    "the native engine": Fault(
+        _scenario(_stopped(SIDECAR), "ENGINE_DIARIZER_REQUIRE_SIDECAR=true\n"),
+        "native-unavailable",
+        ("worker.start",),
+        forms=("compose up --no-deps",),
+    ),
+    "the volume for audio": Fault(_scenario(_of_root, log=[""]), "scratch-permission", ("scratch.own",), forms=("exec chown",)),
 }
 
 
@@ -108,6 +120,8 @@ def test_fixed_taken_back_and_obeyed_as_printed(stack: World, name: str) -> None
     stack.bundled = False
     report = stack.report()
     assert report.causes == [fault.cause], report.summary()
+    steps = report.diagnosis[0]["remedy"]["steps"]
+    assert forms(step["command"] for step in steps if step["command"] and step["risk"] != "safe") == set(fault.forms)
     untouched = [containers(stack, service) for service in ("postgres", "celery-worker")]
     told = fix(stack, "--yes", "--allow", "changes-files,restarts")
     assert actions(told) == [(fault.cause, one) for one in fault.actions] and told["left"] == [], told
@@ -119,3 +133,27 @@ def test_fixed_taken_back_and_obeyed_as_printed(stack: World, name: str) -> None
     stack.obey(report)
     assert [containers(stack, service) for service in ("postgres", "celery-worker")] == untouched
     assert stack.report().causes == [] and holding_a_token(stack) == []
+
+
+PASTED = ("exec rm", "run chown in a volume")
+
+
+def test_commands_that_no_scenario_prints_are_pasted_twice(stack: World) -> None:
+    """Of a cache that is in the container alone, and of a volume whose worker is stopped."""
+    rebuilt(stack, replace(FAULTS["the volume for audio"].scenario, after=_of_root))
+    store = on_the_engine.site(stack).store
+    deployment, workers, cache = store.get(Deployment), store.get(Workers), store.get(ModelCache)
+    assert isinstance(deployment, Deployment) and isinstance(workers, Workers) and isinstance(cache, ModelCache)
+    (worker,) = workers.diarizers
+    model = next(model for model in cache.models if model.required)
+    alone = replace(cache, root=replace(cache.root, path=None))
+    stopped = replace(workers, containers=tuple(replace(one, status="exited") for one in workers.containers))
+    look = ("exec", WORKER, "sh", "-c", f"stat -c %u:%g {SCRATCH}; ls {os.path.dirname(model.container_path)}")
+    before = stack.engine.docker(*look)
+    assert before.startswith("0:0") and "models--pyannote" in before
+    printed = [remove_model(deployment, worker, alone, model).command or "", own_scratch(deployment, stopped).command or ""]
+    assert forms(printed) == set(PASTED)
+    for _ in range(2):
+        for command in printed:
+            stack.engine.run("sh", "-c", command, cwd=stack.home, env=stack.shell())
+        assert stack.engine.docker(*look) == "1000:999"

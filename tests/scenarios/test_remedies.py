@@ -36,10 +36,12 @@ from tests.scenarios.fixing import (
     rebuilt,
     undo,
 )
+from tests.scenarios.forms import forms
 from tests.scenarios.scenario import APPUSER, DOCTOR, TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
 
+RECREATED = "compose up --force-recreate"
 EDIT = ("env.edit", "worker.recreate")
 PUT_TOKEN = ("env.put-token", "worker.recreate")
 FAILED_401 = logs.v04_failure(*logs.gated_401(hub.COMMUNITY_1))
@@ -139,41 +141,73 @@ def _model(world: World) -> Path:
 
 REMEDIES: Mapping[str, Fault] = {
     "MIN above MAX": Fault(
-        Scenario(env="HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"), "speakers-config", EDIT
+        Scenario(env="HUGGINGFACE_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\n"),
+        "speakers-config",
+        EDIT,
+        forms=("sed, write", RECREATED),
     ),
-    "curly quotes": Fault(_token("“{token}”"), "token-malformed", EDIT),
-    "HF_TOKEN": Fault(Scenario(env="HF_TOKEN={token}\n", cache="absent", log=FAILED_401), "token-missing", EDIT),
+    "curly quotes": Fault(_token("“{token}”"), "token-malformed", EDIT, forms=("sed, keep the token", RECREATED)),
+    "HF_TOKEN": Fault(
+        Scenario(env="HF_TOKEN={token}\n", cache="absent", log=FAILED_401),
+        "token-missing",
+        EDIT,
+        forms=("sed, rename", RECREATED),
+    ),
     "the only environment entry": Fault(
-        Scenario(environment="      - HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401), "env-shadowed"
+        Scenario(environment="      - HUGGINGFACE_TOKEN=\n", cache="absent", log=FAILED_401),
+        "env-shadowed",
+        forms=("sed, comment out", RECREATED),
     ),
     "an environment entry": Fault(
-        Scenario(environment="      HUGGINGFACE_TOKEN: ''\n      A: b\n", cache="absent", log=FAILED_401), "env-shadowed"
+        Scenario(environment="      HUGGINGFACE_TOKEN: ''\n      A: b\n", cache="absent", log=FAILED_401),
+        "env-shadowed",
+        forms=("sed, comment out", RECREATED),
     ),
-    "VITE_HF_TOKEN": Fault(Scenario(env="HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\n"), "token-exposed", EDIT),
-    "tracked by git": Fault(Scenario(prepare=_in_git), "token-exposed", ("env.untrack", *PUT_TOKEN)),
-    "UTF-16": Fault(Scenario(after=_in_utf16), "env-unreadable", ("env.reencode", "worker.recreate")),
-    "a folder": Fault(Scenario(after=_as_a_folder), "env-unreadable"),
-    "paused": Fault(Scenario(after=_docker("pause")), "worker-down", ("worker.unpause",)),
-    "killed": Fault(Scenario(after=_docker("kill")), "worker-down", ("worker.start",)),
-    "removed": Fault(Scenario(after=_docker("rm", "-f")), "worker-down", ("worker.start",)),
+    "VITE_HF_TOKEN": Fault(
+        Scenario(env="HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\n"),
+        "token-exposed",
+        EDIT,
+        forms=("sed, comment out", RECREATED),
+    ),
+    "tracked by git": Fault(Scenario(prepare=_in_git), "token-exposed", ("env.untrack", *PUT_TOKEN), forms=("git rm", RECREATED)),
+    "UTF-16": Fault(Scenario(after=_in_utf16), "env-unreadable", ("env.reencode", "worker.recreate"), forms=("iconv", RECREATED)),
+    "the word set": Fault(Scenario(after=_with_set), "env-unreadable", EDIT, forms=("sed, drop set", RECREATED)),
+    "a folder": Fault(Scenario(after=_as_a_folder), "env-unreadable", forms=("rmdir, cp", RECREATED)),
+    "paused": Fault(Scenario(after=_docker("pause")), "worker-down", ("worker.unpause",), forms=("unpause",)),
+    "killed": Fault(
+        Scenario(after=_docker("kill")), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull never",)
+    ),
+    "removed": Fault(
+        Scenario(after=_docker("rm", "-f")), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull missing",)
+    ),
     "unhealthy": Fault(
         Scenario(
             extra='    healthcheck: {test: "test ! -e /tmp/ill", interval: 0.2s, retries: 1}\n',
             after=_ill,
         ),
-        "worker-down", ("worker.recreate",),
+        "worker-down",
+        ("worker.recreate",),
+        forms=(RECREATED,),
     ),
-    "made by hand": Fault(Scenario(after=_not_of_compose), "worker-down", ("worker.restart",)),
-    "a cache of root": Fault(Scenario(after=_of_root), "cache-permission", ("cache.own",)),
-    "a cache without modes": Fault(Scenario(after=_without_modes), "cache-permission", ("cache.own", "cache.chmod")),
-    "models in the wrong place": Fault(Scenario(after=_in_the_wrong_place), "cache-incomplete", ("cache.move",)),
-    "a cache made anew": Fault(Scenario(after=_made_anew), "cache-incomplete", ("worker.restart",)),
-    "models that are cut off": Fault(Scenario(after=_cut_off), "model-corrupt", ("cache.quarantine",)),
-}  # fmt: skip
+    "made by hand": Fault(Scenario(after=_not_of_compose), "worker-down", ("worker.restart",), forms=("restart",)),
+    "a cache of root": Fault(Scenario(after=_of_root), "cache-permission", ("cache.own",), forms=("run chown in a bind",)),
+    "a cache without modes": Fault(
+        Scenario(after=_without_modes),
+        "cache-permission",
+        ("cache.own", "cache.chmod"),
+        forms=("run chown in a bind", "run chmod in a bind"),
+    ),
+    "models in the wrong place": Fault(
+        Scenario(after=_in_the_wrong_place), "cache-incomplete", ("cache.move",), forms=("run sh in a bind",)
+    ),
+    "a cache made anew": Fault(Scenario(after=_made_anew), "cache-incomplete", ("worker.restart",), forms=("restart",)),
+    "models that are cut off": Fault(
+        Scenario(after=_cut_off), "model-corrupt", ("cache.quarantine",), forms=("run rm in a bind",)
+    ),
+}
 FIXED: Mapping[str, Fault] = {
     "edited after the start": Fault(Scenario(after=_edited), "stale-worker-env", ("worker.recreate",)),
     "an empty duplicate": Fault(_token("{token}\nHUGGINGFACE_TOKEN="), "env-shadowed", EDIT),
-    "the word set": Fault(Scenario(after=_with_set), "env-unreadable", EDIT),
     "no token": Fault(Scenario(env="MAX_SPEAKERS=20\n", cache="absent", log=FAILED_401), "token-missing", PUT_TOKEN),
     "a placeholder": Fault(_token("your_token_here"), "token-placeholder", PUT_TOKEN),
     "half a token": Fault(_token(TOKEN[:20]), "token-malformed", PUT_TOKEN),
@@ -186,7 +220,8 @@ FIXED: Mapping[str, Fault] = {
     ),
     "a GPU in a broken state": Fault(
         Scenario(log=logs.v04_failure(["RuntimeError: CUDA error: unspecified launch failure"], "CUDA error")),
-        "gpu-library", ("worker.recreate",),
+        "gpu-library",
+        ("worker.recreate",),
     ),
     "a GPU's memory that only a start frees": Fault(
         Scenario(
@@ -195,9 +230,10 @@ FIXED: Mapping[str, Fault] = {
                 *v05.job(*v05.failed("CUDA error: invalid device ordinal"), end="'error'", start=20),
             ]
         ),
-        "gpu-out-of-memory", ("worker.recreate",),
+        "gpu-out-of-memory",
+        ("worker.recreate",),
     ),
-}  # fmt: skip
+}
 GUIDED: Mapping[str, Sequence[Fault]] = {
     "neither permission nor terms": (
         Fault(Scenario(), "token-scope", ("guide.allow-gated",)),
@@ -257,6 +293,8 @@ def test_fixed_taken_back_and_obeyed_as_printed(stack: World, name: str, new_tok
     broken(stack, fault)
     report = stack.report()
     assert report.causes == [fault.cause], report.summary()
+    steps = report.diagnosis[0]["remedy"]["steps"]
+    assert forms(step["command"] for step in steps if step["command"] and step["risk"] != "safe") == set(fault.forms)
     if fault.actions:
         fixed_and_taken_back(stack, fault, *new_token)
     (stack.folder / "recorded.log").write_text("")
