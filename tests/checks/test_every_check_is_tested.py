@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -87,6 +88,16 @@ def test_each_form_of_a_printed_command_is_pasted_twice_somewhere(heard: Heard) 
     pasted = {form for fault in faults() for form in fault.forms} | set(test_remedies.PASTED) | set(test_fix_services.PASTED)
     assert not printed - pasted - set(NOT_PASTED), f"never pasted: {sorted(printed - pasted - set(NOT_PASTED))}"
     assert len(printed) > 30 and not pasted & set(NOT_PASTED)
+
+
+def test_no_edit_uses_what_only_one_make_of_sed_knows(heard: Heard) -> None:
+    """Extended regular expressions and substitutions as POSIX has them, which BSD's sed takes too."""
+    found = (re.match(r"t=\S+ && LC_ALL=C sed -E '([^']*)'", command) for command in heard["commands"])
+    edits = [edit for one in found if one for edit in one[1].split(";")]
+    assert len(edits) > 5
+    assert not [edit for edit in edits if not re.fullmatch(r"\d+s/([^/\\]|\\[1-9])+/[^/]*/", edit)]
+    options = re.compile(r"\b(?:sed|mktemp|tr|cp|mv|rm|chown|chmod) --|sed -i")
+    assert not [command for command in heard["commands"] if options.search(command)]
 
 
 def test_what_is_missing_is_said() -> None:
