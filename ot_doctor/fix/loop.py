@@ -48,26 +48,29 @@ class Fixing:
     latest: Examination | None = None
     patience: float = _REACHED_WITHIN  # seconds in which a service that was started may be reached
     _quit: bool = False
+    _known: set[Key] = field(default_factory=set)  # what the first look found
+    _to_restart: set[str] = field(default_factory=set)  # services, for which all that comes before it is done
     _number: int = 0  # of the newest action in the journal
 
     def run(self, first: Examination) -> Examination:
         """Attend to all causes, and return the newest look."""
         self.latest = first
-        known = set(map(self._key, self._roots()))
+        self._known = set(map(self._key, self._roots()))
         restarts: list[tuple[Attended, RecreateServices]] = []
         while not self._quit and (root := self._next()) is not None:
-            attended = Attended(root, new=self._key(root) not in known, warned=self._key(root)[2])
+            attended = Attended(root, new=self._key(root) not in self._known, warned=self._key(root)[2])
             self.attended.append(attended)
             self.talk.begins(attended, self._place())
             before = [action for action in actions_of(root.remedy) if not isinstance(action, RecreateServices)]
             later = [action for action in actions_of(root.remedy) if isinstance(action, RecreateServices)]
             if self._all_done(attended, before) and later:
                 restarts += [(attended, action) for action in later]
+                self._to_restart |= {service for action in later for service in action.services}
             else:
                 self._look_if_changed([attended])
             if self._next() is None and restarts and not self._quit:  # one restart for all
                 self._restart(restarts)
-                restarts = []
+                restarts, self._to_restart = [], set()
         self._look_if_changed([attended for attended, _ in restarts])
         return self.latest
 
@@ -79,17 +82,25 @@ class Fixing:
         return sorted(roots, key=lambda root: all(isinstance(action, RecreateServices) for action in actions_of(root.remedy)))
 
     def _next(self) -> RootCause | None:
+        return next(iter(self._left()), None)
+
+    def _left(self) -> list[RootCause]:
+        """What is to be attended to yet; not what there is only until the restart that comes: old values of the .env, say."""
         done = {attended.key for attended in self.attended}
-        return next((root for root in self._roots() if self._key(root) not in done), None)
+        return [root for root in self._roots() if self._key(root) not in done and not self._waits_for_the_restart(root)]
+
+    def _waits_for_the_restart(self, root: RootCause) -> bool:
+        actions = actions_of(root.remedy)
+        restarted = {service for action in actions if isinstance(action, RecreateServices) for service in action.services}
+        alone = all(isinstance(action, RecreateServices) for action in actions)
+        return alone and restarted <= self._to_restart and self._key(root) not in self._known
 
     def _key(self, root: RootCause) -> Key:
         assert self.latest is not None
         return root.cause.value, root.subject, root not in self.latest.found.diagnosis
 
     def _place(self) -> str:
-        done = {attended.key for attended in self.attended}
-        left = sum(1 for root in self._roots() if self._key(root) not in done)
-        return f"{len(self.attended)} of {len(self.attended) + left}"
+        return f"{len(self.attended)} of {len(self.attended) + len(self._left())}"
 
     def _all_done(self, attended: Attended, actions: Sequence[Action]) -> bool:
         for action in actions:

@@ -35,12 +35,18 @@ def undoable(run: Run) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.action.get("name") == RecreateServices.name)
 
 
-def take_back(run: Run, site: Site, agreed: Callable[[Entry], bool]) -> list[TakenBack]:
-    """Take back each action for which ``agreed``; where one cannot be taken back now, those before it are left as well."""
+def take_back(
+    run: Run, site: Site, agreed: Callable[[Entry], bool], told: Callable[[TakenBack], object] = lambda result: None
+) -> list[TakenBack]:
+    """Take back each action for which ``agreed``; where one cannot be taken back now, those before it are left as well.
+
+    ``told`` gets each result as it comes.
+    """
     journal, results = Journal(run), list[TakenBack]()
     for entry in undoable(run):
         if not agreed(entry):
             results.append(TakenBack(entry, Became.DECLINED))
+            told(results[-1])
             break
         result = _one(run, entry, site)
         if result.for_good or result.became in (Became.UNDONE, Became.ALREADY):
@@ -49,6 +55,7 @@ def take_back(run: Run, site: Site, agreed: Callable[[Entry], bool]) -> list[Tak
             except NoJournal as error:
                 result = TakenBack(entry, Became.FAILED, str(error))
         results.append(result)
+        told(result)
         if result.became in (Became.REFUSED, Became.FAILED) and not result.for_good:
             break
     return results

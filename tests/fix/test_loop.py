@@ -152,6 +152,20 @@ def test_one_restart_serves_all_causes_and_comes_last(tmp_path: Path) -> None:
     assert run.attended[0].root.cause is Cause.ENV_SHADOWED
 
 
+def test_what_is_there_only_until_the_restart_is_no_new_cause(tmp_path: Path) -> None:
+    """A look in between finds the old values that the worker has yet."""
+    stale: dict[Cause, Sequence[Action]] = {Cause.STALE_WORKER_ENV: [RECREATE]}
+    world = World(
+        {Cause.TOKEN_INVALID: [EDIT, RECREATE], Cause.DISK_FULL: [OTHER_EDIT]},
+        {OTHER_EDIT: {Cause.DISK_FULL}, RECREATE: {Cause.TOKEN_INVALID, Cause.STALE_WORKER_ENV}}, {EDIT: stale},
+    )  # fmt: skip
+    run = fixing(world, tmp_path, "y", "y", "y")
+    assert [one[0] for one in became(run)] == ["token-invalid", "disk-full"]
+    assert {one.state for one in run.attended} == {State.GONE} and not world.wrong
+    told = run.talk.told  # type: ignore[attr-defined]
+    assert [line for line in told if " of " in line] == ["1 of 2 token-invalid", "2 of 2 disk-full"]
+
+
 def test_a_cause_that_shows_up_only_now_is_new(tmp_path: Path) -> None:
     world = World(
         {Cause.ENV_UNREADABLE: [EDIT]}, {EDIT: {Cause.ENV_UNREADABLE}, OTHER_EDIT: {Cause.SPEAKERS_CONFIG}},

@@ -183,7 +183,8 @@ class WorkerStart(_OfServices):
             there = self.containers(service)
             lines += [f"{name_of(one)}: {_state(one).get('Status')}" for one in there if not _runs(one)]
             lines += [] if there else [f"{service}: there is no container, so one is made"]
-        what = f"Starts {_listed(self.services)}, and what it needs. Nothing is replaced, and no image that is there is fetched."
+        what = f"Starts {_listed(self.services)}, and what it needs."
+        what += " No container is replaced, and only an image that is missing is fetched."
         return Preview(what, "Start it now?", tuple(lines), self.rests_on())
 
     def save(self, files: Path) -> Saved:
