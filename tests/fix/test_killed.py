@@ -20,6 +20,7 @@ from ot_doctor.fix.actions import container
 from ot_doctor.fix.catalogue import procedure_of, to_json
 from ot_doctor.fix.journal import Entry, Journal, Run, locked, state_folder, stored
 from ot_doctor.fix.outcome import Became
+from ot_doctor.fix.procedure import Site
 from ot_doctor.fix.takeback import TakenBack, take_back, undoable
 from ot_doctor.sources.docker import alterations
 from tests.fix import on_the_engine
@@ -46,6 +47,8 @@ FIRST: dict[str, Callable[[World], str]] = {
 POINTS = ("begin", "saved", "doing", "middle", "applied", "done", "end")
 UNCHANGED = ("begin", "saved", "doing")
 CUT_OFF = ("doing", "middle", "applied")
+# What is before the action's first line and behind its last is the same for all of them: it is tried with one.
+OF_THE_ACTION = (*CUT_OFF, "done")
 
 # One action as the loop does it. What the doctor has started dies with it in the middle, as where the power fails.
 _RUN = """
@@ -155,9 +158,9 @@ def gone_on(world: World, state: Path, run: Run, action: Action) -> Run | None:
     return log.run
 
 
-def taken_back(world: World, state: Path, run: Run) -> list[TakenBack]:
-    with locked(state, str(world.folder)):  # the lock of the dead is free
-        results = take_back(run, site(world), lambda entry: True)
+def taken_back(here: Site, state: Path, run: Run) -> list[TakenBack]:
+    with locked(state, run.installation):  # the lock of the dead is free
+        results = take_back(run, here, lambda entry: True)
     assert {result.became for result in results if not result.for_good} <= {Became.UNDONE, Became.ALREADY}, results
     after = next(one for one in stored(state) if one.name == run.name)
     assert not undoable(after) and not after.cut_off
@@ -168,17 +171,17 @@ def taken_back(world: World, state: Path, run: Run) -> list[TakenBack]:
 def test_killed_anywhere_it_is_gone_on_from_and_taken_back(stack: World, name: str, tmp_path: Path) -> None:
     case, database = ENGINE[name], containers(stack, "postgres")
     action, first, state = case.breaks(stack), FIRST[name](stack), tmp_path / "state"
-    before = case.state(stack)
-    for point in POINTS:
+    before, here = case.state(stack), site(stack)
+    for point in POINTS if name == "cache.own" else OF_THE_ACTION:
         run = killed(stack, state, action, point, first)
         assert run.cut_off is (point in CUT_OFF), point
         left = case.state(stack)
         assert (left == before) is (point in UNCHANGED), point
         if point in CUT_OFF and (resumed := gone_on(stack, state, run, action)) is not None:
             assert case.state(stack) != before, point
-            kept = any(result.for_good for result in taken_back(stack, state, resumed))  # a part of a model was completed
+            kept = any(result.for_good for result in taken_back(here, state, resumed))  # a part of a model was completed
             assert kept or case.state(stack) == left, point
-        found = [result.became for result in taken_back(stack, state, run)]
+        found = [result.became for result in taken_back(here, state, run)]
         assert found == ([] if point in ("begin", "saved") else [Became.ALREADY if point == "doing" else Became.UNDONE]), point
         assert case.state(stack) == before, point
     assert containers(stack, "postgres") == database
@@ -188,7 +191,7 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
     """In the middle there may be two containers, or one by another name. The next start of the command itself tells of it."""
     case, database = ENGINE["worker.recreate"], containers(stack, "postgres")
     state = state_folder({}, str(stack.home))
-    for point in POINTS:
+    for point in OF_THE_ACTION:
         action = case.breaks(stack)
         before = case.state(stack)
         run = killed(stack, state, action, point, "container")
@@ -202,10 +205,11 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
             terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
             terminal.expect(told)
             terminal.answer("or leave all as it is? [L/u/r]", "u")
-            terminal.expect("✓ Recreates")
+            terminal.expect("✓ Taken back: Recreates")
             assert terminal.end() == 0, terminal.shown
         for one in stored(state):
-            taken_back(stack, state, one)
+            if undoable(one):
+                taken_back(site(stack), state, one)
         assert case.state(stack) == before and containers(stack, "postgres") == database, point
         assert len(containers(stack, SERVICE).splitlines()) == 1 and seen(stack, WORKER) == "running", point
 

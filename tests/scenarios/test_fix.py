@@ -12,7 +12,7 @@ import pytest
 
 from tests.fix.terminal import Terminal
 from tests.scenarios.dry_runs import assert_dry
-from tests.scenarios.fixing import EXTRA, POSTGRES, UP, containers, contents, fix, holding_a_token, outcomes
+from tests.scenarios.fixing import EXTRA, POSTGRES, UP, containers, contents, fix, holding_a_token, outcomes, undo
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World
 
 pytestmark = pytest.mark.engine
@@ -46,8 +46,7 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
     executed = world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}")
     assert TOKEN not in executed
 
-    done = world._run([str(DOCTOR), "undo", told["run"], "--yes"], world.folder)
-    assert done.returncode == 0, done.stderr
+    undo(world, told["run"])
     assert dict(contents(world)) == files and containers(world, "postgres") == others
     assert "env-shadowed" in world.report().causes, "the worker has the old values, too"
     _recorded(world)
