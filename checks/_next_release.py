@@ -21,6 +21,7 @@ from ot_doctor.evidence.releases import IgnoredSetting, OldTemplateLine, ignored
 from ._network import CAUSES, WHY
 from ._refusals import REFUSED_TOKEN, refusal, seen_answer
 from ._remedies import new_token
+from ._template_lines import is_missing, reads_otherwise
 
 
 def terms(upcoming: NextRelease, hub: Hub) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def settings(upcoming: NextRelease, env: EnvFile, workers: Workers | Unavailable
     """Settings that the release does not start without, and lines that mean something else to it."""
     release = release_of(upcoming.line)
     lines = release.old_template if release else ()
-    if missing := [line for line in lines if line.missing and _is_missing(line, env)]:
+    if missing := [line for line in lines if line.missing and is_missing(line, env)]:
         names = joined([line.setting for line in missing])
         yield failed(
             Cause.WORKER_DOWN,
@@ -74,25 +75,8 @@ def settings(upcoming: NextRelease, env: EnvFile, workers: Workers | Unavailable
             evidence=[Seen(".env", str(env.path), f"{line.setting} is not set") for line in missing],
             remedy=[_advice(line) for line in missing],
         )  # fmt: skip
-    yield from (found for line in lines if not line.missing and (found := _reads_otherwise(line, env, workers)))
-
-
-def _is_missing(line: OldTemplateLine, env: EnvFile) -> bool:
-    entry = env.entry(line.setting)
-    return (entry is None or entry.empty) and line.setting not in env.shell_wins
-
-
-def _reads_otherwise(line: OldTemplateLine, env: EnvFile, workers: Workers | Unavailable) -> Finding | None:
-    entry = env.entry(line.setting)
-    value = entry.value if entry and isinstance(entry.value, str) else ""
-    if entry is None or value.strip().lower() not in line.values:
-        return None
-    if line.only_without_gpu and (isinstance(workers, Unavailable) or any(w.gpu.requested for w in workers.diarizers)):
-        return None
-    return warned(
-        f"{line.setting}={value} {line.does}", subject=line.setting,
-        evidence=[Seen(".env", env.where(entry.line), f"{line.setting}={value}")], remedy=[_advice(line)],
-    )  # fmt: skip
+    otherwise = (reads_otherwise(line, env, workers, _advice(line)) for line in lines if not line.missing)
+    yield from filter(None, otherwise)
 
 
 def _advice(line: OldTemplateLine) -> Step:

@@ -31,7 +31,9 @@ def hub_reachable(
     answer = hub.public.answer
     name = hub.endpoint if hub.is_default else f"{hub.endpoint} (set by {hub.endpoint_from})"
     seen = [Seen("hub", f"{hub.endpoint} {hub.public.repo}/{hub.public.file}", hub.public.text or answer.words)]
-    if answer.unreachable and reaches_hub(probe):
+    if answer is not Answer.NOT_ASKED and isinstance(deployment, Deployment) and deployment.machine:
+        yield skipped(f"{name} was asked from this machine, which tells nothing of {deployment.machine}.", evidence=seen)
+    elif answer.unreachable and reaches_hub(probe):
         message = f"This machine could not reach {name} ({WHY[answer]}), but the worker does, which is what counts."
         yield passed(message, evidence=seen)
     elif answer.unreachable:

@@ -8,6 +8,8 @@ from ot_doctor.check import Family, Finding, Risk, Seen, Step, check, passed, sk
 from ot_doctor.evidence import Deployment, EnvFile, Unavailable, Workers
 from ot_doctor.evidence.releases import OldTemplateLine, release_of
 
+from ._template_lines import is_missing, reads_otherwise
+
 
 @check("old-template", title="The .env fits the running release", family=Family.ENV)
 def old_template(env: EnvFile, deployment: Deployment, workers: Workers | Unavailable) -> Iterator[Finding]:
@@ -32,19 +34,15 @@ def old_template(env: EnvFile, deployment: Deployment, workers: Workers | Unavai
 
 
 def _judged(line: OldTemplateLine, env: EnvFile, workers: Workers | Unavailable) -> Finding | None:
-    entry = env.entry(line.setting)
-    if line.missing:
-        if (entry is not None and not entry.empty) or line.setting in env.shell_wins or _done_without(line.setting, workers):
-            return None
-        seen = Seen(".env", str(env.path), f"{line.setting} is not set")
-        message = f"{line.setting} is not set in {env.path}. It {line.does}"
-    else:
-        value = entry.value if entry and isinstance(entry.value, str) else ""
-        if entry is None or value.strip().lower() not in line.values or (line.only_without_gpu and not _without_gpu(workers)):
-            return None
-        seen = Seen(".env", env.where(entry.line), f"{line.setting}={value}")
-        message = f"{line.setting}={value} {line.does}"
-    return warned(message, subject=line.setting, evidence=[seen], remedy=[Step(line.instead, risk=Risk.CHANGES_FILES)])
+    step = Step(line.instead, risk=Risk.CHANGES_FILES)
+    if not line.missing:
+        return reads_otherwise(line, env, workers, step)
+    if not is_missing(line, env) or _done_without(line.setting, workers):
+        return None
+    return warned(
+        f"{line.setting} is not set in {env.path}. It {line.does}", subject=line.setting,
+        evidence=[Seen(".env", str(env.path), f"{line.setting} is not set")], remedy=[step],
+    )  # fmt: skip
 
 
 def _done_without(setting: str, workers: Workers | Unavailable) -> bool:
@@ -53,10 +51,3 @@ def _done_without(setting: str, workers: Workers | Unavailable) -> bool:
         return False
     healthy = any(backend.running and backend.health == "healthy" for backend in workers.of("exporter"))
     return healthy or any(worker.env.get(setting) for worker in workers.containers)
-
-
-def _without_gpu(workers: Workers | Unavailable) -> bool:
-    """Whether there are workers, none of them has a GPU, and no native engine runs."""
-    if isinstance(workers, Unavailable) or not workers.diarizers:
-        return False
-    return not any(w.gpu.requested for w in workers.diarizers) and not any(w.running for w in workers.of("engine"))

@@ -44,6 +44,8 @@ def token_exposure(
     if not seen and not findings:
         yield skipped("There is nothing to check: neither a readable .env nor a container.")
         return
+    if not findings and isinstance(env, Unavailable) and isinstance(deployment, Deployment) and deployment.machine:
+        raise env
     yield from findings or [passed(f"Nobody else can read the token (checked: {', '.join(seen)}).")]
 
 

@@ -30,7 +30,9 @@ html_theme = "furo"
 html_title = f"ot-doctor {__version__}"
 html_static_path = ["_static"]
 html_css_files = ["manual.css"]
-html_extra_path = ["reference/examples/report.html", "report.schema.json", "facts.schema.json", "fleet.schema.json"]
+html_extra_path = [
+    "reference/examples/report.html", "report.schema.json", "facts.schema.json", "fleet.schema.json", "try.schema.json",
+]  # fmt: skip
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

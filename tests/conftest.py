@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ from tests.parts.fixtures import *  # noqa: F403
 settings.register_profile("repeatable", derandomize=True, print_blob=True, database=None)
 settings.register_profile("search", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+# A background job, or nohup, ignores these, and what is started from here would as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +57,20 @@ def let_others_in() -> Callable[[Path], None]:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes, long texts and fingerprints are no names: they may differ in each process, and all of them must agree."""
     return argname if isinstance(val, bytes) or (isinstance(val, str) and (len(val) > 60 or "(37:" in val)) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes each begins with its share of the long tests: one of those that begins last would be waited for."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count > 1:
+        long = [item for item in items if any(item.iter_markers("engine")) or any(item.iter_markers("slow"))]
+        known = set(long)
+        short = [item for item in items if item not in known]
+        items[:] = [item for nth in range(count) for kind in (long, short) for item in _share(kind, nth, count)]
+
+
+def _share(items: list[pytest.Item], nth: int, count: int) -> list[pytest.Item]:
+    return items[len(items) * nth // count : len(items) * (nth + 1) // count]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -24,6 +24,7 @@ from ot_doctor import __version__
 from ot_doctor.run.discovery import discover
 from tests.parts.engine import Engine
 from tests.parts.hub import make_certificate, pyannote_hub
+from tests.parts.shared import made_once
 from tests.scenarios.scenario import TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.slow
@@ -35,10 +36,11 @@ COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-ba
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built") / "dist"
-    done = subprocess.run([sys.executable, ROOT / ".ci" / "dist.py", folder], capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    def build(folder: Path) -> None:
+        done = subprocess.run([sys.executable, ROOT / ".ci" / "dist.py", folder], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return made_once(tmp_path_factory, "dist", build)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,18 @@ TOOLS = ("sh", "dirname", "head", "pwd", "printf")
 GOOD = '#!/bin/sh\nif [ "$1" = -c ]; then exit 0; fi\necho "python $*"\n'
 OLD = "#!/bin/sh\nexit 1\n"
 UV = '#!/bin/sh\necho "uv $*"\n'
-DOCKER = '#!/bin/sh\nif [ "$1" = ps ]; then echo worker-image; exit 0; fi\necho "docker $*"\n'
+DOCKER = """#!/bin/sh
+case $1 in
+ps) echo 0123456789ab ;;
+inspect) case $3 in
+    *Config.Image*) echo worker-image ;;
+    *Mounts*) for kind in 'bind  /dev' 'bind  /not there' 'bind  /' 'bind  /dev'; do echo "$kind"; done
+        echo volume cache /var/lib/docker/volumes/cache/_data ;;
+    *config_files*) echo docker-compose.yml,/dev/null ;;
+    esac ;;
+*) echo "docker $*" ;;
+esac
+"""
 
 
 class Machine:
@@ -74,6 +85,9 @@ def test_the_workers_image_where_there_is_neither(machine: Machine) -> None:
     assert "--pull never" in said and said.endswith(" worker-image /ot-doctor.pyz run\n")
     assert f"source={machine.folder},target={machine.folder},readonly" in said
     assert "source=/var/run/docker.sock" in said
+    assert said.count("type=bind") == 5, "the socket, the file, the folder, the worker's own, and the Compose file outside of it"
+    assert said.count("type=bind,source=/dev,target=/dev,readonly") == 1 and "type=bind,source=/dev/null,target=/dev/null" in said
+    assert "type=volume,source=cache,target=/var/lib/docker/volumes/cache/_data,volume-nocopy,readonly" in said
     assert "other-image" in machine.run(OT_DOCTOR_IMAGE="other-image").stdout
     assert "source=/run/user/1000/docker.sock" in machine.run(DOCKER_HOST="unix:///run/user/1000/docker.sock").stdout
 

@@ -165,7 +165,7 @@ def trap(tmp_path: Path) -> Trap:
     [
         (["run", "--no-docker"], {}),
         (["run", "--offline", "--format", "json"], {}),
-        (["run", "--offline"], {"DOCKER_HOST": "SSH://me@127.0.0.1"}),
+        (["run", "--offline"], {"DOCKER_HOST": "s\tsh://me@127.0.0.1"}),
         (["run", "--offline"], {"DOCKER_HOST": "tcp://127.0.0.1:9"}),
         (["collect", "--offline", "--yes", "-o", "bundle.zip"], {}),
         (["completion", "bash"], {}),

@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}/){0,2}[A-Za-z0-9_-][A-
 _OF_MACOS = re.compile(r"__MACOSX/.*|(?:.*/)?(?:\._[^/]*|\.DS_Store)")  # what its Finder adds to an archive
 _FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # a clock that nothing set may be earlier
 _BLOCK = tarfile.BLOCKSIZE
-_ZIP, _GZIP = b"PK", b"\x1f\x8b"
+_ZIP, _GZIP, _AGE = b"PK", b"\x1f\x8b", (b"age-encryption.org/", b"-----BEGIN AGE ")
 _FOLLOWED_BY_MORE = (tarfile.XHDTYPE, tarfile.XGLTYPE)  # times and owners of the next member
 
 
@@ -62,6 +62,8 @@ def unpack(data: bytes) -> dict[str, bytes]:
         raise Refused(f"it is larger than any bundle ({LARGEST_FILE // 2**20} MiB)")
     if not data:
         raise Refused("it is empty")
+    if data.startswith(_AGE):
+        raise Refused("it is encrypted. Decrypt it first: age --decrypt --identity KEY --output REPORT.zip FILE")
     if not data.startswith((_ZIP, _GZIP)):
         raise Refused("it is neither a zip nor a tar.gz file")
     try:

@@ -38,12 +38,32 @@ if TYPE_CHECKING:
     from ot_doctor.sources.store import Store
 
 _ANY_FILE = click.Path(path_type=Path)
+_ENCRYPTED = (".age", ".age.txt")
 
 
 def _ending(path: Path) -> str | None:
     from ot_doctor.bundle.archive import ENDINGS
 
-    return next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
+    return next((ending for ending in ENDINGS if _plain(path.name.lower()).endswith(ending)), None)
+
+
+def _plain(name: str) -> str:
+    """The name without what says that the file is encrypted."""
+    return next((name[: -len(ending)] for ending in _ENCRYPTED if name.lower().endswith(ending)), name)
+
+
+def _recipient(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Tried now, and not when everything has been gathered."""
+    if not value or ctx.resilient_parsing:
+        return None
+    from ot_doctor.sources.age import CannotEncrypt, encrypted, recipient_of
+
+    try:
+        recipient = recipient_of(value)
+        encrypted(b"", recipient)
+    except CannotEncrypt as error:
+        raise click.UsageError(f"--encrypt-to: {error}", ctx) from None
+    return recipient
 
 
 def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path:
@@ -51,6 +71,10 @@ def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path
     path = Path(os.path.abspath(value))
     if _ending(path) is None:
         raise click.BadParameter(f"the name of {path} must end in .zip or .tar.gz", ctx, param)
+    if ctx.params.get("encrypt_to"):
+        path = path if _plain(path.name) != path.name else path.with_name(f"{path.name}.age")
+    elif _plain(path.name) != path.name:
+        raise click.BadParameter(f"{path} is the name of an encrypted file: say for whom with --encrypt-to", ctx, param)
     if problem := not_to_be_written(path):
         raise click.BadParameter(problem, ctx, param)
     if not os.access(path.parent, os.W_OK):
@@ -66,6 +90,10 @@ def _bundle_file(ctx: click.Context, param: click.Parameter, value: str) -> Path
 @click.option(
     "-o", "--output", "bundle", metavar="FILE", default="ot-doctor-report.zip", show_default=True, callback=_bundle_file,
     help="The bundle to write: .zip or .tar.gz.",
+)  # fmt: skip
+@click.option(  # eager: the name of the file depends on it
+    "--encrypt-to", metavar="RECIPIENT", callback=_recipient, is_eager=True,
+    help="Encrypt it with age, so that only the owner of this key can read it: age1… or ssh-ed25519 ….",
 )  # fmt: skip
 @click.option("-y", "--yes", is_flag=True, help="Write it, and replace a file of that name, without asking.")
 @click.pass_context
@@ -93,11 +121,27 @@ def collect(ctx: click.Context, /, **options: Any) -> None:
     except (WrongUsage, Refused) as error:
         raise click.UsageError(str(error), ctx) from None
     tell(f"{path} {'would replace the file that is there, and hold' if path.exists() else 'would hold'} {listing(bundle)}")
+    if options["encrypt_to"]:
+        tell(f"Encrypted, so that only the owner of this key can read it: {options['encrypt_to']}")
     if not options["yes"] and not _agreed():
         complain("nothing was written")
         ctx.exit(2)
+    if options["encrypt_to"]:
+        data = _encrypted(data, options["encrypt_to"], ctx)
     write_files({path: data}, private=True)
     write(f"{shown(str(path))}\n")
+    if path.name.lower().endswith(".age"):
+        tell(f"GitHub takes no file of that ending: attach it as {shown(path.name)}.txt.")
+
+
+def _encrypted(data: bytes, recipient: str, ctx: click.Context) -> bytes:
+    from ot_doctor.sources.age import SECONDS, CannotEncrypt, encrypted
+
+    supervisor.expect(SECONDS + 10)
+    try:
+        return encrypted(data, recipient)
+    except CannotEncrypt as error:
+        raise click.UsageError(f"--encrypt-to: {error} Nothing was written.", ctx) from None
 
 
 def _gathered(plan: Plan) -> Bundle:

@@ -17,7 +17,7 @@ _SECTIONS = {
     "What to leave out": (
         "wanted", "unwanted", "select", "ignore", "offline", "no_docker", "no_exec", "probe", "timeout", "jobs",
     ),
-    "Output": ("format", "format_", "output", "bundle", "redact", "verbose", "quiet", "color", "ascii", "copy"),
+    "Output": ("format", "format_", "output", "bundle", "encrypt_to", "redact", "verbose", "quiet", "color", "ascii", "copy"),
     "CI": ("strict", "fail_on", "require", "wait", "ping"),
 }
 _OTHERS = "Help"

@@ -34,8 +34,8 @@ _PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _DOTTED = re.compile(rb"""(?<![\w"'-])(?:%s){%d}""" % (_PART, _MOST_PARTS))
 _DEADLINE = 5.0  # seconds to look for the file: a parent may lie on a network that is gone
 _LOADS_CODE = "checks-dir"
-_LEAVES = ("output", "ping")  # by these something leaves the doctor
-_NOT_OF_A_FILE = ("config", "help", "version", "host", _LOADS_CODE)
+_LEAVES = ("output", "ping", "context")  # by these something leaves the doctor, or ssh is started
+_NOT_OF_A_FILE = ("config", "help", "version", "host", "engine-of", _LOADS_CODE)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import click
 
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.options import SETTINGS, ascii_only, config_file, place_options, plan_of, redact_level
-from ot_doctor.cli.output import Progress, reading_width, write
+from ot_doctor.cli.output import Progress, reading_width, without_late_secrets, write
 
 _EXAMPLES = (
     ("ot-doctor facts", "For a look, or before and after a change."),
@@ -38,6 +39,7 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
     from ot_doctor.report.facts import GATHERED, facts_of
     from ot_doctor.report.formats.facts_rendered import FORMATS
     from ot_doctor.report.formats.text_lines import as_ascii
+    from ot_doctor.report.model import Facts
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import gathered
 
@@ -50,5 +52,9 @@ def facts(ctx: click.Context, /, format_: str, **options: Any) -> None:
         raise click.UsageError(str(error), ctx) from None
     redactor = redactor_of(plan)
     redactor.learn(tuple(evidence.values()))
-    shown = FORMATS[format_](redactor.value(facts_of(evidence)), reading_width())
-    write(as_ascii(shown) if options["ascii"] and format_ == "text" else shown, machine=format_ != "text")
+
+    def show(facts: Facts) -> None:
+        shown = FORMATS[format_](facts, reading_width())
+        write(as_ascii(shown) if options["ascii"] and format_ == "text" else shown, machine=format_ != "text")
+
+    without_late_secrets(redactor.value(facts_of(evidence, datetime.now(timezone.utc))), show)

@@ -134,6 +134,9 @@ class _Session:
         deployment = first.found.deployment
         if deployment is None:
             raise click.UsageError("There is no installation that could be changed: only a log was examined.", self.ctx)
+        workers = first.found.workers
+        if machine := deployment.machine or (workers.engine.machine if workers else ""):
+            raise click.UsageError(f"The engine is on {machine}. Run 'ot-doctor fix' there: it changes files, too.", self.ctx)
         self._check_names(first)
         self.installation = str(deployment.home)
         self.state = state_folder(self.plan.request.environ, self.plan.home)

@@ -108,6 +108,19 @@ def last_word(stopped: supervisor.Stopped) -> int:
     return _say(_documents(_report(sentence, options), options, style_of(options)))
 
 
+def nothing_examined(sentence: str) -> int:
+    """Write a document that says why, in the format that is wanted; as text it is that sentence. The exit code."""
+    from ot_doctor.cli.failure import format_wanted
+    from ot_doctor.cli.output import complain
+    from ot_doctor.cli.show import style_of
+
+    options = {**_PLAIN, "command": "run", "format": format_wanted(sys.argv[1:], None)}
+    if options["format"] == "text":
+        complain(sentence)
+        return 3
+    return _say(_documents(_report(sentence, options), options, style_of(options)))
+
+
 def _why(stopped: supervisor.Stopped) -> str:
     from ot_doctor.redaction.masking import shown
 

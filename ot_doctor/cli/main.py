@@ -57,6 +57,7 @@ from ot_doctor.cli.try_command import try_
 from ot_doctor.cli.undoing import undo
 from ot_doctor.cli.worker_view import probe
 from ot_doctor.core import supervisor
+from ot_doctor.core.debug_log import note_the_unhandled
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -280,6 +281,7 @@ def _show(text: str, ascii: bool) -> None:
 def main() -> NoReturn:
     """The console script. It ends the process at once: a thread that hangs in an outside call must not hold it."""
     heed_interruptions()
+    note_the_unhandled()
     try:
         code = _run_cli()
     except Exception:  # not even what went wrong could be told

@@ -204,6 +204,7 @@ _HOST = click.option(  # taken before any other option is read: see fleet_comman
     "--host", multiple=True, metavar="ADDRESS", expose_value=False,
     help="Another machine, by your own ssh: ssh://me@server/srv/ot. Repeatable.",
 )  # fmt: skip
+_ENGINE_OF = click.option("--engine-of", hidden=True, default="", allow_from_autoenv=False)  # what --host calls itself with
 _LOOK = (*_FOLDERS, _LOGS, _CONTEXT, *_LEFT_OUT, signatures)
 _CHECKS = (
     click.option("--select", multiple=True, metavar="NAME", shell_complete=checks_and_families,
@@ -243,7 +244,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comma
 place_options = _all(_PLACE)  # where to look, of a command that reads no log
 look_options = _all(_LOOK)  # where to look, and what to leave out
 check_options = _all(_CHECKS)  # which checks
-host_option = _all((_HOST,))
+host_option = _all((_HOST, _ENGINE_OF))
 tell_options = _all(_OTHERS)  # who else is told
 report_options = _all(_REPORT)  # what is shown, and what counts as a failure
 
@@ -268,6 +269,7 @@ def plan_of(options: dict[str, Any], ctx: click.Context) -> Plan:
         offline=options.get("offline", False),
         no_docker=options.get("no_docker", False),
         context=options.get("context") or "",
+        engine_of=options.get("engine_of", ""),
         no_exec=options.get("no_exec", False),
         probe=options.get("probe", "light"),
         timeout=options.get("timeout", 30.0),

@@ -9,16 +9,21 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import start
 
 if TYPE_CHECKING:
     from ot_doctor.sources.store import Store
+
+
+_Value = TypeVar("_Value")
+_Made = TypeVar("_Made")
+_TRIES = 3  # before a document that holds a secret is given up
 
 
 class WouldLeak(Exception):
@@ -107,6 +112,22 @@ def checked(document: str | bytes) -> bytes:
     if names:
         raise WouldLeak(f"Nothing was written: the report would have held {', '.join(names)}.")
     return data
+
+
+def without_late_secrets(value: _Value, make: Callable[[_Value], _Made]) -> _Made:
+    """What ``make`` makes of a redacted value: a document that is checked or written.
+
+    A source that came late may have registered a secret after the redaction. Then the value is redacted again, and ``make``
+    called again. Raises ``WouldLeak`` where that does not help.
+    """
+    for _ in range(_TRIES):
+        try:
+            return make(value)
+        except WouldLeak:
+            from ot_doctor.report.redacted import redacted_again
+
+            value = redacted_again(value)
+    return make(value)
 
 
 def write(text: str, *, machine: bool = False) -> None:

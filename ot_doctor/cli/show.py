@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ot_doctor.cli.failure import summarise
-from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, terminal_size, write, write_files
+from ot_doctor.cli.output import CouldNotWrite, checked, terminal_size, without_late_secrets, write, write_files
 from ot_doctor.report.formats import format_of, render
 
 if TYPE_CHECKING:
     from ot_doctor.report.formats.text_lines import Style
     from ot_doctor.report.model import Report
-
-_TRIES = 3  # before a document that holds a secret is given up
 
 
 def show(report: Report, options: dict[str, Any]) -> int:
@@ -23,12 +21,7 @@ def show(report: Report, options: dict[str, Any]) -> int:
 
     The files come first: where one cannot be written, the document on standard output says so, and not that all went well.
     """
-    for _ in range(_TRIES):
-        try:
-            return _shown(report, options)
-        except WouldLeak:  # a source that came late registered a secret after the report was redacted
-            report = _redacted_again(report)
-    return _shown(report, options)
+    return without_late_secrets(report, lambda redacted: _shown(redacted, options))
 
 
 def _shown(report: Report, options: dict[str, Any]) -> int:
@@ -52,15 +45,6 @@ def _shown(report: Report, options: dict[str, Any]) -> int:
 
         return nagios.exit_code(report)
     return exit_code(report)
-
-
-def _redacted_again(report: Report) -> Report:
-    from dataclasses import replace
-
-    from ot_doctor.redaction.redactor import Redactor
-    from ot_doctor.report.redacted import redacted
-
-    return replace(redacted(report, Redactor()), hidden=report.hidden, hidden_in=report.hidden_in)
 
 
 def tell_of_faults(verbose: int) -> None:

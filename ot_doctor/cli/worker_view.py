@@ -9,7 +9,7 @@ import click
 
 from ot_doctor.cli.configuration import ConfiguredCommand
 from ot_doctor.cli.options import SETTINGS, ascii_only, config_file, look_options, plan_of
-from ot_doctor.cli.output import Progress, write
+from ot_doctor.cli.output import Progress, without_late_secrets, write
 
 _CHECKS = ("worker-network", "process-environment", "worker-clock", "gpu-answers", "cache-write-test", "worker-imports")
 
@@ -33,11 +33,11 @@ def probe(ctx: click.Context, /, **options: Any) -> None:
 
     Exit codes: as those of 'ot-doctor run'.
     """
-    from ot_doctor.evidence import WorkerProbe
+    from ot_doctor.evidence import Unavailable, WorkerProbe
     from ot_doctor.report.build import redactor_of, report_of
     from ot_doctor.report.formats.text_lines import as_ascii
     from ot_doctor.report.inside_view import InsideView, render_json, render_text
-    from ot_doctor.report.model import exit_code
+    from ot_doctor.report.model import Report, exit_code
     from ot_doctor.run.plan import WrongUsage
     from ot_doctor.run.session import examine, prepare
 
@@ -51,7 +51,12 @@ def probe(ctx: click.Context, /, **options: Any) -> None:
             seen = redactor.value(store.get(WorkerProbe))
     except WrongUsage as error:
         raise click.UsageError(str(error), ctx) from None
-    view = InsideView(report, seen)
-    text = render_json(view) if options["format"] == "json" else render_text(view)
-    write(as_ascii(text) if options["ascii"] and options["format"] == "text" else text, machine=options["format"] == "json")
+    machine = options["format"] == "json"
+
+    def show(redacted: tuple[Report, WorkerProbe | Unavailable]) -> None:
+        view = InsideView(*redacted)
+        text = render_json(view) if machine else render_text(view)
+        write(as_ascii(text) if options["ascii"] and not machine else text, machine=machine)
+
+    without_late_secrets((report, seen), show)
     ctx.exit(exit_code(report))

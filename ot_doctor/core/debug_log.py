@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -35,6 +36,12 @@ def note(what: str, error: BaseException) -> None:
         except Exception:  # an exception of a plug-in may fail even at telling what it is, or never end to
             text = f"{type(error).__name__}, which cannot be shown"
         _LOG.debug("%s raised\n%s", what, text.rstrip())
+
+
+def note_the_unhandled() -> None:
+    """From now on what a thread or a finalizer does not handle is remembered, and not printed with a traceback."""
+    threading.excepthook = lambda about: note("a thread", about.exc_value or RuntimeError("no exception"))
+    sys.unraisablehook = lambda about: note("a finalizer", about.exc_value or RuntimeError("no exception"))
 
 
 def said(error: BaseException) -> str:

@@ -34,11 +34,12 @@ def _sentence(error: BaseException) -> str | None:
             f"No more threads can be started: the limit on memory{_limit('RLIMIT_AS', 'ulimit -v', 2**20)} or on processes"
             f"{_limit('RLIMIT_NPROC', 'ulimit -u', 1)} is too low. Raise it and run ot-doctor again."
         )
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
-        return (
-            f"There is too little memory for ot-doctor{_limit('RLIMIT_AS', 'ulimit -v', 2**20)}. Raise the limit, or free "
-            "memory, and run it again."
-        )
+    allowed = _limit("RLIMIT_AS", "ulimit -v", 2**20)
+    # What an allocation that fails becomes where nothing looks for it, and what another thread sees of a module that needed it.
+    partial = isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError)
+    unnoticed = bool(allowed) and (isinstance(error, SystemError) or partial)
+    if isinstance(error, MemoryError) or unnoticed or number == errno.ENOMEM or any(words in text for words in _NO_MEMORY):
+        return f"There is too little memory for ot-doctor{allowed}. Raise the limit, or free memory, and run it again."
     return None
 
 

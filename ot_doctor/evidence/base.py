@@ -64,6 +64,7 @@ class Request:
     offline: bool = False
     no_docker: bool = False
     context: str = ""  # --context: a Docker context
+    engine_of: str = ""  # ssh://me@server/folder: a machine that cannot run the doctor, and whose engine alone is examined
     no_exec: bool = False
     probe: str = "light"  # --probe: "off", "light", "deep" or "gpu"
     next_release: str = ""  # preflight: "v0.5", or an image with its tag

@@ -37,6 +37,7 @@ class Deployment:
     podman: bool = False  # the engine is Podman, so its own command is there for certain
     docker_host: str | None = None  # set where the docker command would not find the examined engine by itself
     docker_context: str = ""  # likewise, where a context of that name leads to it
+    machine: str = ""  # "ssh://me@server": where the folder is, of which only the engine was reached; empty: this one
     v0_1: bool = False  # v0.1.0 for certain: the speaker limits of .env are ignored
     checkout_version: str | None = None  # "v0.3.3", by the folder's VERSION file: only to say that it is older than the image
 

@@ -34,4 +34,5 @@ class Space:
 class Host:
     spaces: tuple[Space, ...]
     doctor_network: Mapping[str, str] = field(default_factory=dict)  # proxy and CA variables of the doctor, credentials masked
+    worker_elsewhere: str = ""  # "ssh://me@server": the worker's machine, where that is not the doctor's
     worker_network: Mapping[str, str] = field(default_factory=dict)  # the same of the worker's container

@@ -35,6 +35,7 @@ class Engine:
     selinux: bool = False  # it labels containers: one sees only folders of the host that have a label for it
     platform: str = "linux"  # sys.platform of the machine that asked it
     told: bool = True  # it said what it is; False: a socket proxy refuses that
+    machine: str = ""  # "ssh://me@server": another machine, which it was reached on over ssh
 
     @property
     def in_vm(self) -> bool:

@@ -27,8 +27,13 @@ _FREQUENT = b" eotarsni210:-cdlp3u/mhf456789,gT[]Ny.bOFvIkw_'WPq\"jCREMSAHx=UzGD
 
 def fewest(words: Iterable[bytes]) -> tuple[bytes, ...]:
     """The words without those that hold another one: whoever finds the shorter has found the longer."""
+    return _fewest(frozenset(words))
+
+
+@functools.lru_cache(maxsize=16)
+def _fewest(words: frozenset[bytes]) -> tuple[bytes, ...]:
     kept: list[bytes] = []
-    for word in sorted(set(words), key=lambda word: (len(word), word)):
+    for word in sorted(words, key=lambda word: (len(word), word)):
         if not any(shorter in word for shorter in kept):
             kept.append(word)
     return tuple(kept)
@@ -75,18 +80,20 @@ class ManyWords:
             at = match.start()
             found.update(word for word, before in whole[match[0]] if at >= before and text.startswith(word, at - before))
             match = search(text, at + 1)
-        return {longer for word in found for longer in self._longer[word] if longer in text}
-
-    @functools.cached_property
-    def _longer(self) -> dict[bytes, list[bytes]]:
-        """The words that hold each of the fewest."""
-        return {short: [word for word in self._words if short in word] for short in fewest(self._words)}
+        longer = _longer(self._words)
+        return {whole for word in found for whole in longer[word] if whole in text}
 
 
 _Whole = dict[bytes, list[tuple[bytes, int]]]  # the words that a part may belong to, and what stands before it in each
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
+def _longer(words: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
+    """The words that hold each of the fewest."""
+    return {short: [word for word in words if short in word] for short in fewest(words)}
+
+
+@functools.lru_cache(maxsize=16)
 def _compiled(words: tuple[bytes, ...]) -> tuple[re.Pattern[bytes], _Whole]:
     least = fewest(words)
     starts = _starts(least)

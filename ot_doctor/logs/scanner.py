@@ -304,12 +304,14 @@ def _bounds(text: bytes, position: int, floor: int) -> tuple[int, int]:
     headed = begin >= 0
     end = text.find(b"\n", position) + 1 or len(text)
     left = _MAX_AFTER_HEAD if headed else _MAX_UNPREFIXED
+    room = MAX_LINES  # a traceback without a prefix before it is long, and ends in the line that says most
     while left > 0 and end < len(text):
         skipped = _NO_HEADS.match(text, end)
         lines = text.count(b"\n", end, skipped.end()) if skipped else 0
-        if skipped and (headed or lines < left):
+        if skipped and (headed or lines <= room):
             end = skipped.end()
-            left -= 1 if headed else lines
+            left -= 1
+            room -= lines
         if end >= len(text) or is_head(text, end):
             break
         end = text.find(b"\n", end) + 1 or len(text)

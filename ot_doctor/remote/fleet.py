@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Unavailable
 from ot_doctor.remote.single_file import single_file
-from ot_doctor.sources.ssh import RemoteAnswer, SshAddress, address_of, run_there
+from ot_doctor.sources.sent_file import NotRunThere, RemoteAnswer, end_all, run_here, run_there
+from ot_doctor.sources.ssh import SshAddress, address_of
 
 SCHEMA = "ot-doctor/report/1"
 _SPARE = 25.0  # seconds beside the run's own: ssh, and sending the file
@@ -22,6 +24,7 @@ _LONGEST = 300  # characters of one text in a row
 # From good to bad: a machine that was not reached, or not all of it, is worse than a good one and better than a broken one.
 _FROM_GOOD_TO_BAD = (0, 3, 2, 4, 1)
 _MOST_NAMED = 1000
+_ONLY_THERE = ("--dir", "--env-file", "--context", "--no-docker")  # what they name is there, or it is not the engine
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Machine:
 
     name: str
     address: SshAddress
+
+    @property
+    def unnamed(self) -> bool:
+        """It is called by its address."""
+        return self.name == self.address.name
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,17 @@ def hosts_of(path: Path, content: Mapping[str, Any]) -> tuple[Machine, ...]:
     return tuple(hosts)
 
 
+def told_apart(hosts: Sequence[Machine]) -> list[Machine]:
+    """The same with a name for each: two folders of a machine are called by their addresses. Raises ``ValueError``."""
+    addresses, names = Counter(host.address.text for host in hosts), Counter(host.name for host in hosts)
+    if twice := next((text for text, count in addresses.items() if count > 1), None):
+        raise ValueError(f"{twice} is named twice")
+    found = [replace(h, name=h.address.text.partition("://")[2]) if names[h.name] > 1 and h.unnamed else h for h in hosts]
+    if twice := next((name for name, count in Counter(host.name for host in found).items() if count > 1), None):
+        raise ValueError(f"two machines are called '{twice}'")
+    return found
+
+
 def host_of(address: str, name: str = "") -> Machine:
     """Raises ``ValueError`` with a sentence about the address."""
     try:
@@ -82,10 +101,19 @@ def host_of(address: str, name: str = "") -> Machine:
     return Machine(clipped(printable(name), 60) or parsed.name, parsed)
 
 
-def arguments_for(host: Machine, arguments: Sequence[str]) -> list[str]:
-    """The command line of the doctor there."""
+def examined(
+    host: Machine, single_file: bytes, arguments: Sequence[str], environ: Mapping[str, str], seconds: float
+) -> RemoteAnswer:
+    """Run the doctor on a machine; where nothing there can run it, run it here for the engine there. Raises ``Unavailable``."""
     folder = ["--dir", host.address.folder] if host.address.folder else []
-    return ["run", *folder, *arguments]
+    until = time.monotonic() + seconds
+    try:
+        return run_there(host.address, single_file, ["run", *folder, *arguments], environ, seconds)
+    except NotRunThere as reason:
+        if any(word == name or word.startswith(f"{name}=") for word in arguments for name in _ONLY_THERE):
+            raise
+        answer = run_here(host.address, single_file, arguments, environ, until - time.monotonic())
+        return replace(answer, note=f"{reason.reason} Only its Docker engine was examined, from here.")
 
 
 def examine_all(
@@ -98,15 +126,20 @@ def examine_all(
 
     def one(host: Machine) -> Row:
         try:
-            asked = arguments_for(host, [*arguments, "--format", "json", "--timeout", f"{timeout:g}"])
-            row = row_of(host, run_there(host.address, data, asked, environ, timeout + _SPARE))
+            asked = [*arguments, "--format", "json", "--timeout", f"{timeout:g}"]
+            row = row_of(host, examined(host, data, asked, environ, timeout + _SPARE))
         except Unavailable as error:
             row = Row(host, 3, clipped(printable(error.reason), _LONGEST), error.hint)
         ended(row)
         return row
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        rows = list(pool.map(one, hosts))
+        try:
+            rows = list(pool.map(one, hosts))
+        except BaseException:  # an interruption
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
     rows.sort(key=lambda row: (-_badness(row.exit_code), row.host.name))
     return Fleet(started, time.monotonic() - began, tuple(rows))
 
@@ -124,7 +157,7 @@ def row_of(host: Machine, answer: RemoteAnswer) -> Row:
     causes = tuple(_text(root, "cause") for root in _list(document, "diagnosis"))
     deployment = document.get("deployment")
     release = _text(deployment, "version") or _text(deployment, "line") if isinstance(deployment, dict) else ""
-    return Row(host, int(document["exit_code"]), _verdict(document), release=release, causes=causes, report=document)
+    return Row(host, int(document["exit_code"]), _verdict(document), answer.note, release, causes, document)
 
 
 def _verdict(document: Mapping[str, Any]) -> str:

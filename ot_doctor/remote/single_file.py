@@ -19,6 +19,7 @@ from ot_doctor.run.discovery import BUILT_IN, GROUP
 
 _PACKAGES = ("ot_doctor", BUILT_IN)
 _LEFT_OUT = {"hf-xet", "certifi"}  # compiled, and for downloads; a file that OpenSSL cannot read within a zip
+_QUICKLY = 3  # a tenth larger than usual, in a third of the time
 _COMPILED = (".so", ".pyd", ".dylib", ".pyc", ".pyi")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 MAIN = """\
@@ -49,7 +50,7 @@ def single_file() -> bytes:
     if zipfile.is_zipfile(started):
         return started.read_bytes()
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICKLY) as archive:
         for name, path in sorted(_files().items()):
             archive.write(path, name)
         archive.writestr("__main__.py", MAIN)

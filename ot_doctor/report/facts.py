@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TypeVar
 
@@ -23,7 +22,7 @@ from ot_doctor.evidence import (
     WorkerProbe,
     Workers,
 )
-from ot_doctor.report.model import Report
+from ot_doctor.report.model import Facts, Report, Section
 from ot_doctor.report.versions import versions
 
 E = TypeVar("E")
@@ -39,25 +38,8 @@ _SHOWN_SETTINGS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Section:
-    """Facts about one thing. A fact is a name and what is so; ``missing`` says why there are none."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...] = ()
-    missing: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    gathered_at: datetime  # aware, UTC
-    sections: tuple[Section, ...]
-    notes: tuple[str, ...] = field(default=())
-
-
-def facts_of(evidence: Mapping[type, object]) -> Facts:
-    """The facts in what was gathered: a value or an ``Unavailable`` for each of ``GATHERED``."""
-    now = datetime.now(timezone.utc)
+def facts_of(evidence: Mapping[type, object], now: datetime) -> Facts:
+    """The facts in what was gathered by ``now``: a value or an ``Unavailable`` for each of ``GATHERED``."""
     return Facts(now, (
         Section("Versions", tuple(versions(_for_versions(evidence, now)))),
         _section("Engine", evidence, Workers, _engine),

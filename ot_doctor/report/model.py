@@ -15,6 +15,23 @@ from ot_doctor.run.requirements import CHECK, unmet
 
 
 @dataclass(frozen=True)
+class Section:
+    """Facts about one thing. A fact is a name and what is so; ``missing`` says why there are none."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The installation as it is, whether anything is wrong or not. ``ot_doctor.report.facts`` gathers them."""
+
+    gathered_at: datetime  # aware, UTC
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """A finished run."""
 
@@ -26,6 +43,7 @@ class Report:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
+    facts: Callable[[], Facts] | None = field(default=None, compare=False, repr=False)  # made for the format that shows them
     upcoming: NextRelease | None = None  # the release that was asked about, for the report of ``preflight``
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     fail_on: str = "fail"  # "warn", "fail", "never"
@@ -39,6 +57,13 @@ class Report:
     def summary(self) -> dict[Status, int]:
         counted = Counter(counts_as(result) for result in self.results)
         return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}
+
+    @property
+    def elsewhere(self) -> str:
+        """The machine that the steps are for, where that is not this one."""
+        if self.recorded_at:
+            return "the machine that was recorded"
+        return self.deployment.machine if self.deployment else ""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

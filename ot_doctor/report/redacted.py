@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any, TypeVar, cast
 
 from ot_doctor.check import Check, Step
 from ot_doctor.redaction.masking import holds_secret, redact
 from ot_doctor.redaction.redactor import Redactor
 from ot_doctor.report.model import Report
 
+T = TypeVar("T")
 _COUNTED = ("results", "diagnosis", "notices", "deployment", "hub")  # what formats show
+_FUNCTIONS = ("facts", "hidden_in")
 
 
 def redacted(report: Report, redactor: Redactor) -> Report:
     """The report with every text in it redacted, and with the summary of what was hidden."""
     redactor.learn((report.deployment, report.workers, report.hub))
-    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values = {field.name: getattr(report, field.name) for field in fields(report) if field.name not in _FUNCTIONS}
     values["results"] = tuple(
         replace(
             result,
@@ -25,8 +28,22 @@ def redacted(report: Report, redactor: Redactor) -> Report:
         for result in report.results
     )
     values["diagnosis"] = tuple(replace(cause, remedy=_steps(cause.remedy)) for cause in report.diagnosis)
-    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items() if name != "hidden_in"}
-    return replace(report, **{**changes, "hidden": redactor.summary(), "hidden_in": redactor.hidden_in})
+    changes = {name: redactor.value(value, counted=name in _COUNTED) for name, value in values.items()}
+    changes |= {"hidden": redactor.summary(), "hidden_in": redactor.hidden_in}
+    facts = report.facts
+    return replace(report, **changes, facts=(lambda: redactor.value(facts(), counted=False)) if facts else None)
+
+
+def redacted_again(value: T) -> T:
+    """What was redacted before, without what was registered since: a report, other evidence, or a tuple of both."""
+    again: Any
+    if isinstance(value, Report):
+        again = replace(redacted(value, Redactor()), hidden=value.hidden, hidden_in=value.hidden_in)
+    elif isinstance(value, tuple):
+        again = tuple(map(redacted_again, value))
+    else:
+        again = Redactor().value(value)
+    return cast(T, again)
 
 
 def _check(check: Check) -> Check:

@@ -353,7 +353,8 @@ def release(deployment: Deployment) -> str:
 def place(report: Report) -> list[str]:
     """What was examined: folder, release and workers, or logs alone; when the evidence was recorded if before the run."""
     if report.deployment:
-        found = [str(report.deployment.directory), release(report.deployment)]
+        machine = [report.deployment.machine] if report.deployment.machine else []
+        found = [*machine, str(report.deployment.directory), release(report.deployment)]
     else:
         found = [source.name for source in (report.log.sources if report.log else ())]
     found += [f"recorded {moment(report.recorded_at)}"] if report.recorded_at else []
@@ -363,12 +364,12 @@ def place(report: Report) -> list[str]:
 def offered(report: Report) -> str:
     """What ``ot-doctor fix`` would do about the diagnosis, in a sentence; empty where that is nothing."""
     said = offer(report.diagnosis).sentence
-    return f"On the machine that was recorded, {said}" if said and report.recorded_at else said
+    return f"On {report.elsewhere}, {said}" if said and report.elsewhere else said
 
 
 def how(report: Report) -> str:
     """The heading of the plan."""
-    return "How to fix it, on the machine that was recorded" if report.recorded_at else "How to fix it"
+    return f"How to fix it, on {report.elsewhere}" if report.elsewhere else "How to fix it"
 
 
 def names_account(report: Report) -> str:

@@ -17,7 +17,6 @@ from typing import Any, TextIO, cast
 
 from ot_doctor.core import supervisor
 from ot_doctor.core.deadline import NoResources, start
-from ot_doctor.core.debug_log import note
 
 _KEPT = 64  # descriptors that foreign code cannot use up
 _incoming = -1  # the descriptor by which comes what was written to 1 and 2
@@ -46,8 +45,6 @@ def contain() -> None:
     global _incoming
     if not supervisor.is_our_own():
         return
-    threading.excepthook = lambda about: note("a thread", about.exc_value or RuntimeError("no exception"))
-    sys.unraisablehook = lambda about: note("a finalizer", about.exc_value or RuntimeError("no exception"))
     if sys.stdout is not None and not isinstance(sys.stdout, _Document):
         sys.stdout = cast(TextIO, _Document(sys.stdout))
         _incoming = _lead_descriptors()

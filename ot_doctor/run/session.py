@@ -24,6 +24,7 @@ from ot_doctor.run import requirements, suppressions
 from ot_doctor.run.discovery import CheckCatalogue, discover
 from ot_doctor.run.plan import Plan, WrongUsage, chosen, wrong_name
 from ot_doctor.run.runner import needs, requires, run
+from ot_doctor.sources.other_machine import of_the_engine
 from ot_doctor.sources.store import Store
 
 E = TypeVar("E")
@@ -47,6 +48,7 @@ class Examined:
     workers: Workers | None = None
     hub: Hub | None = None
     log: WorkerLog | None = None
+    evidence: Mapping[type, object] = field(default_factory=dict)  # all that came, or why it did not
     upcoming: NextRelease | None = None  # preflight
     notices: tuple[str, ...] = ()  # about the tool itself: broken plug-ins
     accessed: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # what the run touched, by kind
@@ -175,6 +177,7 @@ def _examined(
         workers=_had(store, Workers),
         hub=_had(store, Hub),
         log=_had(store, WorkerLog),
+        evidence=store.come_so_far(),
         upcoming=_had(store, NextRelease) if plan.request.next_release else None,
         notices=notices,
         accessed=receipt.so_far(),
@@ -186,8 +189,13 @@ def _must_be_installed(store: Store) -> None:
     if store.request.log_alone or (isinstance(installation, Installation) and installation.directory is not None):
         return
     deployment = store.get(Deployment)
-    if isinstance(deployment, Unavailable) and not deployment.switched_off:
+    if isinstance(deployment, Unavailable) and not deployment.switched_off and not _is_out_of_reach(store):
         raise WrongUsage(f"{deployment.reason.rstrip('.')}. {deployment.hint}".strip())
+
+
+def _is_out_of_reach(store: Store) -> bool:
+    """Another machine's engine did not answer: whether it has an installation is not known."""
+    return of_the_engine(store.request) is not None and isinstance(store.get(Workers), Unavailable)
 
 
 def _must_be_called_so(store: Store) -> None:

@@ -12,6 +12,8 @@ from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.sources.disk import on_disk
+from ot_doctor.sources.other_machine import of_the_engine
+from ot_doctor.sources.ssh import address_of
 
 # In the order in which Compose takes them: the first base file, then the first override.
 _BASE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -31,6 +33,9 @@ def gather(request: Request) -> Installation:
     """``--dir``, else the working folder or the nearest of its parents that holds OpenTranscribe."""
     if request.log_alone:
         return Installation(None, "nothing")
+    if request.directory is None and (machine := of_the_engine(request)):
+        folder = address_of(request.engine_of).folder if request.engine_of else ""  # otherwise the path is the socket's
+        return Installation(Path(folder) if folder else None, machine.machine if folder else "nothing")
     if request.directory is not None:
         named = request.directory
         if not on_disk(request, named, lambda: _is(named, stat.S_ISDIR)):

@@ -14,6 +14,7 @@ from ot_doctor.evidence.host import Host, Purpose, Space
 from ot_doctor.evidence.model_cache import ModelCache
 from ot_doctor.evidence.workers import Engine, Worker, Workers
 from ot_doctor.redaction.secret import Secret
+from ot_doctor.sources.disk import is_read_only
 from ot_doctor.sources.docker.container_exec import run_in
 
 _LONGEST = 5.0  # seconds for one file system
@@ -50,6 +51,7 @@ def gather(request: Request, workers: Workers | Unavailable, model_cache: ModelC
         spaces=tuple(space for space in spaces if space),
         doctor_network=network_settings(request.environ),
         worker_network=network_settings(worker.env) if worker else {},
+        worker_elsewhere=engine.machine if engine else "",
     )
 
 
@@ -94,8 +96,9 @@ def _measured(request: Request, path: str, purpose: Purpose, *, or_parent: bool)
             if not seen.f_blocks:  # a file system without a size, or one that does not tell
                 return None
             unit = seen.f_frsize
-            read_only = bool(seen.f_flag & os.ST_RDONLY)
-            return Space(path, purpose, seen.f_blocks * unit, seen.f_bavail * unit, seen.f_files, seen.f_favail, read_only)
+            return Space(
+                path, purpose, seen.f_blocks * unit, seen.f_bavail * unit, seen.f_files, seen.f_favail, is_read_only(candidate)
+            )
         return None
 
     try:

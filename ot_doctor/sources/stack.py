@@ -15,6 +15,7 @@ from ot_doctor.evidence.releases import Release, line_of_version, newer_than_kno
 from ot_doctor.evidence.workers import Role, Worker, Workers
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.folder_search import compose_files as files_taken_by_itself
+from ot_doctor.sources.other_machine import of_the_engine
 
 _VERSION = re.compile(r"v?(\d{1,3}\.\d{1,3}\.\d{1,3})(?![\d.])")
 _BACKEND_TAG = re.compile(r"""^[ ]{2,40}image:[ ]*["']?\S{0,200}opentranscribe-backend(?:-lite)?:([^\s"'#]{1,120})""", re.M)
@@ -28,10 +29,13 @@ _WAYS = (
 )
 
 
+
 def gather(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:
     """The folder, the stack's own folder and files, and the release line. Raises ``Unavailable`` where there is none."""
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
+    if machine := of_the_engine(request):
+        return _elsewhere(request, machine.machine, installation, workers)
     folder = installation.directory or _labelled_folder(workers) or request.cwd
     return on_disk(request, folder, lambda: _gathered(request, installation, workers))
 
@@ -39,6 +43,35 @@ def gather(request: Request, installation: Installation, workers: Workers | Unav
 def _labelled_folder(workers: Workers | Unavailable) -> Path | None:
     containers = () if isinstance(workers, Unavailable) else _by_role(workers.containers)
     return next((Path(w.compose.working_dir) for w in containers if w.compose.working_dir), None)
+
+
+def _elsewhere(request: Request, machine: str, installation: Installation, workers: Workers | Unavailable) -> Deployment:
+    """What the labels tell of a folder on another machine; one on this machine, if it was named and the stack is its own."""
+    if isinstance(workers, Unavailable):
+        raise workers
+    labelled = next((w for w in _by_role(workers.containers) if w.compose.working_dir), None)
+    if labelled is None:
+        raise _not_found(None, workers, request.cwd)
+    home = Path(labelled.compose.working_dir)
+    if request.directory is not None:
+        return on_disk(request, home, lambda: _gathered(request, installation, workers))
+    line, line_reason = release_line(workers)
+    version = next((v for w in _by_role(workers.containers) if (v := image_version(w))), None)
+    return Deployment(
+        directory=home,
+        found_by=f"the Compose labels of {labelled.name}",
+        env_path=home / ".env",
+        project=labelled.compose.project or None,
+        running_dir=home,
+        compose_files=tuple(home / name for name in labelled.compose.config_files),
+        environment_files=tuple(home / name for name in labelled.compose.environment_files),
+        version=version,
+        line=line,
+        line_reason=line_reason,
+        podman=workers.engine.podman,
+        v0_1=version is not None and version.startswith("v0.1."),
+        machine=machine,
+    )
 
 
 def _gathered(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
 import time
@@ -55,6 +56,8 @@ class Source:
         return loaded
 
 
+_NO_MEMORY = Unavailable("There was no memory left to look.", hint=NoResources.hint)  # made while there still is some
+
 SOURCES: Mapping[type, Source] = {
     Installation: Source("the OpenTranscribe folder", "folder_search:gather"),
     Workers: Source("the Docker engine", "docker.containers:gather"),
@@ -90,7 +93,8 @@ def wanted(annotation: Any) -> tuple[type, bool]:
     return kinds[0], Unavailable in parts
 
 
-def parameters(function: Callable[..., Any]) -> dict[str, tuple[type, bool]]:
+@functools.cache  # resolving the names of types takes longer than most checks do, and several ask
+def parameters(function: Callable[..., Any]) -> Mapping[str, tuple[type, bool]]:
     """What a check or a gatherer asks for, by parameter. Raises ``TypeError`` like ``wanted``."""
     hints = get_type_hints(function)
     hints.pop("return", None)
@@ -100,7 +104,8 @@ def parameters(function: Callable[..., Any]) -> dict[str, tuple[type, bool]]:
     return {name: wanted(hint) for name, hint in hints.items() if typing.get_origin(hint) is not Soon}
 
 
-def beside(gatherer: Callable[..., Any]) -> dict[str, type]:
+@functools.cache
+def beside(gatherer: Callable[..., Any]) -> Mapping[str, type]:
     """What a gatherer does not wait for, by parameter."""
     hints = get_type_hints(gatherer)
     return {name: typing.get_args(hint)[0] for name, hint in hints.items() if typing.get_origin(hint) is Soon}
@@ -145,6 +150,13 @@ class Store:
         """What was asked for, with what came of it: a value, or an ``Unavailable``."""
         return {kind: self.get(kind) for kind in SOURCES if self.asked(kind)}
 
+    def come_so_far(self) -> dict[type, object]:
+        """What was asked for, as far as it is decided what comes of it; nothing is waited for."""
+        with self._lock:
+            futures = dict(self._futures)
+        known = {kind: future.result() for kind, future in futures.items() if future.done()} | self._late
+        return {kind: known[kind] for kind in SOURCES if kind in known}
+
     def waiting_for(self) -> list[str]:
         """Labels of the sources that are at work, the one that took longest so far first."""
         with self._lock:
@@ -188,7 +200,11 @@ class Store:
         except Unavailable as reason:
             future.set_result(reason)
         except Exception as error:
-            future.set_result(crashed(SOURCES[kind].label, error))
+            try:
+                result = crashed(SOURCES[kind].label, error)
+            except MemoryError:
+                result = _NO_MEMORY
+            future.set_result(result)
 
     def _call(self, kind: type) -> object:
         gatherer = SOURCES[kind].load()

@@ -42,6 +42,12 @@ def test_not_asked_is_skipped() -> None:
     assert judge(Answer.NOT_ASKED).status is Status.SKIP
 
 
+@pytest.mark.parametrize("answer", [Answer.OK, Answer.DNS])
+def test_what_this_machine_reaches_tells_nothing_of_another_one(answer: Answer) -> None:
+    finding = judge(answer, where=deployment(machine="ssh://me@srv"))
+    assert finding.status is Status.SKIP and "tells nothing of ssh://me@srv" in finding.message
+
+
 @pytest.mark.parametrize(
     "answer, cause",
     [

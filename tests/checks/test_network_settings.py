@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,14 @@ def judge(
 )
 def test_nothing_odd(inside: dict[str, str], outside: dict[str, str]) -> None:
     assert judge(inside, outside).status is Status.PASS
+
+
+def test_the_settings_of_this_machine_are_not_those_of_another_one() -> None:
+    far = host(doctor_network={"HTTPS_PROXY": PROXY}, worker_elsewhere="ssh://me@srv")
+    finding = only(network_settings, far, workers(), deployment())
+    assert finding.status is Status.SKIP and "runs on ssh://me@srv" in finding.message
+    odd = replace(far, worker_network={"HF_ENDPOINT": "mirror.lan"})
+    assert only(network_settings, odd, workers(), deployment()).status is Status.WARN
 
 
 @pytest.mark.parametrize(

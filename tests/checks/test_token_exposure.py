@@ -26,6 +26,14 @@ def test_nothing_shows_it() -> None:
     assert judge(env_file(), workers(), compose(), worker_log()).status is Status.PASS
 
 
+def test_a_file_on_a_machine_of_which_only_the_engine_is_reached() -> None:
+    far = deployment(machine="ssh://me@srv")
+    with pytest.raises(Unavailable, match="not there"):
+        only(token_exposure, NONE, workers(), NONE, worker_log(), far)
+    public = workers(worker(env={"VITE_TOKEN": TOKEN}))
+    assert only(token_exposure, NONE, public, NONE, worker_log(), far).status is Status.FAIL
+
+
 def test_world_readable() -> None:
     finding = judge(env_file(mode=0o644))
     assert (finding.status, finding.cause) == (Status.WARN, Cause.TOKEN_EXPOSED)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, write_files
+from ot_doctor.cli.output import CouldNotWrite, WouldLeak, checked, without_late_secrets, write_files
 from ot_doctor.cli.show import show
+from ot_doctor.evidence import Unavailable
 from ot_doctor.redaction.registry import new_registry
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.report.formats import FORMATS, format_of
+from ot_doctor.report.model import Facts, Section
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, document, installed, refused, warned  # noqa: F401
 from tests.report.reports import healthy
 
@@ -132,6 +134,19 @@ def test_a_document_with_a_secret_in_it_is_not_written() -> None:
     with pytest.raises(WouldLeak) as error:
         checked(f"token={value}")
     assert "HUGGINGFACE_TOKEN" in str(error.value) and value not in str(error.value)
+
+
+def test_every_document_hides_a_secret_that_was_registered_after_its_redaction() -> None:
+    """Not reports alone: the facts, what the worker sees, a trial, and what is copied."""
+    late = "sk-" + "LaTeReGiStErEd" + "0123456789"
+    report = replace(healthy(), notices=(f"with {late}",))
+    others = (Facts(report.started_at, (Section("Worker", (("key", late),)),)), Unavailable(f"not with {late}"))
+    with new_registry():
+        Secret(late, "OPENAI_API_KEY")
+        document = without_late_secrets((report, *others), lambda values: checked(repr(values))).decode()
+        assert late not in document and document.count("…(27:") == 3
+        with pytest.raises(WouldLeak):
+            without_late_secrets("", lambda _: checked(late))
 
 
 def test_faults_are_shown_with_vv_alone_and_without_secrets(installed: Doctor, tmp_path: Path) -> None:  # noqa: F811

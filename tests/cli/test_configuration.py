@@ -377,3 +377,6 @@ def test_a_file_of_another_user_that_was_not_named_writes_nothing(folder: Path) 
     os.chown(folder, 65534, 65534)
     assert "output is not taken from a file that was not named" in refused()
     assert options("--config", str(path))["output"] == (folder / "report.md",), "whoever names it means it"
+    os.chown(folder, 0, 0)
+    os.chown(write(folder, "context = 'prod'\n"), 65534, 65534)
+    assert "context is not taken from a file that was not named" in refused(), "a context may lead to ssh"

@@ -176,6 +176,18 @@ def test_what_a_limit_looks_like(error: Exception, said: str | None) -> None:
         assert found is None if said is None else found is not None and said in found
 
 
+@pytest.mark.parametrize("error", [SystemError("error return without exception set"), ImportError("cannot import name 'Rows'")])
+def test_what_an_allocation_becomes_that_fails_unnoticed_is_told_only_where_memory_is_limited(error: Exception) -> None:
+    assert limit_reached(error) is None, "no limit is set here"
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
+        f"from ot_doctor.core.limits import limit_reached; print(limit_reached({type(error).__name__}('x')))\n"
+        "print(limit_reached(ModuleNotFoundError('x')))"
+    )
+    said, of_a_missing_module = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    assert "too little memory" in said and "4096 MB" in said and of_a_missing_module == "None"
+
+
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ def test_a_reader_sees_every_command_and_option(shown: str) -> None:
             continue
         assert f"ot-doctor {name}\n" in shown
         for param in command.params:
-            if isinstance(param, click.Option):
+            if isinstance(param, click.Option) and not param.hidden:
                 for option in param.opts:
                     assert re.search(rf"^ +(-\w, )?{option}\b", shown, re.MULTILINE) or f"{option}, " in shown, option
                 if param.allow_from_autoenv:

@@ -183,6 +183,15 @@ def test_unprefixed_lines_stand_alone_and_a_traceback_stays_whole() -> None:
     assert scan(text)[2].text.endswith("telling.Error: three")
 
 
+def test_a_long_traceback_without_a_prefix_is_one_record_to_its_last_line() -> None:
+    frames = "".join(f'  File "x.py", line {number}, in f\n    g()\n' for number in range(30))
+    header = "Traceback (most recent call last):\n"
+    text = f"{header}{frames}telling.First: 1\n\nThe above exception was the direct cause of the following exception:\n\n"
+    records = scan(f"{text}{header}{frames}telling.Last: 2\n", words=(b"Traceback", b"telling"))
+    assert len(records) == 1 and records[0].text.endswith("telling.Last: 2")
+    assert [record.text.split("\n")[0] for record in scan("telling\n" * 300)] == ["telling"] * 300
+
+
 def test_the_task_is_named() -> None:
     (record,) = scan(f"{HEAD}Task transcribe_audio[8f2c5a1e-1111-4222-8333-444455556666] telling\n")
     assert record.task == "8f2c5a1e-1111-4222-8333-444455556666"

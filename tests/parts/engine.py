@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -19,9 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from . import images, python_image
 
@@ -213,11 +216,11 @@ class Engine:
         for tag, line in images.BACKEND_TAGS.items():
             self.import_image(f"{images.BACKEND}:{tag}", env=images.backend_image_env(line))
 
-    def import_python_worker(self) -> None:
-        """The backend image with a real Python (see python_image)."""
-        env = images.backend_image_env("v0.4")
+    def import_python_worker(self, tag: str = python_image.TAG, line: images.Line = "v0.4") -> None:
+        """The backend image of a release line with a real Python (see python_image)."""
+        env = images.backend_image_env(line)
         lines = images.changes(env=env, user="appuser", workdir="/app", command=["celery"])
-        self._import(python_image.TAG, python_image.python_rootfs(self._root / "busybox"), lines)
+        self._import(tag, python_image.python_rootfs(self._root / "busybox"), lines)
 
     def import_busybox(self, tag: str = "busybox:latest") -> str:
         """The small public image that remedies such as `docker run --rm -v … busybox chown …` want."""
@@ -237,10 +240,33 @@ class Engine:
 
     def clear(self) -> None:
         """Removes every container, volume and network that a test made; the images stay."""
-        if containers := self.docker("ps", "--all", "--quiet").split():
-            self.docker("rm", "--force", "--volumes", *containers)
-        self.docker("volume", "prune", "--all", "--force")
-        self.docker("network", "prune", "--force")
+        if containers := self.ask("GET", "/containers/json?all=1"):
+            # Side by side, as the engine's own client does it: most of a removal is waiting for processes to end.
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda one: self.ask("DELETE", f"/containers/{one['Id']}?force=1&v=1"), containers))
+        self.ask("POST", "/volumes/prune?filters=%7B%22all%22%3A%5B%22true%22%5D%7D")
+        self.ask("POST", "/networks/prune")
+
+    def ask(self, method: str, path: str) -> Any:
+        """What the engine's interface answers, read as JSON."""
+        text = self.answer(method, path)
+        return json.loads(text) if text else None
+
+    def answer(self, method: str, path: str) -> str:
+        """The same as text. By the socket: each start of `docker` takes longer than what the engine does."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.settimeout(60)
+            connection.sock.connect(str(self.socket))
+            connection.request(method, path)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status >= 400 and answer.status not in (404, 409):  # gone meanwhile, or about to go
+            raise EngineError(f"{method} {path}: {answer.status} {text}")
+        return text
 
     # -- how it is done --------------------------------------------------------------------------
 

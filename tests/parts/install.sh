@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; promtool and sshd, too.
+# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; promtool, sshd and age, too.
 #
 # The programs are unpacked there, not installed: the machine's own Docker, if it has one, is neither replaced nor
 # started. Only iptables is really installed, and only where it is missing. Debian 12's own engine is years old and
@@ -31,7 +31,7 @@ complete() {
         && runs "$tree" docker --version && runs "$tree" docker-init --version \
         && runs "$tree" containerd-shim-runc-v2 -v \
         && runs "$tree" "$tree/usr/libexec/docker/cli-plugins/docker-compose" version \
-        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] \
+        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] && runs "$tree" age --version \
         && [ -x "$tree/busybox" ] && runs "$tree" "$tree/busybox" true
 }
 
@@ -149,12 +149,12 @@ for pair in runc:runc docker-init:tini; do
     fi
 done
 
-# Of this release, whose libraries they share: promtool tests the alerts of docs/fleet, sshd is the other machine.
+# Of this release, whose libraries they share: promtool tests the alerts of docs/fleet, sshd is the other machine, age encrypts.
 if [ "$wanted" != "$release" ] && [ "$own" = "$work/wanted" ]; then
     prepare "$work/own" "$release" "$release"
     own="$work/own"
 fi
-unpack "$own" "$tree" prometheus openssh-server libwrap0
+unpack "$own" "$tree" prometheus openssh-server libwrap0 age
 
 # The programs of the images. Unpacked on its own: installing it could push out the system's busybox.
 unpack "$own" "$work/busybox" busybox-static

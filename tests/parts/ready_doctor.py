@@ -30,7 +30,9 @@ _LARGEST = 1 << 17  # bytes of a request
 _READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "HF_", "HUGGINGFACE_HUB_", "XDG_")
 _NO_DIFFERENCE = {("PYTHONUTF8", "1"), ("LANG", "C.UTF-8")}
 _READ_BY_THE_RUN = ("HF_ENDPOINT", "HF_TOKEN", "XDG_STATE_HOME")
-_PACKAGES = ("ot_doctor", "ot_doctor_checks", "docker", "yaml", "huggingface_hub.constants", "huggingface_hub.utils")
+_PACKAGES = (
+    "ot_doctor", "ot_doctor_checks", "docker", "dotenv.main", "yaml", "huggingface_hub.constants", "huggingface_hub.utils"
+)  # fmt: skip
 
 
 def run(
@@ -122,7 +124,7 @@ def _serve(channel: socket.socket) -> None:
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
-    importlib.import_module("ot_doctor.logs.signatures").catalogue()
+    _warm_up()
     setattr(importlib.import_module("ot_doctor.fix.actions.container"), "_LASTS", 0.3)  # noqa: B010  # sooner than a real worker
     gc.freeze()
     while True:
@@ -137,6 +139,20 @@ def _serve(channel: socket.socket) -> None:
             os.close(file)
         channel.send(b"%d" % number)
         channel.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+
+
+def _warm_up() -> None:
+    """What each run would do again: compile the words that a log is searched for, and load the modules of the Hub's client."""
+    from ot_doctor.evidence import Request, Unavailable
+    from ot_doctor.sources import log_windows
+
+    with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
+        log.write("[2026-01-01 00:00:00,000: ERROR/MainProcess] CUDA out of memory\n")
+        log.flush()
+        log_windows.gather(Request(logs=(log.name,), log_alone=True), Unavailable("none"))
+    hub: Any = importlib.import_module("huggingface_hub.utils")
+    hub.build_hf_headers(token=False)
+    hub.get_session()  # each fork makes its own
 
 
 def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn:

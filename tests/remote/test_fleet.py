@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,15 @@ import pytest
 
 from ot_doctor.check import Cause
 from ot_doctor.diagnosis.causes import title
-from ot_doctor.remote.fleet import Fleet, Machine, Row, host_of, hosts_of, row_of
+from ot_doctor.remote.fleet import Fleet, Machine, Row, host_of, hosts_of, row_of, told_apart
 from ot_doctor.remote.fleet_formats import FORMATS
 from ot_doctor.report.formats import json as json_report
-from ot_doctor.sources.ssh import RemoteAnswer, address_of
+from ot_doctor.sources.sent_file import RemoteAnswer
+from ot_doctor.sources.ssh import address_of
+from tests.remote.sshd import Sshd, free_port
 from tests.report.reports import healthy, one_root_cause
 
+SCHEMA = Path(__file__).parents[2] / "docs" / "fleet.schema.json"
 HERE = host_of("ssh://me@srv-a/srv/ot")
 
 
@@ -69,7 +74,7 @@ def test_what_a_machine_sends_steers_no_terminal_and_makes_no_markup() -> None:
 
 
 def test_the_json_is_as_its_schema_says() -> None:
-    schema = json.loads((Path(__file__).parents[2] / "docs" / "fleet.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     rows = (
         row_of(HERE, answer(json_report.render(one_root_cause()).encode())),
         row_of(HERE, answer(b"", said="Permission denied")),
@@ -118,6 +123,15 @@ def test_an_address() -> None:
     assert (address_of("ssh://srv-a").port, address_of("ssh://srv-a/").folder) == (0, "")
 
 
+def test_machines_are_told_apart() -> None:
+    two = [host_of("ssh://me@b/srv/one"), host_of("ssh://me@b/srv/two"), host_of("ssh://a", "first")]
+    assert [host.name for host in told_apart(two)] == ["me@b/srv/one", "me@b/srv/two", "first"]
+    with pytest.raises(ValueError, match="ssh://a is named twice"):
+        told_apart([host_of("ssh://a"), host_of("ssh://b"), host_of("ssh://a", "again")])
+    with pytest.raises(ValueError, match="two machines are called 'x'"):
+        told_apart([host_of("ssh://a", "x"), host_of("ssh://b", "x")])
+
+
 def test_an_inventory() -> None:
     path = Path("hosts.toml")
     hosts = hosts_of(path, {"host": [{"address": "ssh://a/srv/ot", "name": "first"}, {"address": "ssh://me@b"}]})
@@ -134,3 +148,52 @@ def test_an_inventory() -> None:
     for wrong in cases:
         with pytest.raises(ValueError, match=r"hosts\.toml"):
             hosts_of(path, wrong)
+
+
+# -- over a real ssh ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine  # sshd comes with the engine's parts
+def test_ten_hosts_of_which_two_are_dead_within_one_deadline(sshd: Sshd, tmp_path: Path) -> None:
+    """On the eight others, what stands in for a Python says that all is well: eight doctors would take this machine long."""
+    sshd.answer.write_text(json_report.render(healthy()))
+    usual = sshd.config.read_text()
+    aliases = f"Host srv-*\n HostName 127.0.0.1\n Port {sshd.ports['quick']}\n{usual}"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        addresses = {f"srv-{number}": f"ssh://srv-{number}/srv/ot" for number in range(1, 9)}
+        addresses |= {"refuses": f"ssh://127.0.0.1:{free_port()}", "is silent": f"ssh://127.0.0.1:{silent.getsockname()[1]}"}
+        inventory = tmp_path / "hosts.toml"
+        hosts = [f'[[host]]\nname = "{name}"\naddress = "{address}"\n' for name, address in addresses.items()]
+        inventory.write_text("\n".join(hosts))
+        sshd.config.write_text(aliases)
+        began = time.monotonic()
+        try:
+            done = sshd.doctor("fleet", "-i", str(inventory), "--jobs", "8", "--timeout", "10", "--format", "json")
+        finally:
+            sshd.config.write_text(usual)
+    took = time.monotonic() - began
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(document)
+    assert done.returncode == document["exit_code"] == 3, "neither a pass nor a failure"
+    dead = {host["name"]: host["verdict"] for host in document["hosts"] if not host["reached"]}
+    assert list(dead) == [host["name"] for host in document["hosts"]][:2], "the worst come first"
+    assert "Connection refused" in dead["refuses"] and "timed out" in dead["is silent"]
+    assert [host["exit_code"] for host in document["hosts"]] == [3, 3, *[0] * 8]
+    # ssh gives the silent one up after 10 s; the run's own deadline is a minute.
+    assert took < 10 + 8
+
+
+@pytest.mark.engine
+def test_a_fleet_says_of_a_machine_what_the_machine_says(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: x\n    env_file: .env\n")
+    (tmp_path / ".env").write_text("HUGGINGFACE_TOKEN=\n")
+    hosts = [word for kind in ("plain", "bare") for word in ("--host", sshd.address(kind, tmp_path))]
+    done = sshd.doctor("fleet", *hosts, "--offline", "--probe", "off", "--format", "json")
+    document = json.loads(done.stdout)
+    whole, engine = document["hosts"]
+    assert done.returncode == document["exit_code"] == whole["exit_code"] == 1, "a broken machine is worse than what is not known"
+    assert whole["causes"] == ["token-missing"] and whole["report"]["deployment"]["dir"] == str(tmp_path)
+    assert engine["exit_code"] == 3, "there is nothing that can run the doctor, and no engine"
+    assert "Only its Docker engine was examined" in engine["hint"] and whole["hint"] is None

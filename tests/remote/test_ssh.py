@@ -1,91 +1,89 @@
-"""The doctor sent through a real ssh to a real sshd on the loopback."""
+"""The doctor sent through a real ssh to a real sshd on the loopback, and what goes wrong on the way."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import shlex
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ot_doctor.evidence import Unavailable
-from ot_doctor.sources.ssh import _command, address_of, run_there
-from tests.parts.engine import parts_folder
+from ot_doctor.sources.sent_file import run_there
+from ot_doctor.sources.ssh import address_of
+from ot_doctor.sources.there import NO_PYTHON, line_for
+from tests.remote.sshd import DOCTOR, Sshd, free_port
 
-DOCTOR = Path(sys.executable).with_name("ot-doctor")
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
 SAME = ("exit_code", "summary", "diagnosis", "deployment")
+# Sends what sleeps instead of the doctor, and says what came of it.
+_SENDING = """
+import io, os, sys, zipfile
+from ot_doctor.evidence import Unavailable
+from ot_doctor.sources.sent_file import run_there
+from ot_doctor.sources.ssh import address_of
+buffer = io.BytesIO()
+with zipfile.ZipFile(buffer, "w") as archive:
+    archive.writestr("__main__.py", f"import os, time; open({sys.argv[2]!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+try:
+    run_there(address_of(sys.argv[1]), buffer.getvalue(), ["run"], dict(os.environ), 50)
+except Unavailable as error:
+    print(error.reason)
+"""
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def until(found: Callable[[], Any], seconds: float = 15) -> Any:
+    """What is found, within so many seconds."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+    return value
 
 
-class Machine:
-    """An sshd in a mount namespace of its own, and a home folder with the key and the host's key for whoever logs in."""
+def number_in(path: Path) -> int:
+    return int(path.read_text() or 0) if path.exists() else 0
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.home = folder / "home"
-        (self.home / ".ssh").mkdir(parents=True)
-        for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-        (folder / "authorized").write_text((folder / "user.pub").read_text())
-        self.known = folder / "known"
-        self.known.write_text(f"[127.0.0.1]:{self.port} {(folder / 'host.pub').read_text()}")
-        (self.home / ".ssh" / "config").write_text(f"Host *\n IdentityFile {folder / 'user'}\n UserKnownHostsFile {self.known}\n")
-        entries = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith(("root:", "sshd:"))]
-        entries += [f"root:x:0:0:root:{self.home}:/bin/sh", "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin"]
-        (folder / "passwd").write_text("\n".join(entries) + "\n")
-        (folder / "conf").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\nAuthorizedKeysFile {folder / 'authorized'}\n"
-            f"PidFile {folder / 'pid'}\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-        )
 
-    def inside(self, *command: str | Path) -> list[str]:
-        """The command where the passwords file is ours: ssh takes the home folder from it, and sshd its users."""
-        mount = f"mount --bind {shlex.quote(str(self.folder / 'passwd'))} /etc/passwd"
-        return ["unshare", "-m", "sh", "-c", f'{mount}; exec "$@"', "sh", *map(str, command)]
+def runs(pid: int) -> bool:
+    """Whether it does; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
-    def start(self) -> subprocess.Popen[bytes]:
-        root = parts_folder() / "root"
-        libraries = os.pathsep.join(str(path.parent) for path in root.rglob("libwrap.so.0"))
-        sshd = shlex.join([f"{root}/usr/sbin/sshd", "-D", "-f", f"{self.folder}/conf"])
-        run = f"mount -t tmpfs none /run; mkdir /run/sshd; exec {sshd}"
-        server = subprocess.Popen(self.inside("sh", "-c", run), env={**os.environ, "LD_LIBRARY_PATH": libraries})
-        until = time.monotonic() + 20
-        while True:
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return server
-            assert server.poll() is None and time.monotonic() < until, "sshd did not start"
-            time.sleep(0.05)
 
-    def doctor(self, *arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
-        command = self.inside(DOCTOR, *arguments)
-        return subprocess.run(command, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=timeout)
+def below(pid: int) -> list[int]:
+    """What a process has started, from any thread, and what that has."""
+    told = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    found = [int(child) for text in told for child in text.split()]
+    return found + [one for child in found for one in below(child)]
+
+
+def zipped(main: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("__main__.py", main)
+    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    found = Machine(tmp_path_factory.mktemp("ssh"))
-    (found.folder / "open transcribe").mkdir()
-    (found.folder / "open transcribe" / "docker-compose.yml").write_text(COMPOSE)
-    (found.folder / "open transcribe" / ".env").write_text("HUGGINGFACE_TOKEN=\n")
-    server = found.start()
-    yield found
-    server.terminate()
-    server.wait(20)
+def folder(sshd: Sshd) -> Path:
+    folder = sshd.folder / "open transcribe"
+    folder.mkdir()
+    (folder / "docker-compose.yml").write_text(COMPOSE)
+    (folder / ".env").write_text("HUGGINGFACE_TOKEN=\n")
+    return folder
 
 
 def told(document: str) -> dict[str, Any]:
@@ -94,12 +92,11 @@ def told(document: str) -> dict[str, Any]:
 
 
 @pytest.mark.engine  # sshd comes with the engine's parts
-def test_the_report_from_there_is_the_one_from_here(machine: Machine) -> None:
-    folder = machine.folder / "open transcribe"
+def test_the_report_from_there_is_the_one_from_here(sshd: Sshd, folder: Path) -> None:
     options = ("--offline", "--no-docker", "--probe", "off", "--format", "json")
     left = set(Path("/dev/shm").iterdir())
-    there = machine.doctor("--host", f"ssh://127.0.0.1:{machine.port}{str(folder).replace(' ', '%20')}", *options)
-    here = machine.doctor("--dir", str(folder), *options)
+    there = sshd.doctor("--host", sshd.address(path=folder), *options)
+    here = sshd.doctor("--dir", str(folder), *options)
     assert there.stdout, there.stderr
     assert told(there.stdout) == told(here.stdout)
     assert (there.returncode, there.stderr) == (here.returncode, here.stderr)
@@ -107,50 +104,137 @@ def test_the_report_from_there_is_the_one_from_here(machine: Machine) -> None:
 
 
 @pytest.mark.engine
-def test_the_fleet_with_a_dead_host_an_unknown_key_and_no_key(machine: Machine) -> None:
-    folder = str(machine.folder / "open transcribe").replace(" ", "%20")
-    good, dead = f"ssh://127.0.0.1:{machine.port}{folder}", f"ssh://127.0.0.1:{free_port()}"
-    done = machine.doctor("fleet", "--host", good, "--host", dead, "--offline", "--probe", "off", "--format", "json")
-    fleet = json.loads(done.stdout)
-    assert [(host["address"], host["reached"]) for host in fleet["hosts"] if not host["reached"]] == [(dead, False)]
-    assert done.returncode == fleet["exit_code"] == 1, "a broken machine is worse than one that was not reached"
-    known = machine.known.read_text()
+@pytest.mark.parametrize(
+    ("trouble", "said", "advice"),
+    [
+        ("no key", "Permission denied", "ssh-copy-id"),
+        ("unknown host", "Host key verification failed", "accept it"),
+        ("refused", "Connection refused", "Try it by hand"),
+        ("old Python", "has no Python 3.10 or newer", "Install a Python 3.10"),
+        ("no Python", "has no Python 3.10 or newer", "Install a Python 3.10"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_is_no_pass(sshd: Sshd, trouble: str, said: str, advice: str) -> None:
+    address = {"old Python": sshd.address("old"), "no Python": sshd.address("bare")}.get(trouble, sshd.address())
+    if trouble == "no key":
+        address = address.replace("ssh://", "ssh://nobody@")
+    elif trouble == "refused":
+        address = f"ssh://127.0.0.1:{free_port()}"
+    known = sshd.known.read_text()
     try:
-        machine.known.write_text("")
-        unknown = machine.doctor("--host", good, "--offline")
-        assert (unknown.returncode, unknown.stdout) == (3, "")
-        assert "Host key verification failed" in unknown.stderr and "accept it" in unknown.stderr
+        if trouble == "unknown host":
+            sshd.known.write_text("")
+        # Without Docker there is no other way to look at a machine that has no Python.
+        done = sshd.doctor("--host", address, "--offline", "--no-docker", "--format", "json")
     finally:
-        machine.known.write_text(known)
-    refused = machine.doctor("--host", good.replace("ssh://", "ssh://nobody@"), "--offline")
-    assert refused.returncode == 3 and "Permission denied" in refused.stderr and "ssh-copy-id" in refused.stderr
+        sshd.known.write_text(known)
+    document = json.loads(done.stdout)
+    assert done.returncode == document["exit_code"] == 3 and document["checks"] == []
+    (notice,) = document["notices"]
+    assert said in notice and advice in notice
+
+
+@pytest.mark.engine
+def test_a_connection_that_is_cut_in_the_middle(sshd: Sshd, tmp_path: Path) -> None:
+    """Here it is said; there what was sent is ended."""
+    left = set(Path("/dev/shm").iterdir())
+    told_by = tmp_path / "pid"
+    line = sshd.inside(sys.executable, "-c", _SENDING, sshd.address(), told_by)
+    with subprocess.Popen(line, env=sshd.environ(), stdout=subprocess.PIPE, text=True) as here:
+        there = until(lambda: number_in(told_by))
+        everything = below(number_in(sshd.folder / "pid"))
+        sessions = [pid for pid in everything if "sshd: root" in Path(f"/proc/{pid}/cmdline").read_text()]
+        for pid in sessions:
+            os.kill(pid, signal.SIGKILL)
+        said, _ = here.communicate(timeout=20)
+    assert sessions and "ssh to 127.0.0.1 failed: " in said and "closed" in said
+    until(lambda: not runs(there), 8)
+    assert set(Path("/dev/shm").iterdir()) <= left
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_here_ends_there(sshd: Sshd, tmp_path: Path, number: signal.Signals) -> None:
+    """What stands in for Python there reads until its input ends."""
+    told_by = tmp_path / "pid"
+    cat = shutil.which("cat")
+    sshd.program("old", "python3.10", f'#!/bin/sh\n[ "$3" ] || exit 0\necho $$ >{told_by}\nexec {cat} >/dev/null\n')
+    try:
+        line = sshd.inside(DOCTOR, "--host", sshd.address("old"), "--offline")
+        with subprocess.Popen(line, env=sshd.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
+            there = until(lambda: number_in(told_by))
+            ours = [here.pid, *below(here.pid)]
+            os.kill(here.pid, number)
+            here.communicate(timeout=10)
+        until(lambda: not any(map(runs, (there, *ours))), 8)
+        assert here.returncode == {signal.SIGINT: 130}.get(number, -number)
+    finally:
+        (sshd.programs / "old" / "python3.10").unlink()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("command", "number"), [("run", signal.SIGHUP), ("fleet", signal.SIGTERM), ("fleet", signal.SIGINT)]
+)
+def test_no_ssh_is_left_that_waits_for_a_silent_server(sshd: Sshd, command: str, number: signal.Signals) -> None:
+    """It would give up by itself after 10 s."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        line = sshd.inside(DOCTOR, command, "--host", f"ssh://127.0.0.1:{silent.getsockname()[1]}", "--offline")
+        with subprocess.Popen(line, env=sshd.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
+            ssh = until(lambda: [pid for pid in below(here.pid) if Path(f"/proc/{pid}/comm").read_text() == "ssh\n"])
+            os.kill(here.pid, number)
+            here.communicate(timeout=8)
+            until(lambda: not any(map(runs, ssh)), 3)
+
+
+# -- without sshd: what its shell is told ----------------------------------------------------------------------------------
+
+
+def line(size: int, *arguments: str) -> list[str]:
+    return ["/bin/sh", "-c", line_for(size, arguments, "")]
+
+
+def sent(data: bytes, *arguments: str, **environ: str) -> tuple[int, str]:
+    """Exit code and output; the input stays open, as a connection does."""
+    with subprocess.Popen(line(len(data), *arguments), env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(data)
+        process.stdin.flush()
+        said = process.stdout.read().decode()
+        return process.wait(20), said
 
 
 def test_a_machine_without_a_python(tmp_path: Path) -> None:
-    done = subprocess.run(["/bin/sh", "-c", _command(3, ["run"])], env={"PATH": str(tmp_path)}, input=b"abc", capture_output=True)
-    assert done.returncode != 0
     (tmp_path / "sh").symlink_to("/bin/sh")
-    done = subprocess.run(["/bin/sh", "-c", _command(3, ["run"])], env={"PATH": str(tmp_path)}, input=b"abc", capture_output=True)
-    assert (done.returncode, done.stdout) == (97, b"")
+    done = subprocess.run(line(3, "run"), env={"PATH": str(tmp_path)}, input=b"abc", capture_output=True)
+    assert (done.returncode, done.stdout) == (NO_PYTHON, b"")
+
+
+def test_a_python_that_uv_has(tmp_path: Path) -> None:
+    """Nothing is downloaded, and nothing is kept in a cache."""
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    data = zipped("print('ran')")
+    uv = tmp_path / "uv"
+    asked = '[ "$* $UV_PYTHON_DOWNLOADS $UV_NO_CACHE" = "python find --no-project >=3.10 never 1" ]'
+    uv.write_text(f"#!/bin/sh\n{asked} && echo {sys.executable}\n")
+    uv.chmod(0o755)
+    assert sent(data, "run", PATH=str(tmp_path)) == (0, "ran\n")
+    uv.write_text("#!/bin/sh\nexit 2\n")
+    assert subprocess.run(line(3, "run"), env={"PATH": str(tmp_path)}, input=b"abc").returncode == NO_PYTHON
 
 
 def test_what_is_sent_is_run_with_its_arguments_and_leaves_nothing(tmp_path: Path) -> None:
-    import io
-    import zipfile
-
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("__main__.py", "import sys; print(sys.argv[1:]); sys.exit(5)")
-    data, words = buffer.getvalue(), ["run", "--dir", "/a b/$HOME", "it's"]
+    data, words = zipped("import sys; print(sys.argv[1:]); sys.exit(5)"), ["run", "--dir", "/a b/$HOME", "it's"]
     environ = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
-    done = subprocess.run(["/bin/sh", "-c", _command(len(data), words)], env=environ, input=data, capture_output=True, text=False)
-    assert (done.returncode, done.stdout.decode()) == (5, f"{words}\n"), done.stderr
+    assert sent(data, *words, **environ) == (5, f"{words}\n")
     assert list(tmp_path.iterdir()) == []
-    cut = subprocess.run(["/bin/sh", "-c", _command(len(data), words)], env=environ, input=data[:-9], capture_output=True)
+    cut = subprocess.run(line(len(data), *words), env=environ, input=data[:-9], capture_output=True)
     assert cut.returncode == 1 and b"the connection was cut" in cut.stderr
 
 
-def test_a_server_that_never_answers(tmp_path: Path) -> None:
+def test_a_server_that_never_answers() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -24,10 +24,23 @@ from ot_doctor.check import (
     warned,
 )
 from ot_doctor.diagnosis.ranking import diagnose
-from ot_doctor.evidence import COMMUNITY_1, ComposeLabels, Engine, Outcome, Workers
+from ot_doctor.evidence import (
+    COMMUNITY_1,
+    ComposeLabels,
+    Deployment,
+    Engine,
+    Host,
+    Hub,
+    ModelCache,
+    Outcome,
+    Unavailable,
+    WorkerLog,
+    Workers,
+)
 from ot_doctor.redaction.redactor import Hidden
-from ot_doctor.report.model import Report
-from tests.checks.evidence import TOKEN, WORKER, attempt, deployment, hub, record, worker, worker_log, workers
+from ot_doctor.report.facts import facts_of
+from ot_doctor.report.model import Facts, Report, Section
+from tests.checks.evidence import TOKEN, WORKER, attempt, cache, deployment, host, hub, record, worker, worker_log, workers
 
 STARTED = datetime(2026, 11, 21, 1, 0, tzinfo=timezone.utc)
 ENV = "/srv/ot/.env"
@@ -82,7 +95,17 @@ def report(changes: Mapping[str, tuple[Finding, ...]] | None = None, **more: obj
     usual = Report(
         STARTED, 0.412, tuple(results), diagnose(results), deployment(), workers(), hub(), worker_log(attempt(speakers=2))
     )
-    return replace(usual, **more)  # type: ignore[arg-type]
+    made = replace(usual, **more)  # type: ignore[arg-type]
+    return made if made.facts else replace(made, facts=lambda: _facts(made))
+
+
+def _facts(made: Report) -> Facts:
+    gone = Unavailable("No Docker engine answers at unix:///var/run/docker.sock.")
+    known = {
+        Deployment: made.deployment, Workers: made.workers, ModelCache: made.workers and cache(), Hub: made.hub,
+        WorkerLog: made.log, Host: host(),
+    }  # fmt: skip
+    return facts_of({kind: value or gone for kind, value in known.items()}, made.started_at)
 
 
 def healthy() -> Report:
@@ -274,6 +297,7 @@ def everywhere(text: str) -> Report:
     return report(
         results=tuple(results), diagnosis=diagnose(results), hub=hub(endpoint=text, endpoint_from=text), notices=(text, text),
         deployment=deployment(directory=Path(text), project=text, version=text, line_reason=text),
+        facts=lambda: Facts(STARTED, (Section(text, ((text, text),)), Section("x", missing=text))),
         workers=Workers(odd_worker.engine, (odd_worker,)), hidden=(Hidden(text, 2),),
         log=worker_log(
             broken, replace(broken, started_at=None, ended_at=None),

@@ -9,9 +9,11 @@ from pathlib import Path
 import jsonschema
 
 from ot_doctor.evidence import Answer, Deployment, Hub, ModelCache, NvmlAnswer, ProcessEnvironment, SeenGpu, Unavailable, Workers
-from ot_doctor.report.facts import GATHERED, Facts, Section, facts_of
+from ot_doctor.report.facts import GATHERED, facts_of
 from ot_doctor.report.formats.facts_rendered import as_json, as_markdown, as_text
+from ot_doctor.report.model import Facts, Section
 from tests.checks.evidence import ENGINE, TOKEN, cache, deployment, host, hub, probe, worker, workers
+from tests.report.reports import STARTED
 
 
 def facts(**evidence: object) -> Facts:
@@ -20,7 +22,7 @@ def facts(**evidence: object) -> Facts:
     for kind in list(known):
         if kind.__name__ in evidence:
             known[kind] = evidence[kind.__name__]
-    return facts_of(known)
+    return facts_of(known, STARTED)
 
 
 def section(title: str, found: Facts) -> dict[str, str]:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from xml.etree.ElementTree import Element
@@ -14,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ot_doctor.check import Cause, Status
-from ot_doctor.evidence import Attempt, Outcome
+from ot_doctor.evidence import Attempt, NextRelease, Outcome, ReleaseLine
 from ot_doctor.redaction.redactor import Hidden
 from ot_doctor.report import summary
 from ot_doctor.report.advice import plan
+from ot_doctor.report.formats import markdown
 from ot_doctor.report.formats.html import render, render_error
 from ot_doctor.report.formats.timeline import timelines
 from ot_doctor.report.model import UsageError, exit_code
@@ -27,7 +29,7 @@ from tests.report.reports import REPORTS, STARTED, everywhere, forty_attempts, r
 from tests.report.texts import HOSTILE, settled
 
 ALL = {**REPORTS, "forty-attempts": forty_attempts}
-ALLOWED_ADDRESS = re.compile(r"https?://")
+ALLOWED_ADDRESS = re.compile(r"https?://|#(?:status|facts)$")
 IN_HTML = (
     "<b>", "</style><style>*{}", "</title><script>", "</summary></details>", "\"><img src=x onerror=alert(1)>", "' onclick='x",
     "]]>", "</svg><p>", "</desc></title>", "<!--", "-->", "&amp;&lt;&#60;&nosuch;", "javascript:alert(1)", "data:text/html,x",
@@ -133,8 +135,8 @@ def test_the_page_is_built_for_screen_readers_and_phones(name: str) -> None:
 def test_the_cause_comes_first_and_its_commands_are_whole() -> None:
     made = REPORTS["three-causes"]()
     root = parsed(render(made))
-    main = next(e for e in root.iter() if tag(e) == "main")
-    assert [e.attrib.get("aria-labelledby") for e in main] == ["diagnosis", "how", "attempts", "checks", "versions"]
+    status = next(e for e in root.iter() if e.attrib.get("id") == "status")
+    assert [e.attrib.get("aria-labelledby") for e in status] == ["broken", "next", "how", "attempts", "checks"]
     commands = ["".join(e.itertext()) for e in root.iter() if e.attrib.get("class") == "command"]
     assert commands == [planned.step.command for planned in plan(made.diagnosis) if planned.step.command]
     assert ".command { margin-top: .45rem; user-select: all;" in render(made)
@@ -143,10 +145,13 @@ def test_the_cause_comes_first_and_its_commands_are_whole() -> None:
 def test_all_checks_are_there() -> None:
     made = REPORTS["one-root-cause"]()
     root = parsed(render(made))
+    folded = [e for e in root.iter() if tag(e) == "details" and e.attrib.get("class") == "folded"]
+    assert ["".join(e[0].itertext()) for e in folded if "open" not in e.attrib][-2:] == ["Passed: 8", "Not checked: 2"]
     rows = [e for box in root.iter() if box.attrib.get("class") == "checks" for e in box]
     marks = [next(e for e in row.iter() if "mark" in e.attrib.get("class", "")).attrib["class"] for row in rows]
     looked_at = [result for result in made.results if result.status is not Status.SKIP]
-    assert marks == [f"mark {result.status.value}" for result in looked_at] + ["mark skip"]
+    worst_first = sorted(looked_at, key=lambda result: result.status is Status.PASS)
+    assert marks == [f"mark {result.status.value}" for result in worst_first] + ["mark skip"]
     names = [e.text for row in rows for e in row.iter() if tag(e) == "code"]
     assert {result.check.name for result in made.results} <= set(names)
     assert "This follows from " in texts(root)
@@ -157,6 +162,47 @@ def test_checks_that_were_skipped_for_one_reason_share_a_row() -> None:
     box, = (e for e in root.iter() if e.attrib.get("class") == "checks")
     said = ["".join(next(e for e in row if tag(e) == "summary").itertext()) for row in box]
     assert said == ["–10 checksDocker was left out (--no-docker).", "–2 checksthe Hub was left out (--offline)"]
+
+
+def of_section(page: Element, name: str) -> list[str]:
+    """The messages of the causes below a heading."""
+    section = next(e for e in page.iter() if e.attrib.get("aria-labelledby") == name)
+    return ["".join(e.itertext()) for e in section.iter() if e.attrib.get("class") == "message"]
+
+
+def test_what_is_broken_now_is_what_explains_the_failure_and_what_comes_before_it() -> None:
+    made = REPORTS["three-causes"]()
+    said = [root.message for root in made.diagnosis]
+    page = parsed(render(made))
+    assert (of_section(page, "broken"), of_section(page, "next")) == (said[:2], said[2:])
+    page = parsed(render(replace(made, log=None)))  # no failure is known that the causes could explain
+    assert of_section(page, "broken") == said and not [e for e in page.iter() if e.attrib.get("id") == "next"]
+    other = worker_log(attempt(Outcome.FAILED, cause=Cause.AUDIO_UNREADABLE.value))
+    page = parsed(render(replace(made, log=other)))
+    assert of_section(page, "next") == said and not [e for e in page.iter() if e.attrib.get("id") == "broken"]
+    page = parsed(render(replace(made, upcoming=NextRelease(ReleaseLine.V0_5, "v0.5", asked=True))))
+    heading = next(e.text for e in page.iter() if e.attrib.get("id") == "broken")
+    assert (heading, of_section(page, "broken")) == ("What keeps v0.5 from working here", said)
+
+
+def test_the_facts_are_those_of_the_report() -> None:
+    made = REPORTS["unknown-docker"]()
+    assert made.facts
+    sections = made.facts().sections
+    facts = next(e for e in parsed(render(made)).iter() if e.attrib.get("id") == "facts")
+    assert [e.text for e in facts if tag(e) == "h3"] == [section.title for section in sections]
+    pairs = list(zip(*([e.text for e in facts.iter() if tag(e) == kind] for kind in ("dt", "dd")), strict=True))
+    assert pairs == [fact for section in sections for fact in section.facts]
+    missing = [e.text for e in facts if e.attrib.get("class") == "missing"]
+    assert missing == [section.missing for section in sections if not section.facts]
+    assert "Nothing was gathered." in texts(parsed(render(replace(made, facts=None))))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_text_for_a_ticket_is_the_markdown_report(name: str) -> None:
+    made = ALL[name]()
+    area, = (e for e in parsed(render(made)).iter() if tag(e) == "textarea")
+    assert area.text == markdown.render(made) and "readonly" in area.attrib
 
 
 def test_what_was_hidden_is_told() -> None:

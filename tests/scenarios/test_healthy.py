@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.parts import hub, models, ready_doctor
@@ -12,6 +14,7 @@ from tests.scenarios import logs
 from tests.scenarios.scenario import TOKEN, BringUp, Report, Scenario, World
 
 pytestmark = pytest.mark.engine
+FACTS = json.loads((Path(__file__).parents[2] / "docs" / "facts.schema.json").read_text(encoding="utf-8"))
 
 
 def _assert_healthy(world: World) -> None:
@@ -19,6 +22,24 @@ def _assert_healthy(world: World) -> None:
     assert report.causes == [], report.summary()
     assert report.exit_code == 0, report.summary()
     assert report.document["summary"]["pass"] >= 12
+
+
+def _assert_facts(world: World) -> None:
+    """``facts`` knows what there is, and the page of a run says the same."""
+    done = ready_doctor.run("facts", "--format", "json", cwd=world.folder, env=world.shell())
+    assert (done.returncode, done.stderr) == (0, "") and TOKEN[3:] not in done.stdout
+    document = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(FACTS).validate(document)
+    world.doctor("--output", str(world.home / "page.html"))
+    page = (world.home / "page.html").read_text(encoding="utf-8")
+    shown = page.partition('id="facts"')[2].partition('class="ticket"')[0]
+    assert shown and TOKEN[3:] not in page
+    for section in document["sections"]:
+        if section["title"] in ("Engine", "Containers", "Settings of the worker", "Mounts of the worker", "Model cache", "Hub"):
+            assert section["facts"], section["title"]
+            for fact in section["facts"]:
+                name, value = (html.escape(fact[key], quote=False) for key in ("name", "value"))
+                assert f"<dt>{name}</dt>\n<dd>{value}</dd>" in shown, fact
 
 
 @pytest.mark.parametrize("line", ["v0.4", "v0.3"])
@@ -33,6 +54,8 @@ def test_healthy(bring_up: BringUp, line: str) -> None:
     assert report.document["attempts"][0]["outcome"] == "succeeded"
     assert report.status("last-attempt") == "pass"
     assert report.status("model-access") == "pass"
+    if line == "v0.4":
+        _assert_facts(world)
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,16 @@ def test_a_read_only_mount(folder: Path) -> None:
 
 
 @needs_root
-def test_a_read_only_file_system(folder: Path) -> None:
+def test_a_read_only_file_system(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, a mount that is read-only for the doctor alone says nothing of the worker's."""
     models.v04_cache(folder, owner=APPUSER)
     if subprocess.run(["mount", "--bind", folder, folder], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        monkeypatch.setattr("ot_doctor.sources.disk._MARKS_OF_A_CONTAINER", ("/",))
+        assert not worked_out(folder).root.read_only
+        monkeypatch.setattr("ot_doctor.sources.disk._MARKS_OF_A_CONTAINER", ())
         cache = worked_out(folder)
         assert cache.root.read_only and verdict(cache) == (True, False)
     finally:

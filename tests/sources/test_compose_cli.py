@@ -168,9 +168,9 @@ def script(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/bin/sleep 60 & /bin/sleep 60", "Compose did not answer in time"),
+        ("/bin/sleep 60 & /bin/sleep 60", "Compose did not end in time"),
         ("/bin/sleep 60 >/dev/null 2>&1 & exit 0", ""),
-        ("exec >&- 2>&-; /bin/sleep 60", "Compose did not end"),
+        ("exec >&- 2>&-; /bin/sleep 60", "Compose did not end in time"),
         ("while :; do echo services services; done", "Compose's answer is larger than 4 MiB"),
         ("echo 'no such \033[31mthing' >&2; exit 15", "Compose refuses them: no such"),
         ("exit 3", "Compose refuses them: exit code 3"),

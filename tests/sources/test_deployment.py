@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,12 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
 )
+from ot_doctor.sources import folder_search
 from ot_doctor.sources import stack as source
+from ot_doctor.sources.compose import compose_files
 from ot_doctor.sources.docker import containers as workers_source
+from ot_doctor.sources.dotenv import env_files
+from ot_doctor.sources.model_cache import cache
 from tests.parts.engine import Engine as RealEngine
 from tests.parts.fixtures import clean_engine, engine
 
@@ -70,6 +75,43 @@ def test_the_labels_tell_the_folder_where_the_user_stands_elsewhere(tmp_path: Pa
     assert found.compose_files == (tmp_path / "docker-compose.yml", tmp_path / "docker-compose.prod.yml")
     assert found.env_path == tmp_path / ".env"
     assert not found.elsewhere
+
+
+# Another machine's engine, reached over ssh.
+FAR = replace(ENGINE, endpoint="ssh://me@srv", found_by="DOCKER_HOST", machine="ssh://me@srv")
+OVER_SSH = Request(environ={"DOCKER_HOST": "ssh://me@srv"})
+
+
+def test_a_folder_on_another_machine_is_not_the_one_of_that_name_here(tmp_path: Path) -> None:
+    for name in ("docker-compose.yml", ".env", "VERSION"):
+        (tmp_path / name).write_text("services: {}\n" if name.endswith("yml") else "v0.3.3\n")
+    one = worker(folder=tmp_path, files=("docker-compose.yml", "/elsewhere/more.yml"))
+    found = source.gather(OVER_SSH, folder_search.gather(OVER_SSH), Workers(FAR, (one,)))
+    assert (found.machine, found.directory, found.running_dir) == ("ssh://me@srv", tmp_path, tmp_path)
+    assert found.compose_files == (tmp_path / "docker-compose.yml", Path("/elsewhere/more.yml")), "as the labels name them"
+    assert (found.checkout_version, found.docker_host) == (None, None), "nothing is read here; the commands are for that machine"
+    with pytest.raises(Unavailable, match="on ssh://me@srv, of which only the Docker engine was reached"):
+        env_files.gather(OVER_SSH, found)
+    with pytest.raises(Unavailable, match="on ssh://me@srv, of which only the Docker engine was reached"):
+        compose_files.gather(OVER_SSH, found, NO_DOCKER)
+    with pytest.raises(Unavailable, match="The model cache is on ssh://me@srv"):
+        cache.gather(OVER_SSH, found, Workers(FAR, ()), NO_DOCKER)
+
+
+def test_an_engine_on_another_machine_that_says_nothing_of_a_folder() -> None:
+    with pytest.raises(Unavailable, match="ssh failed"):
+        source.gather(OVER_SSH, NOWHERE, Unavailable("ssh failed"))
+    with pytest.raises(Unavailable, match="not created by Compose"):
+        source.gather(OVER_SSH, NOWHERE, Workers(FAR, (worker(),)))
+
+
+def test_a_folder_here_counts_for_an_engine_elsewhere_if_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services:\n  celery-worker: {}\n")
+    named = replace(OVER_SSH, directory=tmp_path)
+    found = source.gather(named, folder_search.gather(named), Workers(FAR, (worker(folder=tmp_path),)))
+    assert (found.machine, found.directory, found.running_dir) == ("", tmp_path, tmp_path)
+    standing = replace(OVER_SSH, cwd=tmp_path)
+    assert folder_search.gather(standing).directory is None, "where somebody stands says nothing of another machine"
 
 
 def test_another_clone_than_the_one_that_runs(tmp_path: Path) -> None:

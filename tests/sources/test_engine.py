@@ -164,21 +164,30 @@ def test_rootless_sockets_are_found_and_the_command_line_is_told_of_them(
 
 
 @pytest.mark.parametrize(
-    "host", ["SSH://me@machine", "sSh://me@machine", "s\tsh://me@machine", "ssh\n://me@machine", "\x01ssh://me@machine"]
+    "host",
+    ["s\tsh://me@machine", "ssh\n://me@machine", "\x01ssh://me@machine", "ssh://me:secret@machine", "ssh://-oProxyCommand=x", "ssh://"],
 )
-def test_ssh_is_not_tried_however_it_is_written(host: str, tmp_path: Path) -> None:
-    assert "does not support because it never prompts" in refusal(request(DOCKER_HOST=host)).reason
+def test_an_address_over_ssh_that_is_odd_is_refused_however_it_is_written(host: str, tmp_path: Path) -> None:
+    assert "cannot be reached: its address" in refusal(request(DOCKER_HOST=host)).reason
     identity = hashlib.sha256(b"far").hexdigest()
     meta = tmp_path / "contexts/meta" / identity / "meta.json"
     meta.parent.mkdir(parents=True)
     meta.write_text(json.dumps({"Endpoints": {"docker": {"Host": f" {host}"}}}))
     refused = refusal(request(DOCKER_CONFIG=str(tmp_path), DOCKER_CONTEXT="far"))
-    assert "does not support because it never prompts" in refused.reason
+    assert "cannot be reached: its address" in refused.reason and "ssh://user@machine" in refused.hint
 
 
-def test_ssh_is_not_tried_since_it_may_ask() -> None:
-    refused = refusal(request(DOCKER_HOST="ssh://me@machine"))
-    assert "ssh://me@machine" in refused.reason and "SSH" in refused.reason and "that machine" in refused.hint
+@pytest.mark.parametrize(
+    ("host", "machine", "socket_path"),
+    [
+        ("ssh://me@machine", "ssh://me@machine", ""),
+        ("SSH://machine:22/run/user/1000/docker.sock", "ssh://machine:22", "/run/user/1000/docker.sock"),
+    ],
+)
+def test_an_engine_on_another_machine(host: str, machine: str, socket_path: str) -> None:
+    found = contexts.find(request(DOCKER_HOST=host)).ssh
+    assert found and (found.machine, found.folder) == (machine, socket_path)
+    assert contexts.find(request(DOCKER_HOST="tcp://machine")).ssh is None
 
 
 def test_docker_left_out_is_no_trouble() -> None:

@@ -74,7 +74,7 @@ def test_the_rules_for_bash_are_bashs(data: bytes, tmp_path: Path) -> None:
     said = bash_says(tmp_path, data, keys)
     reading = bash_reading(data.decode("utf-8", "replace"), {"HOME": "/home/somebody", **SHELL})
     assert {key: value for key, value in reading.values.items() if key in keys} == {
-        key: value for key, value in said.items() if key not in reading.untold
+        key: value for key, value in said.items() if key not in reading.unknown
     }
 
 

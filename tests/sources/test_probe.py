@@ -131,7 +131,7 @@ def test_the_token_follows_no_redirect_to_another_server(
     way.go()
     assert urls[1:] == asked
     assert (way.storage or {}).get("host") == storage
-    assert "key=1" not in json.dumps(way.told())
+    assert "key=1" not in json.dumps(way.report())
 
 
 @pytest.mark.parametrize(

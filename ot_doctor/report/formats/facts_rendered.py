@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Callable, Mapping
 
 from ot_doctor import __version__
-from ot_doctor.report.facts import Facts, Section
 from ot_doctor.report.formats.markdown_text import clip, inline
+from ot_doctor.report.model import Facts, Section
 
 SCHEMA = "ot-doctor/facts/1"
 _WIDEST_NAME = 28  # columns
@@ -18,7 +18,6 @@ def as_text(facts: Facts, width: int) -> str:
     lines = [f"ot-doctor {__version__} · {facts.gathered_at:%Y-%m-%d %H:%M:%S} UTC"]
     for section in facts.sections:
         lines += ["", section.title, *_rows(section, width)]
-    lines += ["", *facts.notes] if facts.notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +43,7 @@ def as_markdown(facts: Facts) -> str:
         rows = [f"| {inline(clip(name, 200))} | {inline(clip(value, 1000))} |" for name, value in section.facts]
         table = "\n".join(["| What | What is so |", "|---|---|", *rows])
         blocks.append(f"### {section.title}\n\n{table if rows else inline(section.missing or 'nothing')}")
-    return "\n\n".join([*blocks, *map(inline, facts.notes)]) + "\n"
+    return "\n\n".join(blocks) + "\n"
 
 
 def as_json(facts: Facts) -> str:
@@ -56,7 +55,6 @@ def as_json(facts: Facts) -> str:
             {"title": s.title, "facts": [{"name": name, "value": value} for name, value in s.facts], "missing": s.missing or None}
             for s in facts.sections
         ],
-        "notes": list(facts.notes),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
 

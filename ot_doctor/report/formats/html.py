@@ -1,4 +1,8 @@
-"""The ``html`` format: one page that needs nothing but itself; the cause first, then the attempts, then every check."""
+"""The ``html`` format: one page that needs nothing but itself.
+
+Its tab Status has the causes first, then the attempts, then every check; its tab Facts what ``ot-doctor facts`` says. Without
+scripts both stand one below the other.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,14 @@ from xml.etree.ElementTree import Element
 
 from ot_doctor.check import Family, Finding, Result, Seen, Status, Step
 from ot_doctor.diagnosis.ranking import RootCause
-from ot_doctor.diagnosis.relation import Relations
+from ot_doctor.diagnosis.relation import Relation, Relations
 from ot_doctor.evidence import Attempt
 from ot_doctor.report import summary
 from ot_doctor.report.advice import risk
+from ot_doctor.report.formats import render as rendered
 from ot_doctor.report.formats.html_elements import Child, document, element
 from ot_doctor.report.formats.timeline import timelines
-from ot_doctor.report.model import Report, UsageError, counts_as
-from ot_doctor.report.versions import versions
+from ot_doctor.report.model import Report, Section, UsageError, counts_as
 
 _MARKS = {Status.PASS: "✓", Status.WARN: "!", Status.FAIL: "✕", Status.SKIP: "–", Status.UNKNOWN: "?"}
 _FAMILIES = {
@@ -38,13 +42,14 @@ def render(report: Report) -> str:
         element("ul", *(element("li", part) for part in about), class_="about"),
         element("ul", *pills, class_="counts") if pills else None, class_=verdict.status.value,
     )  # fmt: skip
-    main = element(
-        "main", *_diagnosis(report), *_remark(report), _not_known(report),
+    status = element(
+        "section", *_diagnosis(report), *_remark(report), _not_known(report),
         *(element("p", notice, class_="notice") for notice in report.notices), _warnings(report), _attempts(report),
-        _checks(report), _versions(report),
+        _checks(report), id="status", class_="panel", aria_label="Status",
     )  # fmt: skip
     said = (summary.offered(report), summary.names_account(report), summary.hidden(report))
     notes = [element("p", note) for note in said if note]
+    main = element("main", _tabs(), status, _facts(report), _ticket(report))
     return _page(verdict.text, head, main, element("footer", *notes))
 
 
@@ -60,7 +65,7 @@ def render_error(error: UsageError) -> str:
 
 
 def _page(name: str, *body: Element) -> str:
-    style, script = _own("html_style.css"), _own("html_copy.js")
+    style, script = _own("html_style.css"), _own("html_script.js")
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
     )
@@ -87,17 +92,28 @@ def _section(heading: str, *children: Child, name: str) -> Element:
     return element("section", element("h2", heading, id=name), *children, aria_labelledby=name)
 
 
+def _tabs() -> Element:
+    """Links to both parts of the page; the script makes tabs of them, and puts the button for a ticket beside them."""
+    links = (element("a", name, href=f"#{name.lower()}") for name in ("Status", "Facts"))
+    return element("div", element("nav", *links, class_="tabs", aria_label="Parts of the report"), class_="bar")
+
+
 def _diagnosis(report: Report) -> list[Element]:
-    """The causes, and the one plan for all of them."""
+    """The causes in their order, and the one plan for all of them.
+
+    Broken now is what explains the last failure, with what must be fixed before that; the others would break the next run.
+    """
     if not report.diagnosis:
         return []
     relations, count = Relations(report), len(report.diagnosis)
-    roots = (_root(root, number, count, relations, report) for number, root in enumerate(report.diagnosis, 1))
+    cards = [_root(root, number, count, relations, report) for number, root in enumerate(report.diagnosis, 1)]
+    explain = [number for number, root in enumerate(report.diagnosis, 1) if relations.of_root(root) is Relation.EXPLAINS]
+    now = max(explain, default=0) if relations.any_failure and not report.upcoming else count
     steps = element("article", _steps([planned.step for planned in summary.steps(report)]), class_="plan")
-    return [
-        _section("Root cause" if count == 1 else "Root causes", *roots, name="diagnosis"),
-        _section(summary.how(report), steps, name="how"),
-    ]
+    broken = f"What keeps {report.upcoming.name} from working here" if report.upcoming else "Broken now"
+    parts = [_section(broken, *cards[:now], name="broken")] if now else []
+    parts += [_section("Will break next", *cards[now:], name="next")] if now < count else []
+    return [*parts, _section(summary.how(report), steps, name="how")]
 
 
 def _root(root: RootCause, number: int, of: int, relations: Relations, report: Report) -> Element:
@@ -123,7 +139,7 @@ def _remark(report: Report) -> list[Element]:
 
 def _not_known(report: Report) -> Element | None:
     reasons = [_article(reason.finding, reason.who) for reason in summary.not_known(report)]
-    return _section("Could not run", *reasons, name="not-known") if reasons else None
+    return _section("Could not be checked", *reasons, name="not-known") if reasons else None
 
 
 def _warnings(report: Report) -> Element | None:
@@ -165,14 +181,26 @@ def _attempt_row(attempt: Attempt) -> Element:
 
 
 def _checks(report: Report) -> Element | None:
-    parts: list[Element] = []
-    made = filter(summary.was_run, report.results)
-    for family, results in groupby(made, key=lambda result: result.check.family):
-        parts += _group(_FAMILIES[family], [_check(result, report) for result in results])
+    """Every check: those that did not pass, and folded those that did, and those that were not made."""
+    made = [result for result in report.results if summary.was_run(result)]
+    passed, skipped = ([result for result in made if counts_as(result) is status] for status in (Status.PASS, Status.SKIP))
     titles = {result.check.name: result.check.title for result in report.results}
-    others = [_not_made(reason, titles) for reason in summary.not_run(report)]
-    parts += _group("Not checked", others) if others else []
+    reasons = summary.not_run(report)
+    not_made = [_not_made(reason, titles) for reason in reasons]
+    count = len(skipped) + len({name for reason in reasons for name in reason.checks})
+    others = [result for result in made if counts_as(result) not in (Status.PASS, Status.SKIP)]
+    parts = _by_family(others, report)
+    parts += [_folded(f"Passed: {len(passed)}", *_by_family(passed, report))] if passed else []
+    rest = [*_by_family(skipped, report), *([element("div", *not_made, class_="checks")] if not_made else [])]
+    parts += [_folded(f"Not checked: {count}", *rest, open_=not made)] if rest else []
     return _section("Checks", *parts, name="checks") if parts else None
+
+
+def _by_family(results: Iterable[Result], report: Report) -> list[Element]:
+    parts: list[Element] = []
+    for family, group in groupby(results, key=lambda result: result.check.family):
+        parts += _group(_FAMILIES[family], [_check(result, report) for result in group])
+    return parts
 
 
 def _group(heading: str, rows: Iterable[Element]) -> list[Element]:
@@ -236,9 +264,28 @@ def _link(url: str) -> Element:
     return element("a", url, href=url, rel="noopener noreferrer") if of_the_web else element("code", url)
 
 
-def _versions(report: Report) -> Element:
-    pairs = [element("div", element("dt", name), element("dd", value)) for name, value in versions(report)]
-    return _section("Versions", element("dl", *pairs, class_="versions"), name="versions")
+def _facts(report: Report) -> Element:
+    """What ``ot-doctor facts`` says."""
+    facts = report.facts() if report.facts else None
+    at = summary.moment(report.recorded_at or report.started_at)
+    when = f"As it was at {at}, whether something is wrong or not. 'ot-doctor facts' shows the same."
+    parts = [part for section in facts.sections for part in _facts_about(section)] if facts else []
+    said = element("p", when if parts else "Nothing was gathered.", class_="relation")
+    return element("section", element("h2", "Facts"), said, *parts, id="facts", class_="panel", aria_label="Facts")
+
+
+def _facts_about(section: Section) -> list[Element]:
+    pairs = [element("div", element("dt", name), element("dd", value)) for name, value in section.facts]
+    missing = element("p", section.missing or "Nothing.", class_="missing")
+    return [element("h3", section.title, class_="family"), element("dl", *pairs, class_="facts") if pairs else missing]
+
+
+def _ticket(report: Report) -> Element:
+    """The report as Markdown, to be copied by hand where there is no script; the same that ``--copy`` copies."""
+    text = rendered(report, "markdown")
+    hint = "This report as Markdown, redacted as this page is. Select all of it, copy it, and paste it into the ticket."
+    area = element("textarea", text, readonly="", rows="12", spellcheck="false", aria_label="Text for a ticket")
+    return element("details", element("summary", "Text for a ticket"), element("p", hint), area, class_="ticket")
 
 
 def _folded(summary: str, *content: Element, open_: bool = False) -> Element:

@@ -10,7 +10,8 @@ from ot_doctor.report.plain import writable
 # What no HTML document may hold: controls, and code points that are no characters.
 _NO_CHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _NOT_IN_HTML = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NO_CHARACTERS}]")
-_INLINE = frozenset({"a", "b", "code", "pre", "small", "span", "strong", "text", "time", "title"})  # no line end behind these
+# No line end behind these.
+_INLINE = frozenset({"a", "b", "code", "pre", "small", "span", "strong", "text", "textarea", "time", "title"})
 Child = Element | str | None
 
 

@@ -47,6 +47,12 @@ def render(report: Report) -> str:
     return _document([*page, *checks, *more, foot])
 
 
+def in_short(report: Report) -> str:
+    """The verdict, each cause in a sentence, and the steps: fewer than 15,000 characters of any report."""
+    causes = _fit([_in_short(root) for root in report.diagnosis], lambda cause: f"- {cause}", _IN_SHORT, "cause", separator=1)
+    return _document([_head(report), *(["\n".join(causes)] if causes else []), *_plan(report)])
+
+
 def render_error(error: UsageError) -> str:
     """The document for exit codes 2 and 4: what was wrong."""
     said = inline(clip(error.message, 5_000))

@@ -89,6 +89,7 @@ def _blocks(report: Report, style: Style) -> Iterator[Iterable[str]]:
 def _head(report: Report, style: Style) -> Iterator[str]:
     parts = [summary.tool()]
     if report.deployment:
+        parts += [report.deployment.machine] if report.deployment.machine else []
         parts += [str(report.deployment.directory), summary.release(report.deployment)]
     elif report.log:
         parts += [source.name for source in report.log.sources]

@@ -10,15 +10,11 @@ Compose's program is started, which nothing else here does, so that nothing of t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import selectors
-import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
@@ -26,10 +22,8 @@ from ot_doctor.core.debug_log import note
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import Request
 from ot_doctor.evidence.deployment import Deployment
+from ot_doctor.sources import programs
 from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents, parsed
-
-if TYPE_CHECKING:
-    import subprocess
 
 PROGRAMS = (
     "/usr/libexec/docker/cli-plugins/docker-compose",
@@ -206,58 +200,15 @@ def ask(request: Request, deployment: Deployment) -> tuple[list[yaml.Node], str]
     command += ["config", "--no-interpolate", "--format", "json"]
     seconds = max(0.1, min(_LONGEST, request.remaining() / 2))
     try:
-        return parsed(_output(command, seconds)), found
+        ended = programs.run(command, _ENVIRONMENT, "/", seconds, most=_LARGEST)
+    except TimeoutError:
+        raise Unusable("Compose did not end in time") from None
+    except programs.TooMuchOutput:
+        raise Unusable(f"Compose's answer is larger than {_LARGEST // 2**20} MiB") from None
     except OSError as error:
         note(found, error)
         raise Unusable(f"{found} cannot be started: {error.strerror or error}") from None
-
-
-def _output(command: list[str], seconds: float) -> bytes:
-    """What the program prints. It and what it may have started have ended afterwards."""
-    import subprocess
-
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT, cwd="/",
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        output, errors = _both(process, time.monotonic() + seconds)
-        code = process.wait(1)
-    except subprocess.TimeoutExpired:
-        raise Unusable("Compose did not end") from None
-    finally:
-        _end(process)
-    if code != 0:
-        lines = printable(errors.decode("utf-8", "replace")).strip().splitlines()
-        raise Unusable(f"Compose refuses them: {lines[-1][:300] if lines else f'exit code {code}'}")
-    return output
-
-
-def _both(process: subprocess.Popen[bytes], until: float) -> tuple[bytes, bytes]:
-    """Standard output and standard error, in whatever order they come. Raises ``Unusable`` beyond the time and the bound."""
-    streams: list[IO[bytes]] = [stream for stream in (process.stdout, process.stderr) if stream is not None]
-    came = [bytearray() for _ in streams]
-    with selectors.DefaultSelector() as selector:
-        for stream, into in zip(streams, came, strict=True):
-            selector.register(stream, selectors.EVENT_READ, into)
-        while selector.get_map():
-            ready = selector.select(max(0.0, until - time.monotonic()))
-            if not ready:
-                raise Unusable("Compose did not answer in time")
-            for key, _ in ready:
-                block = os.read(key.fd, 65_536)
-                if not block:
-                    selector.unregister(key.fileobj)
-                key.data.extend(block)
-                if len(key.data) > _LARGEST:
-                    raise Unusable(f"Compose's answer is larger than {_LARGEST // 2**20} MiB")
-    return bytes(came[0]), bytes(came[1])
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
+    if ended.code:
+        lines = printable(ended.errors).strip().splitlines()
+        raise Unusable(f"Compose refuses them: {lines[-1][:300] if lines else f'exit code {ended.code}'}")
+    return parsed(ended.output), found

@@ -25,6 +25,7 @@ from ot_doctor.sources.compose.secret_files import register_env_files, register_
 from ot_doctor.sources.compose.yaml_tree import Tree, Unusable, documents
 from ot_doctor.sources.dotenv.compose_dialect import Budget, TemplateRefused, references, substitute
 from ot_doctor.sources.dotenv.line_lint import matters
+from ot_doctor.sources.other_machine import unseen
 
 _MOST_PROBLEMS = 10  # of one file
 _NUMBER_OR_TRUTH = re.compile(
@@ -35,6 +36,8 @@ _NUMBER_OR_TRUTH = re.compile(
 
 def gather(request: Request, deployment: Deployment, env_file: EnvFile | Unavailable) -> ComposeConfig:
     """The services, and the settings that matter, of the Compose files in use; later files over earlier ones."""
+    if deployment.machine:
+        raise unseen(request, deployment, "The Compose file")
     variables = _Variables(request.environ, env_file)
     ours = _read(deployment.compose_files, variables)
     reading = ours

@@ -54,7 +54,7 @@ def _run(request: Request, deployment: Deployment, arguments: str, seconds: floa
     if ended.code:
         lines = printable(ended.errors).strip().splitlines() or [f"exit code {ended.code}"]
         raise Unavailable(f"Compose refuses: {clipped(lines[-1], 300)}")
-    return ended.output
+    return ended.text
 
 
 def _program(name: str, request: Request, deployment: Deployment) -> str | None:

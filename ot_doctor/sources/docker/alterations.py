@@ -161,9 +161,9 @@ def _both(pieces: Iterable[tuple[bytes | None, bytes | None]]) -> tuple[bytes, b
 
 
 def python_in(
-    request: Request, worker: Worker, script: str, arguments: Sequence[str], told: Callable[[str], None], seconds: float
+    request: Request, worker: Worker, script: str, arguments: Sequence[str], on_line: Callable[[str], None], seconds: float
 ) -> None:
-    """Run a Python script in a worker, as its own user and with its own environment; ``told`` gets each line that it prints.
+    """Run a Python script in a worker, as its own user and with its own environment; ``on_line`` gets each line that it prints.
 
     An exec goes on when nobody listens any more. The script gets a line on its standard input, which is closed when this process
     ends, however it does: then the script must end, too.
@@ -174,7 +174,7 @@ def python_in(
         nonlocal shown
         lines = _lines(output)[:-1]
         for line in lines[shown:]:
-            told(line)
+            on_line(line)
         shown = len(lines)
         return False
 

@@ -183,8 +183,8 @@ def _path_stat(response: requests.Response) -> PathStat:
     try:
         if len(text) > _LONGEST_STAT:
             raise ValueError
-        told = json.loads(base64.b64decode(text, validate=True))
-        size, mode, target = told["size"], told["mode"], told.get("linkTarget") or ""
+        header = json.loads(base64.b64decode(text, validate=True))
+        size, mode, target = header["size"], header["mode"], header.get("linkTarget") or ""
         if not (isinstance(size, int) and isinstance(mode, int) and isinstance(target, str)):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -23,6 +23,7 @@ from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
+from ot_doctor.sources.other_machine import must_be_of
 
 if TYPE_CHECKING:
     import docker
@@ -87,6 +88,8 @@ def gather(request: Request, installation: Installation) -> Workers:
         listed = [c for entry in entries if (c := from_list(entry))]
         folder = installation.directory or request.cwd
         chosen = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
+        if engine.machine and installation.directory:
+            must_be_of(installation.directory, engine.machine, {container.working_dir for container, _ in chosen})
         workers = inspected(client, engine, request, chosen)
     finally:
         client.close()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
+from ot_doctor.sources.ssh import SshAddress, address_of
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 LARGEST_SETTINGS = 4 * 1024 * 1024  # bytes
@@ -29,6 +30,7 @@ class Endpoint:
     tls: bool = False
     verify: bool = True
     context: str = ""  # the Docker context's name, where one led to it
+    ssh: SshAddress | None = None  # it is on another machine, and its socket is forwarded
 
     def __str__(self) -> str:
         return f"{self.url} ({self.found_by})"
@@ -51,7 +53,10 @@ def find(request: Request) -> Endpoint:
     if request.log_alone:
         raise Unavailable(LOG_ALONE, switched_off=True)
     environ = request.environ
-    if request.context:
+    if request.engine_of:
+        machine = address_of(request.engine_of).machine
+        endpoint = Endpoint(machine, "--host")
+    elif request.context:
         named = request.context
         found = _local(request) if named == "default" else _context(_config_folder(request), named, "--context")
         endpoint = replace(found, known_to_cli=False)
@@ -63,12 +68,18 @@ def find(request: Request) -> Endpoint:
         if not name:
             name, found_by = _current_context(config), str(config / "config.json")
         endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
-    if _over_ssh(endpoint.url):
+    return _by_ssh(endpoint) if _over_ssh(endpoint.url) else endpoint
+
+
+def _by_ssh(endpoint: Endpoint) -> Endpoint:
+    """The path of such an address is the socket's."""
+    try:
+        return replace(endpoint, ssh=address_of(endpoint.url))
+    except ValueError as error:
         raise Unavailable(
-            f"The Docker engine at {endpoint} uses SSH, which ot-doctor does not support because it never prompts.",
-            hint="Run ot-doctor on that machine.",
-        )
-    return endpoint
+            f"The Docker engine at {printable(str(endpoint))} cannot be reached: its address {error}.",
+            hint="Write it as ssh://user@machine, or as ssh://user@machine/path/to/docker.sock.",
+        ) from None
 
 
 def _over_ssh(url: str) -> bool:

@@ -21,6 +21,7 @@ from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import AS_ROOT, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
+from ot_doctor.sources.docker.forwarding import forwarded, trouble
 from ot_doctor.sources.docker.refusals import refusal
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
 
@@ -37,16 +38,21 @@ def connect(request: Request) -> tuple[docker.DockerClient, Engine]:
     endpoint = find(request)
     deadline = answer_deadline(request)
 
+    url = _url(endpoint, request)
+
     def greet() -> tuple[docker.DockerClient, Engine]:
-        client = _client(endpoint, deadline)
+        client = _client(endpoint, url, deadline)
         try:
             return client, _describe(client, endpoint)
         except BaseException:
             client.close()
             raise
 
-    with Asking(endpoint, deadline):
-        return within(2 * deadline, greet)  # the SDK's own deadline is for each piece of an answer, not for the whole
+    try:
+        with Asking(endpoint, deadline):
+            return within(2 * deadline, greet)  # the SDK's own deadline is for each piece of an answer, not for the whole
+    except Unavailable as error:
+        raise (endpoint.ssh and trouble(endpoint.ssh, request.environ, deadline)) or error from None
 
 
 def reconnect(engine: Engine, request: Request) -> docker.DockerClient:
@@ -55,8 +61,9 @@ def reconnect(engine: Engine, request: Request) -> docker.DockerClient:
     if endpoint.url != engine.endpoint:
         raise Unavailable(f"The Docker engine at {engine.endpoint} is not the one that is found now ({endpoint}).")
     deadline = answer_deadline(request)
+    url = _url(endpoint, request)
     with Asking(endpoint, deadline):
-        return _client(endpoint, deadline, engine.api_version or None)
+        return _client(endpoint, url, deadline, engine.api_version or None)
 
 
 def asking(client: docker.DockerClient, engine: Engine, request: Request) -> Asking:
@@ -77,11 +84,18 @@ def answer_deadline(request: Request) -> float:
 # -- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _client(endpoint: Endpoint, deadline: float, api_version: str | None = None) -> docker.DockerClient:
+def _url(endpoint: Endpoint, request: Request) -> str:
+    """What the SDK connects to. Raises ``Unavailable`` where ``ssh`` does not get through to another machine."""
+    if endpoint.ssh is None:
+        return endpoint.url
+    return f"unix://{forwarded(endpoint.ssh, request.environ, request.remaining() / 2)}"
+
+
+def _client(endpoint: Endpoint, url: str, deadline: float, api_version: str | None = None) -> docker.DockerClient:
     _silence()
     _refuse_odd_settings()
     tls: TLSConfig | bool = _tls(endpoint) if endpoint.tls else False
-    return bounded_client(base_url=endpoint.url, version=api_version or "auto", timeout=deadline, tls=tls)
+    return bounded_client(base_url=url, version=api_version or "auto", timeout=deadline, tls=tls)
 
 
 def _refuse_odd_settings() -> None:
@@ -150,6 +164,7 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         selinux="name=selinux" in options,
         platform=sys.platform,
         told=told,
+        machine=endpoint.ssh.machine if endpoint.ssh else "",
     )
 
 

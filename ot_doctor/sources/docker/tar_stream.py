@@ -146,7 +146,7 @@ def _told(info: tarfile.TarInfo, extra: Mapping[str, str]) -> tuple[str, str, in
         value = extra.get(key, "")
         return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else otherwise
 
-    size, uid, gid = (number(key, told) for key, told in (("size", info.size), ("uid", info.uid), ("gid", info.gid)))
+    size, uid, gid = (number(key, otherwise) for key, otherwise in (("size", info.size), ("uid", info.uid), ("gid", info.gid)))
     return extra.get("path", info.name), extra.get("linkpath", info.linkname), size, uid, gid
 
 

@@ -22,6 +22,7 @@ from ot_doctor.sources.dotenv.compose_dialect import Assignment, DotenvRefused, 
 from ot_doctor.sources.dotenv.git_index import NotKnown, tracked
 from ot_doctor.sources.dotenv.line_lint import is_hub_token, odd_lines, shown_key
 from ot_doctor.sources.dotenv.other_readers import differences
+from ot_doctor.sources.other_machine import unseen
 
 _LARGEST = 1024 * 1024  # bytes; upstream's template has 30 thousand
 _MOST_LINES = 10_000
@@ -30,6 +31,8 @@ _GIT_SECONDS = 3.0
 
 def gather(request: Request, deployment: Deployment) -> EnvFile:
     """The ``.env`` that the next ``docker compose up`` of the running stack reads."""
+    if deployment.machine:
+        raise unseen(request, deployment, "The .env")
     return _read(deployment.env_path, request)
 
 

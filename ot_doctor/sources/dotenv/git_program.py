@@ -36,7 +36,7 @@ def entry_of(file: Path) -> str:
 
 
 def track_again(file: Path, entry: str) -> None:
-    """Put the entry back that ``entry_of`` told. Raises ``GitRefused``."""
+    """Put the entry back that ``entry_of`` returned. Raises ``GitRefused``."""
     words = entry.split()
     if len(words) != 3:
         raise GitRefused(f"'{printable(entry)}' is not an entry of git's index.")
@@ -55,4 +55,4 @@ def _git(folder: Path, *arguments: str) -> str:
     if ended.code:
         said = clipped(printable(ended.errors).strip() or f"exit code {ended.code}", 300)
         raise GitRefused(f"git refused: {said}")
-    return ended.output
+    return ended.text

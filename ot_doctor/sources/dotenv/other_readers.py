@@ -74,13 +74,13 @@ def _bash_differences(data: bytes, ours: Sequence[Assignment], environ: Mapping[
 def _bash_takes(assignment: Assignment, bash: BashReading, environ: Mapping[str, str]) -> str:
     """How bash takes a line differently, or nothing."""
     key = assignment.key
-    value = None if key in bash.untold else bash.values.get(key, environ.get(key))
+    value = None if key in bash.unknown else bash.values.get(key, environ.get(key))
     if value is not None and value == assignment.value:
         return ""
     if assignment.line in bash.lost:
         return bash.lost[assignment.line]
-    if key in bash.untold:
-        return bash.untold[key]
+    if key in bash.unknown:
+        return bash.unknown[key]
     return "does not see the value" if value is None else _contrast(value, assignment.value or "")
 
 
@@ -99,7 +99,7 @@ class BashReading:
     """What ``set -a; source FILE`` would leave in the shell."""
 
     values: dict[str, str] = field(default_factory=dict)
-    untold: dict[str, str] = field(default_factory=dict)  # a value that only a real bash can tell; why it differs, or ""
+    unknown: dict[str, str] = field(default_factory=dict)  # a value that only a real bash can tell; why it differs, or ""
     lost: dict[int, str] = field(default_factory=dict)  # the line of a command whose assignments do not stay, and why
     stopped: tuple[int, str] | None = None  # bash gives up on this line
 
@@ -111,7 +111,7 @@ class _GivesUp(Exception):
 @dataclass
 class _Word:
     text: str = ""
-    untold: str | None = None  # why its text is not known; "" where bash and Compose may well agree
+    unknown: str | None = None  # why its text is not known; "" where bash and Compose may well agree
 
 
 def bash_reading(text: str, environ: Mapping[str, str]) -> BashReading:
@@ -181,11 +181,11 @@ class _Bash:
         for word in words:
             key, _, value = word.text.partition("=")
             self._found.values.pop(key, None)
-            self._found.untold.pop(key, None)
-            if word.untold is None:
+            self._found.unknown.pop(key, None)
+            if word.unknown is None:
                 self._found.values[key] = value
             else:
-                self._found.untold[key] = word.untold
+                self._found.unknown[key] = word.unknown
 
     def _blanks(self) -> None:
         while self._text[self._position : self._position + 1] in (" ", "\t") or self._text.startswith("\\\n", self._position):
@@ -209,7 +209,7 @@ class _Bash:
                 self._tilde(word)
             elif char == "(" and _ASSIGNMENT.fullmatch(word.text):
                 self._position = self._end_of(")", self._position + 1)
-                word.untold = "takes '(' for the beginning of a list"
+                word.unknown = "takes '(' for the beginning of a list"
             elif char == "" or char in " \t\n;&|<>()":
                 return word
             elif char == "\\":
@@ -240,7 +240,7 @@ class _Bash:
         elif following == "" or following in "/: \t\n\r;":
             word.text += self._environ.get("HOME", "~") if following != "\r" else "~"
         else:
-            word.untold = "takes '~' for somebody's home folder"
+            word.unknown = "takes '~' for somebody's home folder"
 
     def _double_quoted(self, word: _Word) -> None:
         self._position += 1
@@ -269,7 +269,7 @@ class _Bash:
         following = self._text[start + 1 : start + 2]
         if self._text[start] == "`":
             self._position = self._end_of("`", start + 1)
-            word.untold = "runs what stands between back-ticks as a command"
+            word.unknown = "runs what stands between back-ticks as a command"
         elif match := _VARIABLE.match(self._text, start + 1):
             self._position = match.end()
             self._variable(match[0], word)
@@ -279,26 +279,26 @@ class _Bash:
             if _VARIABLE.fullmatch(name):
                 self._variable(name, word)
             else:
-                word.untold = ""
+                word.unknown = ""
         elif following == "(":
             self._position = self._end_of(")", start + 2)
-            word.untold = "runs what stands in $(…) as a command"
+            word.unknown = "runs what stands in $(…) as a command"
         elif following == "$":
             self._position = start + 2
-            word.untold = "puts the number of its process in place of '$$'"
+            word.unknown = "puts the number of its process in place of '$$'"
         elif following in ("'", '"') and not quoted:
             self._position = self._end_of(following, start + 2)
-            word.untold = "drops the '$' before a quote"
+            word.unknown = "drops the '$' before a quote"
         elif following and following in "0123456789#@*?!-":
             self._position = start + 2
-            word.untold = f"takes '${following}' for a variable"
+            word.unknown = f"takes '${following}' for a variable"
         else:
             self._position = start + 1
             word.text += "$"
 
     def _variable(self, name: str, word: _Word) -> None:
-        if name in self._found.untold:
-            word.untold = ""
+        if name in self._found.unknown:
+            word.unknown = ""
         else:
             word.text += self._pending.get(name, self._found.values.get(name, self._environ.get(name, "")))
 

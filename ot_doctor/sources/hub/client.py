@@ -82,8 +82,8 @@ def gather(
     public = asking.file(*_PUBLIC_FILE, None)
     if secret is None:
         nobody = Identity(Answer.NOT_ASKED, text=not_sent_reason)
-        untold = tuple(FileAnswer(repo, name, Answer.NOT_ASKED, text=not_sent_reason) for repo, name in wanted)
-        return Hub(endpoint, endpoint_from, nobody, untold, public(), False, not_sent_reason)
+        not_asked = tuple(FileAnswer(repo, name, Answer.NOT_ASKED, text=not_sent_reason) for repo, name in wanted)
+        return Hub(endpoint, endpoint_from, nobody, not_asked, public(), False, not_sent_reason)
     who = asking.identity(secret)
     files = [asking.file(repo, name, secret) for repo, name in wanted]
     return Hub(endpoint, endpoint_from, who(), tuple(answer() for answer in files), public(), True)

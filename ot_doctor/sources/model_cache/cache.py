@@ -24,7 +24,7 @@ from ot_doctor.evidence.model_cache import (
 )
 from ot_doctor.evidence.native_engine import NativeEngine
 from ot_doctor.evidence.workers import Engine, Worker, Workers
-from ot_doctor.sources.disk import on_disk
+from ot_doctor.sources.disk import is_read_only, on_disk
 from ot_doctor.sources.docker.container_archive import ContainerArchive, may_be_read
 from ot_doctor.sources.docker.container_exec import Unresponsive
 from ot_doctor.sources.docker.container_user import owners_tell, user_of
@@ -45,6 +45,7 @@ from ot_doctor.sources.model_cache.location import (
     places,
     root_of,
 )
+from ot_doctor.sources.other_machine import unseen
 
 _DEFAULT_MODELS_DIR = "./models"
 _MOST_MISPLACED = 20
@@ -61,6 +62,8 @@ def gather(
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
+    if worker is None and deployment.machine:
+        raise unseen(request, deployment, "The model cache")
     if worker is not None:
         around = WorkerEnvironment.of(worker)
     else:
@@ -302,6 +305,6 @@ def _read_only(path: str) -> bool:
     while not os.path.lexists(path) and path != "/":
         path = os.path.dirname(path)
     try:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+        return is_read_only(path)
     except OSError:
         return False

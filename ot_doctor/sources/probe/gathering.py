@@ -64,7 +64,7 @@ def gather(
         "key": key, "names": NAMES, "packages": PACKAGES, "files": wanted, "token_name": TOKEN_NAME, "seconds": _SECONDS,
         "write": request.probe == "deep", "gpu": has_nvidia(worker),
     }  # fmt: skip
-    here = _from_here(request, worker, wanted)
+    here = None if worker.engine.machine else _from_here(request, worker, wanted)  # this is not the machine that it runs on
     before, began = time.time(), time.monotonic()
     last = b'"layer": "gpu"' if asked["gpu"] else b'"layer": "write"' if asked["write"] else b'"layer": "libraries"'
 
@@ -205,14 +205,14 @@ def _ladder(detail: Mapping[str, Any]) -> Ladder | None:
     if not ways:
         return None
     sent = detail.get("token_sent") is True
-    told = [_way(way, sent) for way in ways]
-    telling = next((number for number, (rungs, _) in enumerate(told) if rungs[-1].answer is not Answer.OK), 0)
-    rungs, way = told[telling][0], ways[telling]
+    judged = [_way(way, sent) for way in ways]
+    failed = next((number for number, (rungs, _) in enumerate(judged) if rungs[-1].answer is not Answer.OK), 0)
+    rungs, way = judged[failed][0], ways[failed]
     storage = detail.get("storage") if isinstance(detail.get("storage"), dict) else {}
     return Ladder(
         endpoint=clean(detail.get("endpoint")),
         rungs=rungs,
-        files=tuple(answer for _, answer in told),
+        files=tuple(answer for _, answer in judged),
         token_sent=sent,
         proxy=clean(way.get("proxy")),
         issuer=clean(way.get("issuer")),

@@ -60,10 +60,10 @@ def _begun(begin: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
     except Exception as error:
         problem = error
 
-    def told() -> Any:
+    def fail() -> Any:
         raise problem
 
-    return told
+    return fail
 
 
 class _Output:

@@ -76,8 +76,8 @@ def climb(
         for way in ways:
             way.over.wait(max(0.0, until - time.monotonic()) + 0.05)
         storage = next((way.storage for way in ways if way.storage), None)
-        told = [{"repo": repo, "file": name, **way.told()} for (repo, name), way in zip(files, ways)]  # noqa: B905
-        return {"endpoint": _origin(endpoint), "token_sent": bool(token), "files": told, "storage": storage}
+        reports = [{"repo": repo, "file": name, **way.report()} for (repo, name), way in zip(files, ways)]  # noqa: B905
+        return {"endpoint": _origin(endpoint), "token_sent": bool(token), "files": reports, "storage": storage}
 
     return wait
 
@@ -125,7 +125,7 @@ class _Way:
         self._rungs: list[dict[str, Any]] = []
         self._known: dict[str, Any] = {"proxy": "", "issuer": "", "ca": "", "status": 0, "headers": {}}
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What is known by now; a rung that nothing came of has timed out."""
         rungs = list(self._rungs)
         if not self.over.is_set():

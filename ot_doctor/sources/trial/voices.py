@@ -10,7 +10,7 @@ SECONDS = 12
 # Each voice: pitch in Hz, and how much longer (or shorter) its vocal tract is than the first one's.
 _VOICES = ((112.0, 1.0), (208.0, 0.84))
 _VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (530, 1840, 2480), (570, 840, 2410), (300, 870, 2240))  # formants in Hz
-_TURNS = ((0, 0.3, 2.2), (1, 2.5, 4.4), (0, 4.7, 6.6), (1, 6.9, 8.6), (0, 8.9, 10.2), (1, 10.4, 11.7))  # voice, from, to
+TURNS = ((0, 0.3, 2.2), (1, 2.5, 4.4), (0, 4.7, 6.6), (1, 6.9, 8.6), (0, 8.9, 10.2), (1, 10.4, 11.7))  # voice, from, to
 _SYLLABLE = 0.19  # seconds
 
 
@@ -18,7 +18,7 @@ def samples() -> list[float]:
     """``SECONDS`` of mono audio: floats between -1 and 1, the same every time."""
     chance = random.Random(7)
     audio = [chance.gauss(0.0, 0.0004) for _ in range(RATE * SECONDS)]
-    for voice, begins, ends in _TURNS:
+    for voice, begins, ends in TURNS:
         first = int(begins * RATE)
         for number, value in enumerate(_turn(chance, voice, int((ends - begins) * RATE))):
             audio[first + number] += value
