@@ -85,7 +85,7 @@ class Fixing:
         return next(iter(self._left()), None)
 
     def _left(self) -> list[RootCause]:
-        """What is to be attended to yet; not what there is only until the restart that comes: old values of the .env, say."""
+        """What nobody attended to yet; not what is there only until the restart that comes: old values of the .env, say."""
         done = {attended.key for attended in self.attended}
         return [root for root in self._roots() if self._key(root) not in done and not self._waits_for_the_restart(root)]
 

@@ -96,7 +96,7 @@ def test_no_edit_uses_what_only_one_make_of_sed_knows(heard: Heard) -> None:
     edits = [edit for one in found if one for edit in one[1].split(";")]
     assert len(edits) > 5
     assert not [edit for edit in edits if not re.fullmatch(r"\d+s/([^/\\]|\\[1-9])+/[^/]*/", edit)]
-    options = re.compile(r"\b(?:sed|mktemp|tr|cp|mv|rm|chown|chmod) --|sed -i")
+    options = re.compile(r"(?:^|&& |\{ |\()(?:sudo )?(?:sed|mktemp|tr|cp|mv|rm|chown|chmod) --|sed -i")
     assert not [command for command in heard["commands"] if options.search(command)]
 
 
