@@ -241,6 +241,7 @@ GUIDED: Mapping[str, Sequence[Fault]] = {
     ),
     "a request that is not granted": (Fault(Scenario(), "gated-pending", ("guide.accept-terms",)),),
 }
+ONE_OF_EACH = list({fault.actions: fault for fault in (*FIXED.values(), *REMEDIES.values())}.values())
 ALLOWED = ("--yes", "--allow", "changes-files,restarts,removes")
 
 
@@ -267,16 +268,21 @@ def broken(world: World, fault: Fault) -> None:
 
 
 def fixed_and_taken_back(world: World, fault: Fault, *more: str) -> None:
-    """What was found is gone by ``fix --yes --allow``, nothing else is there, the database is the same; then all is undone."""
+    """What was found is gone by ``fix --yes --allow``, nothing else is there, the database is the same; then all is undone.
+
+    Of faults with the same actions one is: what undo gives back does not depend on the cause.
+    """
     (world.folder / "recorded.log").write_text("")
     database, before = containers(world, "postgres"), state(world)
     told = fix(world, *ALLOWED, *fault.options, *more)
     assert actions(told) == [(fault.cause, name) for name in fault.actions], told
     assert {one["state"] for one in told["causes"]} == {"gone"}, told
     assert (told["left"], told["exit_code"]) == ([], 0), told
-    undo(world, told["run"])
-    assert state(world) == before, "undo gives all back as it was"
-    assert containers(world, "postgres") == database and holding_a_token(world) == []
+    assert holding_a_token(world) == []
+    if fault in ONE_OF_EACH:
+        undo(world, told["run"])
+        assert state(world) == before, "undo gives all back as it was"
+    assert containers(world, "postgres") == database
 
 
 def state(world: World) -> object:
@@ -297,6 +303,8 @@ def test_fixed_taken_back_and_obeyed_as_printed(stack: World, name: str, new_tok
     assert forms(step["command"] for step in steps if step["command"] and step["risk"] != "safe") == set(fault.forms)
     if fault.actions:
         fixed_and_taken_back(stack, fault, *new_token)
+        if fault not in ONE_OF_EACH:
+            broken(stack, fault)
     (stack.folder / "recorded.log").write_text("")
     others = containers(stack, "postgres")
     assert stack.obey(report), "the remedy has no command"
