@@ -314,7 +314,8 @@ def _waste(world: World) -> Action:
 
 
 def _untagged(world: World) -> object:
-    return world.engine.docker("images", "--quiet", "--filter=dangling=true"), world.engine.docker("volume", "ls", "-q")
+    images, volumes = ("images", "--quiet", "--filter=dangling=true"), ("volume", "ls", "--quiet")
+    return [sorted(world.engine.docker(*listed).split()) for listed in (images, volumes)]
 
 
 def _one_is_left(world: World, preview: Preview, said: str) -> None:
