@@ -15,6 +15,7 @@ MATTERING = {
     "TORCH_HOME", "PYANNOTE_CACHE", "TORCH_DEVICE", "COMPUTE_TYPE", "USE_GPU", "WHISPER_MODEL", "ENABLE_DIARIZATION",
     "LD_LIBRARY_PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 }  # fmt: skip
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")  # Podman gives those of the shell, and Docker those of its settings
 PREFIXES = ("DIARIZATION_", "GPU_")
 
 
@@ -79,7 +80,7 @@ def _expected(key: str, worker: Worker, env: EnvFile, compose: ComposeConfig | U
     if entry is not None:
         return _Expected(entry.value, str(env.where(entry.line))) if entry.value is not None else None
     of_image = key in worker.image_env_names or not worker.image_env_names  # a socket proxy need not show it
-    return None if of_image else _Expected(None, str(env.path))
+    return None if of_image or key in _PROXIES else _Expected(None, str(env.path))
 
 
 def _reads_env(worker: Worker, compose: ComposeConfig | Unavailable) -> bool:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from ot_doctor.check import Cause, Step
 from ot_doctor.evidence import Answer, Deployment, Hub, Unavailable, Workers
 
+from ._remedies import engine_command
+
 CAUSES: Mapping[Answer, Cause] = {
     Answer.DNS: Cause.NETWORK_DNS,
     Answer.REFUSED: Cause.NETWORK_REFUSED,
@@ -61,4 +63,4 @@ def _probe(hub: Hub, answer: Answer, workers: Workers | Unavailable, deployment:
     else:
         code = f"import urllib.request as u; print(u.urlopen({hub.endpoint!r}, timeout=10).status)"
     arguments = f"exec {quote(running[0].name)} python3 -c {quote(code)}"
-    return f"docker {arguments}" if isinstance(deployment, Unavailable) else deployment.docker(arguments)
+    return engine_command(deployment, arguments)

@@ -57,6 +57,16 @@ def _deploy_again(stack: str, deployment: Deployment | Unavailable) -> Step:
     return Step(text, command=deployment.docker(f"stack deploy {files} {quote(stack)}"), risk=Risk.RESTARTS)
 
 
+def engine_command(deployment: Deployment | Unavailable, arguments: str) -> str:
+    """A command for the engine that was examined; Docker's where nothing is known."""
+    return f"docker {arguments}" if isinstance(deployment, Unavailable) else deployment.docker(arguments)
+
+
+def space_of_the_engine(deployment: Deployment | Unavailable) -> Step:
+    text = "Check how much space the engine's images, containers and volumes take."
+    return Step(text, command=engine_command(deployment, "system df"))
+
+
 def worker_services(workers: Workers | Unavailable) -> tuple[str, ...]:
     """The Compose services of the celery workers that exist; ``celery-worker`` where none is known."""
     if isinstance(workers, Unavailable):
@@ -121,14 +131,19 @@ def own_cache(deployment: Deployment, worker: Worker | None, access: CacheAccess
     if worker is None:
         return Step(text, command=f"sudo chown -hR {owner}:{owner} {quote(path)}", risk=Risk.CHANGES_FILES)
     command = as_root(deployment, worker, path, "chown", f"-hR {owner}:{owner} /models")
+    if any(denied.unmapped for denied in access.denied):
+        text += " A rootless engine's containers cannot take it from its owner, so root gives it to the engine's user first."
+        command = f"sudo chown -hR {worker.engine.owner or '$(id -u):$(id -g)'} {quote(path)} && {command}"
+        return Step(text, command=command, risk=Risk.CHANGES_FILES)
     return Step(text, command=command, risk=Risk.CHANGES_FILES, action=OwnCache(path, worker.name, owner, owner))
 
 
 def as_root(deployment: Deployment, worker: Worker, folder: str, program: str, arguments: str) -> str:
     """Run a program of the worker's own image as root over a host's folder, or a volume by its name, which it sees at /models."""
     label = "--security-opt label=disable " if worker.engine.selinux else ""  # SELinux hides folders that have no label for it
-    run = f"run --rm --pull never --network none {label}--user 0:0 --entrypoint {program} {_as_models(folder, deployment.podman)}"
-    return deployment.docker(f"{run} {quote(worker.image)} {arguments}")
+    users = f"--userns {quote(f'container:{worker.name}')} " if worker.own_users else ""
+    run = f"run --rm --pull never --network none {label}{users}--user 0:0 --entrypoint {program}"
+    return deployment.docker(f"{run} {_as_models(folder, deployment.podman)} {quote(worker.image)} {arguments}")
 
 
 def _as_models(folder: str, podman: bool) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from ot_doctor.check import Cause, Risk, Step
 from ot_doctor.evidence import Deployment, Ladder, Unavailable, Workers
 
-from ._remedies import recreate
+from ._remedies import engine_command, recreate
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DNS = "https://docs.docker.com/engine/daemon/troubleshoot/#specify-dns-servers-for-docker"
@@ -34,11 +34,7 @@ def steps_for(
     if cause is Cause.NETWORK_DNS:
         return (
             _look(worker, deployment, "Look at the name servers that the container asks.", "cat /etc/resolv.conf"),
-            Step(
-                'Give the engine a DNS server that answers ("dns" in /etc/docker/daemon.json), and restart Docker. A name that '
-                "only this machine knows needs a line under extra_hosts of the service in the Compose file.",
-                url=_DNS, risk=Risk.CHANGES_FILES,
-            ),
+            _name_server(workers),
             again,
         )  # fmt: skip
     return (
@@ -50,6 +46,16 @@ def steps_for(
         ),
         again,
     )  # fmt: skip
+
+
+def _name_server(workers: Workers | Unavailable) -> Step:
+    podman = isinstance(workers, Workers) and workers.engine.podman
+    where = '"dns_servers" in containers.conf)' if podman else '"dns" in /etc/docker/daemon.json), and restart Docker'
+    text = (
+        f"Give the engine a DNS server that answers ({where}. A name that only this machine knows needs a line under "
+        "extra_hosts of the service in the Compose file."
+    )
+    return Step(text, url=None if podman else _DNS, risk=Risk.CHANGES_FILES)
 
 
 def _setting(text: str) -> Step:
@@ -77,4 +83,4 @@ def _certificates(inside: Ladder, here: Ladder | None) -> tuple[Step, ...]:
 
 def _look(worker: str, deployment: Deployment | Unavailable, text: str, command: str) -> Step:
     arguments = f"exec {quote(worker)} {command}"
-    return Step(text, command=f"docker {arguments}" if isinstance(deployment, Unavailable) else deployment.docker(arguments))
+    return Step(text, command=engine_command(deployment, arguments))

@@ -8,7 +8,7 @@ from ot_doctor.actions import Action, RecreateServices, RestartContainer, StartS
 from ot_doctor.check import Risk, Step
 from ot_doctor.evidence import Deployment, Unavailable, Worker
 
-from ._remedies import ALONE
+from ._remedies import ALONE, engine_command
 
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 
@@ -23,6 +23,8 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         paused = deployment.docker(f"inspect --format '{{{{.State.Paused}}}}' {name}")
         command = f"{paused} | grep -q false || {deployment.docker(f'unpause {name}')}"
         return [Step("Let the worker continue.", command=command, risk=Risk.RESTARTS, action=UnpauseContainer(worker.name))]
+    if worker.compose.swarm_service:
+        return run_tasks_again(worker.compose.swarm_service, deployment, failed=True)
     service = quote(worker.compose.service)
     # What else it needs is started too, and nothing that is there is replaced.
     how = "--no-recreate --pull never --no-build" if worker.status in ("exited", "created") else f"--force-recreate {ALONE}"
@@ -35,6 +37,23 @@ def start_again(worker: Worker, deployment: Deployment | Unavailable) -> list[St
         command, action = deployment.docker(f"restart {name}"), RestartContainer(worker.name)
     start = Step(f"Start {worker.name} again.", command=command, risk=Risk.RESTARTS, action=action)
     return [start, last_lines(worker, deployment)]
+
+
+def run_tasks_again(service: str, deployment: Deployment | Unavailable, *, failed: bool) -> list[Step]:
+    """Of a Swarm's service: no other command starts its tasks again. ``failed``: some have run, and have a log."""
+    look = Step(
+        f"On a manager, show what the Swarm says of {service}'s tasks, and fix what it names.",
+        command=engine_command(deployment, f"service ps --no-trunc {quote(service)}"),
+    )
+    again = Step(
+        f"Then let the Swarm start the tasks of {service} again.",
+        command=engine_command(deployment, f"service update --force --detach {quote(service)}"),
+        risk=Risk.RESTARTS,
+    )
+    if not failed:
+        return [look, again]
+    lines = engine_command(deployment, f"service logs --tail 50 {quote(service)}")
+    return [look, again, Step("If they stop again, read their last lines, whatever their node.", command=lines)]
 
 
 def last_lines(worker: Worker, deployment: Deployment | Unavailable) -> Step:

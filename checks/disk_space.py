@@ -7,17 +7,17 @@ from shlex import quote
 
 from ot_doctor.actions import DockerWaste, FreeDisk
 from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, unknown, warned
-from ot_doctor.evidence import Host, ModelCache, Purpose, Space, Unavailable
+from ot_doctor.evidence import Deployment, Host, ModelCache, Purpose, Space, Unavailable
 
 from ._cache_state import NEEDED, download_needed, size_text, what_ran_out
-from ._remedies import run_again
+from ._remedies import engine_command, run_again, space_of_the_engine
 
 _COMFORTABLE = 2_000_000_000
 _WRITTEN_MEANWHILE = 50_000_000  # bytes
 
 
 @check("disk-space", title="There is enough disk space for the models", family=Family.CACHE, causes=(Cause.DISK_FULL,))
-def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]:
+def disk_space(host: Host, cache: ModelCache | Unavailable, deployment: Deployment | Unavailable) -> Iterator[Finding]:
     """A full disk interrupts the download of a model, and every later one.
 
     The diarization models need about 40 MB, the transcription models several
@@ -48,7 +48,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
                 subject=space.path,
                 expected=f"at least {size_text(NEEDED)}",
                 evidence=[_seen(space)],
-                remedy=_make_room(space, host),
+                remedy=_make_room(space, host, deployment),
             )
         elif full or space.free < _COMFORTABLE:
             yield warned(
@@ -57,7 +57,7 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
                 subject=space.path,
                 expected=f"at least {size_text(_COMFORTABLE)}",
                 evidence=[_seen(space)],
-                remedy=_make_room(space, host),
+                remedy=_make_room(space, host, deployment),
             )
         else:
             free = size_text(space.free)
@@ -68,14 +68,15 @@ def disk_space(host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]
             )
 
 
-def _make_room(space: Space, host: Host) -> list[Step]:
+def _make_room(space: Space, host: Host, deployment: Deployment | Unavailable) -> list[Step]:
     place = quote(space.path)
     df = "df -i" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else "df -h"
     look = f"{df} {place} || {df}"  # the folder need not be there yet
+    on_engine = [other for other in host.spaces if other.purpose is Purpose.ENGINE_DATA]
     return [
         Step("Find the full file system.", command=look),
-        Step("Check how much space Docker's images, containers and volumes take.", command="docker system df"),
-        *(_of_docker() if any(_same_disk(space, other) for other in host.spaces if other.purpose is Purpose.ENGINE_DATA) else ()),
+        space_of_the_engine(deployment),
+        *(_waste(deployment) if any(_same_disk(space, other) for other in on_engine) else ()),
         Step("Either delete what is not needed, or enlarge the file system, or set MODEL_CACHE_DIR to a folder on another one."),
         run_again(),
     ]
@@ -86,18 +87,19 @@ def _same_disk(one: Space, other: Space) -> bool:
     return one.total == other.total and abs(one.free - other.free) < _WRITTEN_MEANWHILE
 
 
-def _of_docker() -> list[Step]:
-    """What Docker can make or fetch again; no container, no volume."""
-    return [
-        Step(
-            "Delete Docker's build cache, which the next build makes again.",
-            command="docker builder prune -f", risk=Risk.REMOVES, action=FreeDisk(DockerWaste.BUILD_CACHE),
-        ),
-        Step(
-            "Delete the images that have no name and no container.",
-            command="docker image prune -f", risk=Risk.REMOVES, action=FreeDisk(DockerWaste.UNTAGGED_IMAGES),
-        ),
-    ]  # fmt: skip
+def _waste(deployment: Deployment | Unavailable) -> list[Step]:
+    """What the engine can make or fetch again; no container, no volume. Podman's build cache is images without a name."""
+    images = Step(
+        "Delete the images that have no name and no container.", command=engine_command(deployment, "image prune -f"),
+        risk=Risk.REMOVES, action=FreeDisk(DockerWaste.UNTAGGED_IMAGES),
+    )  # fmt: skip
+    if isinstance(deployment, Deployment) and deployment.podman:
+        return [images]
+    cache = Step(
+        "Delete Docker's build cache, which the next build makes again.", command=engine_command(deployment, "builder prune -f"),
+        risk=Risk.REMOVES, action=FreeDisk(DockerWaste.BUILD_CACHE),
+    )  # fmt: skip
+    return [cache, images]
 
 
 def _seen(space: Space) -> Seen:

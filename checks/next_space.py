@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ot_doctor.check import Cause, Family, Finding, Seen, Step, check, failed, passed, unknown
-from ot_doctor.evidence import Host, Model, ModelCache, NextRelease, Purpose, Space, Unavailable, models
+from ot_doctor.evidence import Deployment, Host, Model, ModelCache, NextRelease, Purpose, Space, Unavailable, models
 from ot_doctor.evidence.releases import release_of
 
 from ._cache_state import size_text
+from ._remedies import space_of_the_engine
 
 _MB = 1_000_000
 _FILES = 200  # that a download makes at most: files, links, folders and locks
 
 
 @check("next-space", title="The models of the next release have room", family=Family.CACHE, causes=(Cause.DISK_FULL,))
-def next_space(upcoming: NextRelease, host: Host, cache: ModelCache | Unavailable) -> Iterator[Finding]:
+def next_space(
+    upcoming: NextRelease, host: Host, cache: ModelCache | Unavailable, deployment: Deployment | Unavailable
+) -> Iterator[Finding]:
     """Another release may download other models, and v0.5 also exports its own ones for the native engine (about 484 MB).
 
     The sizes are those of the files that the release reads; what is complete in the cache is not counted again. The image of
@@ -44,7 +47,7 @@ def next_space(upcoming: NextRelease, host: Host, cache: ModelCache | Unavailabl
             Cause.DISK_FULL, f"{upcoming.name} stores about {size_text(needed)} ({what}), and there is not enough room for it.",
             subject=space.path, expected=f"{size_text(needed)} and {_FILES} inodes", evidence=seen,
             remedy=[
-                Step("Check how much space Docker's images, containers and volumes take.", command="docker system df"),
+                space_of_the_engine(deployment),
                 Step("Either delete what is not needed, or enlarge the file system."),
             ],
         )  # fmt: skip

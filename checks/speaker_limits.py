@@ -69,6 +69,8 @@ def speaker_limits(
             yield failed(Cause.SPEAKERS_CONFIG, message, subject=subject or name, expected=expected, evidence=seen, remedy=remedy)
         else:
             yield warned(message, cause=Cause.SPEAKERS_CONFIG, subject=name, expected=expected, evidence=seen, remedy=remedy)
+    if not problems and isinstance(workers, Unavailable) and workers.elsewhere:
+        raise workers
     if not problems:
         per_user = "" if _line(deployment) is ReleaseLine.V0_3 else " (from v0.4 on a user's own settings override these)"
         text = ", ".join(f"{limit.name}={limit.number}" for limit in limits.values() if limit.number is not None)

@@ -53,7 +53,7 @@ def worker_memory(workers: Workers, deployment: Deployment | Unavailable, log: W
             )
         elif worker.exit_code == _KILLED and not worker.running:
             yield passed(
-                f"{worker.name} was killed or stopped by hand (exit code 137); Docker does not report a lack of memory.",
+                f"{worker.name} was killed or stopped by hand (exit code 137); the engine does not report a lack of memory.",
                 subject=worker.name,
                 evidence=seen,
             )

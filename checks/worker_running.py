@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from shlex import quote
 
 from ot_doctor.actions import StartServices
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
+from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, unknown, warned
 from ot_doctor.evidence import ComposeConfig, Deployment, Unavailable, Worker, Workers
 from ot_doctor.evidence.releases import services
-from ot_doctor.evidence.workers import lite_image
+from ot_doctor.evidence.workers import SwarmTask, lite_image
 
-from ._worker_remedies import gpu_steps, last_lines, start_again
+from ._worker_remedies import gpu_steps, last_lines, run_tasks_again, start_again
 
 _GPU_ERROR = re.compile(r"nvidia|unknown device|could not select device driver|\bCDI\b|gpu", re.IGNORECASE)
 _MANY_RESTARTS = 3
@@ -39,14 +40,19 @@ def worker_running(
     worker stops again, its log says why. 'could not select device driver' or 'unknown
     device' mean that the engine cannot provide the GPU that the Compose files
     ask for.
+
+    In a Swarm, a manager knows the node, the state and the error of the
+    worker's task. What runs on another node can be examined there only.
     """
     if workers.lite or (not workers.diarizers and _lite_by_compose(compose)):
         yield skipped("In a lite install, a cloud provider does the diarization, and Hugging Face is not involved.")
         return
-    if not workers.diarizers:
+    if not workers.diarizers and not workers.tasks:
         yield _none(workers, deployment)
         return
     one_runs = any(not _problem(worker) for worker in workers.diarizers)
+    for task in workers.tasks:
+        yield _of_a_task(task, deployment, one_runs)
     for worker in workers.diarizers:
         problem = _problem(worker)
         if problem and one_runs:
@@ -61,7 +67,7 @@ def worker_running(
             yield _down(worker, deployment, problem)
         elif worker.restart_count >= _MANY_RESTARTS:
             yield warned(
-                f"{worker.name} is running, but Docker had to restart it {worker.restart_count} times.",
+                f"{worker.name} is running, but {worker.engine.kind} had to restart it {worker.restart_count} times.",
                 cause=Cause.WORKER_DOWN,
                 subject=worker.name,
                 evidence=_state(worker),
@@ -90,6 +96,23 @@ def _problem(worker: Worker) -> str:
     return f"is {worker.status}"
 
 
+def _of_a_task(task: SwarmTask, deployment: Deployment | Unavailable, one_runs: bool) -> Finding:
+    """What the Swarm's manager says of a task that has no container here."""
+    again = run_tasks_again(task.service, deployment, failed=task.failures > 0)
+    seen = [Seen("container", f"{task.service} task", f"{task.said} ({task.failures} failed tasks)")]
+    if task.up:
+        text = f"A task of {task.service} runs on {task.node}, and what is in its container is seen from there alone."
+        there = Step(f"Run ot-doctor on {task.node}, too.", command=f"ot-doctor --host {quote(f'ssh://{task.node}')}")
+        return unknown(text, subject=task.service, evidence=seen, remedy=[there])
+    text = f"A task of the Swarm service {task.service} is not running: {task.said}."
+    if one_runs:
+        text += " Another worker is running."
+        return warned(text, cause=Cause.WORKER_DOWN, subject=task.service, evidence=seen, remedy=again)
+    return failed(
+        Cause.WORKER_DOWN, text, subject=task.service, expected="a task that is running", evidence=seen, remedy=again
+    )  # fmt: skip
+
+
 def _none(workers: Workers, deployment: Deployment | Unavailable) -> Finding:
     seen = f"no container of the service celery-worker among the {len(workers.containers)} of this installation"
     if isinstance(deployment, Unavailable) or not deployment.compose_files:
@@ -111,7 +134,7 @@ def _down(worker: Worker, deployment: Deployment | Unavailable, problem: str) ->
     if worker.error and not worker.running and _GPU_ERROR.search(worker.error):
         return failed(
             Cause.GPU_UNAVAILABLE,
-            f"Docker cannot start {worker.name} with the configured GPU: {worker.error}",
+            f"{worker.engine.kind} cannot start {worker.name} with the configured GPU: {worker.error}",
             subject=worker.name,
             expected="a GPU that the engine can provide",
             evidence=_state(worker),

@@ -19,6 +19,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ot_doctor.actions import ACTIONS, Action
 from ot_doctor.actions import Risk as Risk
@@ -36,7 +37,10 @@ class Status(enum.Enum):
 
     @property
     def rank(self) -> int:
-        return list(Status).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {status: nth for nth, status in enumerate(Status)}
 
 
 class Family(enum.Enum):
@@ -277,7 +281,7 @@ class Result:
     findings: tuple[Finding, ...]
     duration: float  # seconds, waiting for evidence included
 
-    @property
+    @cached_property  # each format asks for it again and again
     def status(self) -> Status:
         return max((f.status for f in self.findings), key=lambda status: status.rank)
 

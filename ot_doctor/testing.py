@@ -238,12 +238,12 @@ def _subcommand(words: list[str], names: tuple[str, ...]) -> tuple[str, list[str
 
 
 def _is_docker(words: list[str]) -> bool:
-    return words[0] in ("docker", "docker-compose", "podman")
+    return words[0] in ("docker", "docker-compose", "podman", "podman-compose")
 
 
 def _is_compose(words: list[str]) -> bool:
     at = 3 if words[:2] == ["podman", "--url"] else 1
-    return words[0] == "docker-compose" or (_is_docker(words) and words[at : at + 1] == ["compose"])
+    return words[0] in ("docker-compose", "podman-compose") or (_is_docker(words) and words[at : at + 1] == ["compose"])
 
 
 def _has(words: list[str], *options: str) -> bool:

@@ -24,7 +24,9 @@ _MAY_END_THE_PROCESS = {
     "ot_doctor.core.supervisor", "ot_doctor.sources.trial.in_container", "ot_doctor.sources.probe.calculation",
 }  # fmt: skip
 # Who reads texts that somebody else wrote: a log, an engine, a Hub, Compose.
-_READ_WHAT_OTHERS_WROTE = ("logs.records", "sources.docker.containers", "sources.dotenv.env_files", "sources.hub.answers")
+_READ_WHAT_OTHERS_WROTE = (
+    "logs.records", "sources.docker.containers", "sources.docker.swarm", "sources.dotenv.env_files", "sources.hub.answers",
+)  # fmt: skip
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 

@@ -35,6 +35,7 @@ class Unavailable(Exception):
     hint: str = ""  # what would make it known
     command: str | None = None  # the command that does it, if there is one
     switched_off: bool = False  # the user did not want it: checks are skipped, not unknown
+    elsewhere: bool = False  # it is on another machine, which alone can see it
 
     def __str__(self) -> str:
         return self.reason

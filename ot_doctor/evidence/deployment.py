@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -20,6 +22,15 @@ EMBEDDING = "pyannote/embedding"
 WESPEAKER = "pyannote/wespeaker-voxceleb-resnet34-LM"
 
 
+class ComposeProgram(enum.Enum):
+    """The command that makes the stack's containers."""
+
+    DOCKER = "docker compose"
+    PODMAN = "podman compose"  # since Podman 4.7; it starts one of the two others
+    STANDALONE = "docker-compose"
+    PODMAN_COMPOSE = "podman-compose"
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The installation under examination."""
@@ -35,6 +46,8 @@ class Deployment:
     line: ReleaseLine = ReleaseLine.UNKNOWN
     line_reason: str = ""  # "TRANSFORMERS_CACHE is set in opentranscribe-celery-worker"
     podman: bool = False  # the engine is Podman, so its own command is there for certain
+    compose_by: ComposeProgram = ComposeProgram.DOCKER
+    endpoint: str = ""  # the engine's address, for a program that does not look where it was found
     docker_host: str | None = None  # set where the docker command would not find the examined engine by itself
     docker_context: str = ""  # likewise, where a context of that name leads to it
     machine: str = ""  # "ssh://me@server": where the folder is, of which only the engine was reached; empty: this one
@@ -56,13 +69,18 @@ class Deployment:
 
         ``arguments`` is the rest of the command: ``up -d --force-recreate celery-worker``.
         """
-        words = ["compose"]
-        if self.project:
-            words.append(f"-p {quote(self.project)}")
-        words.append(f"--project-directory {quote(str(self.home))}")
+        words = [f"-p {quote(self.project)}"] if self.project else []
+        if self.compose_by is not ComposeProgram.PODMAN_COMPOSE:  # that one takes the folder of the first file
+            words.append(f"--project-directory {quote(str(self.home))}")
         words += [f"--env-file {quote(str(path))}" for path in self.environment_files]
         words += [f"-f {quote(str(path))}" for path in self.compose_files]
-        return self.docker(" ".join([*words, arguments]))
+        if self.compose_by is ComposeProgram.PODMAN_COMPOSE:
+            engine = f"CONTAINER_HOST={quote(self.docker_host)} " if self.docker_host else ""
+            # It fetches an image only where none is there, and knows no option that says so.
+            return engine + " ".join([self.compose_by.value, *words, re.sub(r"--pull \w+ ", "", arguments)])
+        if self.compose_by is ComposeProgram.STANDALONE:
+            return " ".join([f"DOCKER_HOST={quote(self.endpoint)}", self.compose_by.value, *words, arguments])
+        return self.docker(" ".join(["compose", *words, arguments]))
 
     def docker(self, arguments: str) -> str:
         """A ``docker`` command for the engine that was examined; Podman's takes the same arguments."""

@@ -80,6 +80,7 @@ class Denied:
     owner: str = ""  # "root (0)"
     mode: str = ""  # "drwxr-xr-x"
     mode_allows: bool = False  # owner and mode would let the user: an SELinux label or an ACL does not
+    unmapped: bool = False  # the owner is none of the users that a rootless engine's containers have: they cannot change it
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Engine:
     version: str = ""
     operating_system: str = ""  # "Docker Desktop", "Ubuntu 24.04 LTS"
     rootless: bool = False
+    owner: str = ""  # "1000:1000": user and group that a rootless one runs as, where they are known
     userns_remap: bool = False
     data_root: str = ""  # DockerRootDir
     memory: int = 0  # bytes of the machine that it runs on; 0: not known
@@ -33,9 +34,20 @@ class Engine:
     api_version: str = ""
     podman: bool = False  # Podman, which speaks Docker's language
     selinux: bool = False  # it labels containers: one sees only folders of the host that have a label for it
+    swarm: str = ""  # what it is in a Swarm: "manager", "worker"
     platform: str = "linux"  # sys.platform of the machine that asked it
     told: bool = True  # it said what it is; False: a socket proxy refuses that
     machine: str = ""  # "ssh://me@server": another machine, which it was reached on over ssh
+
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        return "Podman" if self.podman else "Docker"
+
+    @property
+    def program(self) -> str:
+        """The command that speaks to it."""
+        return "podman" if self.podman else "docker"
 
     @property
     def in_vm(self) -> bool:
@@ -90,7 +102,9 @@ class ComposeLabels:
     config_files: tuple[str, ...] = ()
     environment_files: tuple[str, ...] = ()
     version: str = ""  # of Compose
+    by_podman_compose: bool = False  # made by podman-compose, which knows fewer options than Docker's
     stack: str = ""  # a Swarm's, which no Compose command recreates
+    swarm_service: str = ""  # "ot_celery-worker": the service of a Swarm that the container is a task of
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,7 @@ class Worker:
     memory_limit: int = 0  # bytes; 0: none
     log_driver: str = "json-file"
     group_add: tuple[str, ...] = ()  # more groups of its user: "44", "video"
+    own_users: bool = False  # it has user ids of its own ('--userns keep-id'): another container's are other users
 
     @property
     def running(self) -> bool:
@@ -148,11 +163,36 @@ class Worker:
 
 
 @dataclass(frozen=True)
+class SwarmTask:
+    """What a Swarm's manager says of the newest task in one place of a service that diarizes."""
+
+    service: str  # "ot_celery-worker"
+    state: str  # "running", "preparing", "pending", "failed"
+    error: str = ""  # of this task, else the last one of those before it
+    failures: int = 0  # tasks of this place that failed, as far as they are kept
+    node: str = ""  # its node's name; empty where it has none
+    node_state: str = ""  # "ready", "down"
+    container: str = ""  # the container's id on that node
+
+    @property
+    def up(self) -> bool:
+        return self.state == "running" and self.node_state != "down"
+
+    @property
+    def said(self) -> str:
+        """``running on node-3``, with the node's trouble and the error."""
+        where = f" on {self.node}" if self.node else ", on no node"
+        trouble = f", which is {self.node_state}" if self.node_state not in ("", "ready") else ""
+        return f"{self.state}{where}{trouble}" + (f": {self.error}" if self.error else "")
+
+
+@dataclass(frozen=True)
 class Workers:
     """The containers of the deployment that is examined, on one engine (several, one day: each names its own)."""
 
     engine: Engine
     containers: tuple[Worker, ...]
+    tasks: tuple[SwarmTask, ...] = ()  # of a Swarm, that have no container on this engine
 
     @property
     def diarizers(self) -> tuple[Worker, ...]:

@@ -149,7 +149,7 @@ class _Up:
     @classmethod
     def of(cls, command: str | None) -> _Up | None:
         words = (command or "").split()
-        if "compose" not in words or "up" not in words:
+        if not any(word in words for word in ("compose", "docker-compose", "podman-compose")) or "up" not in words:
             return None
         at = words.index("up")
         rest = [word for n, word in enumerate(words[at + 1 :], at + 1) if words[n - 1] != "--pull"]

@@ -79,8 +79,9 @@ def _engine(workers: Workers) -> Iterator[tuple[str, str]]:
     if engine.memory:
         yield "memory", f"{engine.memory / 2**30:.1f} GiB"
     yield "data", _or_not(engine.data_root)
-    kinds = [word for word, so in (("rootless", engine.rootless), ("user ids remapped", engine.userns_remap),
-                                   ("in a virtual machine", engine.in_vm)) if so]  # fmt: skip
+    kinds = [word for word, so in (("Podman", engine.podman), ("rootless", engine.rootless),
+                                   ("user ids remapped", engine.userns_remap), ("in a virtual machine", engine.in_vm),
+                                   (f"{engine.swarm} of a Swarm", engine.swarm)) if so]  # fmt: skip
     yield "kind", ", ".join(kinds) or "ordinary"
 
 

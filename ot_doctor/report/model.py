@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from ot_doctor.check import Cause, Family, Result, Status
 from ot_doctor.diagnosis.ranking import RootCause
@@ -53,7 +54,7 @@ class Report:
     accessed: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # engine calls, files, hosts, commands
     recorded_at: datetime | None = None  # aware, UTC: when the evidence was gathered, for the report on a bundle
 
-    @property
+    @cached_property
     def summary(self) -> dict[Status, int]:
         counted = Counter(counts_as(result) for result in self.results)
         return {status: counted[status] for status in (Status.PASS, Status.WARN, Status.FAIL, Status.SKIP, Status.UNKNOWN)}

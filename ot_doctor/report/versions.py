@@ -30,9 +30,11 @@ def versions(report: Report) -> list[tuple[str, str]]:
     if report.workers:
         engine = report.workers.engine
         about = [engine.operating_system, engine.api_version and f"API {engine.api_version}", engine.rootless and "rootless"]
-        found.append(("Docker Engine", _with(engine.version or "version not known", [str(a) for a in about if a])))
+        kind = "Podman" if engine.podman else "Docker Engine"
+        found.append((kind, _with(engine.version or "version not known", [str(a) for a in about if a])))
         compose = dict.fromkeys(worker.compose.version for worker in report.workers.containers if worker.compose.version)
-        found.append(("Docker Compose", ", ".join(compose) or "version not known"))
+        by_podman = any(worker.compose.by_podman_compose for worker in report.workers.containers)
+        found.append(("podman-compose" if by_podman else "Docker Compose", ", ".join(compose) or "version not known"))
     for source in report.log.sources if report.log else ():
         signs = [*(f"release line {sign}" for sign in source.release_signs), source.device and f"device {source.device}"]
         if any(signs):

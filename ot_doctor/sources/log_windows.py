@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.env_file import ComposeConfig
@@ -22,6 +22,7 @@ from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.logs.signatures import SignatureCatalogue, catalogue
 from ot_doctor.logs.verdicts import ErrorReader, newest_success, settled
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, file_lines, moment, sdk_lines, stamp_of
+from ot_doctor.sources.present_run import present_run
 from ot_doctor.sources.wrapped_logs import unwrapped
 
 _STEPS = (12_000, 240_000, 2_400_000, None)  # lines from the end; none is read twice, but each request costs the engine a search
@@ -221,7 +222,7 @@ class _Backwards:
                 trouble = str(error)
                 cut_short = self._keep_what_came(window)
                 break
-            self._windows.insert(0, window)
+            self._windows = [window, *self._newer()]
             self._builder = window.followed_by(self._windows[1:])
             whole = self._holds_all(window, tail)
             if whole or _newest_is_whole(self._builder):
@@ -235,16 +236,21 @@ class _Backwards:
     def _new_builder(self, since: datetime | None) -> AttemptBuilder:
         return AttemptBuilder(self._known, self._worker.name, since=since, running=self._worker.running)
 
+    def _newer(self) -> list[_Window]:
+        """The windows that an older one is put before; none where many lines have the same stamp, as Podman's have."""
+        return [] if self._worker.engine.podman else self._windows
+
     def _older_window(self) -> _Window:
         """An empty window; without stamps where the lines' own times do."""
-        unstamped = bool(self._windows) and _tells_the_time(self._windows[-1], self._worker, self._since)
-        entries_after = self._windows[0].entries if self._windows else 0
+        windows = self._newer()
+        unstamped = bool(windows) and _tells_the_time(windows[-1], self._worker, self._since)
+        entries_after = windows[0].entries if windows else 0
         builder = self._new_builder(None if unstamped else self._since)
         return _Window(self._known, builder, entries_after, stamped=not unstamped)
 
     def _fill(self, window: _Window, tail: int | None) -> None:
         """Read the last ``tail`` lines, but those that newer windows hold. Raises ``LogProblem``."""
-        windows = self._windows
+        windows = self._newer()
         if windows and not windows[-1].first_stamp:
             raise LogProblem("the engine's time stamps cannot be understood")
         if window.stamped:
@@ -282,27 +288,12 @@ class _Backwards:
     def _problem(self, trouble: str, *, cut_short: bool) -> str:
         name = self._worker.name
         if trouble and not self._windows:
-            command = f"docker inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {name}"
+            command = f"{self._worker.engine.program} inspect -f '{{{{.HostConfig.LogConfig.Type}}}}' {name}"
             return f"The log of {name} cannot be read: {trouble}. Its log driver is '{self._worker.log_driver}'; see: {command}"
         if trouble and not cut_short:
             longer = max(120, round(4 * self._request.timeout))
             return f"no attempt in the last {_lines_in(self._windows):,} lines of {name}; --timeout {longer} looks further back"
         return trouble
-
-
-def present_run(worker: Worker) -> datetime | None:
-    """From when on the log is the present run's, by the engine's time stamps.
-
-    The engine notes the start some milliseconds after the first lines can have been written, so the end of the run before counts.
-    """
-    started, finished = worker.started_at, worker.finished_at
-    if finished is not None and started is not None and finished <= started:
-        return finished
-    if worker.running or worker.restart_count == 0:
-        first_run = started is None or worker.created_at is None or started - worker.created_at < timedelta(seconds=30)
-        if worker.running or first_run:
-            return worker.created_at
-    return started - timedelta(seconds=1) if started else worker.created_at
 
 
 def _tells_the_time(last: _Window, worker: Worker, since: datetime | None) -> bool:

@@ -10,7 +10,7 @@ from ot_doctor.evidence.worker_log import LogSource, Record
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.logs.scanner import RecordScan
 from ot_doctor.sources.docker.log_stream import LogProblem, container_lines, sdk_lines
-from ot_doctor.sources.log_windows import present_run
+from ot_doctor.sources.present_run import present_run
 
 _TAIL = 20_000  # lines
 _LONGEST = 5.0  # seconds

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.evidence.base import AS_ROOT, LOG_ALONE, Request, Unavailable
-from ot_doctor.evidence.deployment import Deployment, ReleaseLine
+from ot_doctor.evidence.deployment import ComposeProgram, Deployment, ReleaseLine
 from ot_doctor.evidence.installation import Installation
 from ot_doctor.evidence.releases import Release, line_of_version, newer_than_known, releases
-from ot_doctor.evidence.workers import Role, Worker, Workers
+from ot_doctor.evidence.workers import Engine, Role, Worker, Workers
 from ot_doctor.sources.disk import on_disk
 from ot_doctor.sources.folder_search import compose_files as files_taken_by_itself
 from ot_doctor.sources.other_machine import of_the_engine
 
+_PODMAN_WITH_COMPOSE = (4, 7)
 _VERSION = re.compile(r"v?(\d{1,3}\.\d{1,3}\.\d{1,3})(?![\d.])")
 _BACKEND_TAG = re.compile(r"""^[ ]{2,40}image:[ ]*["']?\S{0,200}opentranscribe-backend(?:-lite)?:([^\s"'#]{1,120})""", re.M)
 _PINNED = re.compile(r"""^(?:export[ ]+)?OT_IMAGE_TAG=["']?([\w.-]{1,120})""", re.MULTILINE)
@@ -77,6 +78,7 @@ def _elsewhere(request: Request, machine: str, installation: Installation, worke
 def _gathered(request: Request, installation: Installation, workers: Workers | Unavailable) -> Deployment:
     containers = [] if isinstance(workers, Unavailable) else _by_role(workers.containers)
     labelled = next((w for w in containers if w.compose.working_dir), None)
+    engine = None if isinstance(workers, Unavailable) else workers.engine
     running_dir = _here(labelled.compose.working_dir) if labelled else None
     directory, found_by = _folder(installation, labelled, running_dir, workers, request.cwd)
     home = running_dir or directory
@@ -99,9 +101,11 @@ def _gathered(request: Request, installation: Installation, workers: Workers | U
         version=version,
         line=line,
         line_reason=line_reason,
-        podman=not isinstance(workers, Unavailable) and workers.engine.podman,
-        docker_host=None if isinstance(workers, Unavailable) or workers.engine.known_to_cli else workers.engine.endpoint,
-        docker_context="" if isinstance(workers, Unavailable) or workers.engine.known_to_cli else workers.engine.context,
+        podman=engine is not None and engine.podman,
+        compose_by=_compose_program(engine, labelled),
+        endpoint=engine.endpoint if engine else "",
+        docker_host=engine.endpoint if engine and not engine.known_to_cli else None,
+        docker_context=engine.context if engine and not engine.known_to_cli else "",
         v0_1=version is not None and version.startswith("v0.1."),
         checkout_version=_checkout_version(directory),
     )
@@ -119,6 +123,17 @@ def _folder(
     if running_dir is not None and _same(running_dir, directory):
         directory = running_dir  # as Compose spells it, links and all: otherwise it would take its mounts for changed ones
     return directory, installation.found_by
+
+
+def _compose_program(engine: Engine | None, labelled: Worker | None) -> ComposeProgram:
+    """The one that made the containers, as far as they tell."""
+    if engine is None or not engine.podman:
+        return ComposeProgram.DOCKER
+    if labelled is not None and labelled.compose.by_podman_compose:
+        return ComposeProgram.PODMAN_COMPOSE
+    version = re.match(r"(\d{1,6})\.(\d{1,6})", engine.version)
+    has_compose = version is not None and (int(version[1]), int(version[2])) >= _PODMAN_WITH_COMPOSE
+    return ComposeProgram.PODMAN if has_compose else ComposeProgram.STANDALONE
 
 
 def release_line(workers: Workers | Unavailable) -> tuple[ReleaseLine, str]:

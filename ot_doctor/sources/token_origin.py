@@ -15,6 +15,8 @@ OTHER_NAMES = ("HF_TOKEN", "HUGGING_FACE_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGG
 
 def gather(request: Request, workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> WorkerToken:
     """HUGGINGFACE_TOKEN of the first running diarizer, else of the first one, else as Compose reads it from ``.env``."""
+    if isinstance(workers, Unavailable) and workers.elsewhere:
+        raise workers
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     written = {} if isinstance(env_file, Unavailable) else {e.key: e.value for e in env_file.entries if e.value is not None}
     env_line = _env_line(env_file)

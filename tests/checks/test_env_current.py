@@ -193,3 +193,9 @@ def test_a_drift_is_only_possible_when_a_compose_file_could_not_be_read() -> Non
     files = replace(compose(), problems=("docker-compose.gpu.yml: not there",))
     finding = one(env_file(GOOD), workers(worker(env={"HUGGINGFACE_TOKEN": OTHER_TOKEN})), files)
     assert finding.status is Status.WARN and "a Compose file that could not be read" in finding.message
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "NO_PROXY"])
+def test_a_proxy_that_the_engine_gave_is_no_old_value(name: str) -> None:
+    given = worker(env={"HUGGINGFACE_TOKEN": TOKEN, name: "localhost"})
+    assert one(env_file(GOOD), workers(given), compose()).status is Status.PASS

@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
-from ot_doctor.evidence import ComposeLabels, EnvFile, EnvProblem, Unavailable
+from ot_doctor.check import Risk
+from ot_doctor.evidence import CacheAccess, ComposeLabels, Denied, EnvFile, EnvProblem, Unavailable
+from ot_doctor.evidence.deployment import ComposeProgram
+from ot_doctor.testing import problems_of_command, risk_of_command
 from ot_doctor_checks import _cache_remedies, env_readable, token_exposure
 from ot_doctor_checks._cache_remedies import copy_from_elsewhere, remove_model
-from ot_doctor_checks._remedies import comment_out, edited, own_cache, recreate, without_characters
-from tests.checks.evidence import cache, cached_model, deployment, env_file, worker, workers
+from ot_doctor_checks._remedies import ALONE, comment_out, edited, own_cache, recreate, without_characters
+from ot_doctor_checks._worker_remedies import start_again
+from tests.checks.evidence import ENGINE, cache, cached_model, deployment, env_file, worker, workers
 from tests.scenarios.forms import forms_of
 
 BUSYBOX = Path(__file__).parents[2] / ".parts" / "root" / "busybox"
@@ -159,3 +163,54 @@ def test_a_swarms_worker_is_deployed_again_and_not_recreated_by_compose() -> Non
     assert step.command == "docker stack deploy -c /srv/ot/docker-compose.yml ot" and step.action is None
     assert "docker stack deploy -c FILE ot" in recreate(Unavailable("gone"), workers(swarm)).text
     assert "stack deploy" not in (recreate(deployment(), workers()).command or "")
+
+NO_PULL = "--no-deps --no-build"
+
+
+@pytest.mark.parametrize(
+    ("by", "begins", "ends"),
+    [
+        (ComposeProgram.PODMAN, "podman --url unix:///p.sock compose -p opentranscribe --project-directory /srv/ot ", ALONE),
+        (ComposeProgram.STANDALONE, "DOCKER_HOST=unix:///p.sock docker-compose -p opentranscribe --project-directory ", ALONE),
+        (ComposeProgram.PODMAN_COMPOSE, "CONTAINER_HOST=unix:///p.sock podman-compose -p opentranscribe -f ", NO_PULL),
+    ],
+)
+def test_the_program_that_made_a_stack_of_podmans_recreates_it(by: ComposeProgram, begins: str, ends: str) -> None:
+    made = deployment(podman=True, compose_by=by, endpoint="unix:///p.sock", docker_host="unix:///p.sock")
+    command = recreate(made, workers()).command or ""
+    assert command.startswith(begins) and command.endswith(f"up -d --force-recreate {ends} celery-worker"), command
+    assert problems_of_command(command) == () and risk_of_command(command) is Risk.RESTARTS
+
+
+def test_podmans_own_socket_needs_no_address() -> None:
+    own = deployment(podman=True, compose_by=ComposeProgram.PODMAN_COMPOSE, endpoint="unix:///p.sock")
+    assert (recreate(own, workers()).command or "").startswith("podman-compose -p opentranscribe -f ")
+    assert own.docker("logs x") == "podman logs x"
+
+
+@pytest.mark.parametrize(("owner", "shown"), [("1001:1001", "1001:1001"), ("", "$(id -u):$(id -g)")])
+def test_a_folder_of_nobodys_is_given_to_the_rootless_engines_user_first(owner: str, shown: str) -> None:
+    denied = Denied("/srv/ot/m", "/m", "write", "65534", "drwxr-xr-x", unmapped=True)
+    access = CacheAccess("asked in the container", "appuser (1000)", 1000, True, False, (denied,))
+    rootless = worker(engine=replace(ENGINE, rootless=True, owner=owner))
+    step = own_cache(deployment(), rootless, access, "/srv/ot/m")
+    assert (step.command or "").startswith(f"sudo chown -hR {shown} /srv/ot/m && docker run --rm ")
+    assert step.action is None, "fix has no sudo"
+    mapped = replace(access, denied=(replace(denied, unmapped=False),))
+    assert (own_cache(deployment(), rootless, mapped, "/srv/ot/m").command or "").startswith("docker run --rm ")
+
+
+def test_a_swarms_task_is_started_again_by_the_swarm() -> None:
+    task = worker("ot.1.x", status="exited", compose=ComposeLabels(stack="ot", swarm_service="ot_celery-worker"))
+    steps = start_again(task, deployment())
+    assert [step.command for step in steps] == [
+        "docker service ps --no-trunc ot_celery-worker", "docker service update --force --detach ot_celery-worker",
+        "docker service logs --tail 50 ot_celery-worker",
+    ]  # fmt: skip
+    assert not any(step.action for step in steps)
+
+
+def test_a_container_beside_one_with_user_ids_of_its_own_has_the_same() -> None:
+    access = CacheAccess("asked in the container", "appuser (1000)", 1000, True, False)
+    step = own_cache(deployment(podman=True), worker(own_users=True), access, "/srv/ot/m")
+    assert f" --userns container:{worker().name} --user 0:0 " in (step.command or "")

@@ -142,3 +142,12 @@ def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> Non
         file = replace(env_file(""), entries=(EnvEntry(name, "2\n\nx", 1, 3),))
         (finding,) = judged({name: "2\n\nx"}, file)
         assert finding.remedy[0].command == sed(script)
+
+
+def test_the_limits_of_a_worker_on_another_node_are_not_those_of_the_env_here() -> None:
+    elsewhere = Unavailable("It is on node-3.", elsewhere=True)
+    with pytest.raises(Unavailable) as caught:
+        list(speaker_limits(elsewhere, env_file("MAX_SPEAKERS=20\n"), deployment()))
+    assert caught.value is elsewhere
+    (finding,) = speaker_limits(elsewhere, env_file("MAX_SPEAKERS=x\n"), deployment())
+    assert finding.status is Status.FAIL, "what is wrong in the .env is wrong on each node"

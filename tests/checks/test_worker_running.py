@@ -7,6 +7,7 @@ import pytest
 
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.evidence import ComposeConfig, ComposeService, Role, Unavailable, Worker, Workers
+from ot_doctor.evidence.workers import SwarmTask
 from ot_doctor_checks.worker_running import worker_running
 from tests.checks.evidence import (
     COMPOSE_PATH,
@@ -147,3 +148,30 @@ def test_a_worker_that_compose_did_not_make_is_restarted_by_its_name() -> None:
     assert finding.remedy[0].command == f"docker restart {WORKER}"
     alone = only(worker_running, workers(worker(status="exited")), Unavailable("nothing found"), compose())
     assert alone.status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("task", "status", "said"),
+    [
+        (SwarmTask("ot_celery-worker", "running", node="node-3", node_state="ready"), Status.UNKNOWN, "runs on node-3"),
+        (SwarmTask("ot_celery-worker", "running", node="node-3", node_state="down"), Status.FAIL, "node-3, which is down"),
+        (SwarmTask("ot_celery-worker", "pending", "no suitable node"), Status.FAIL, "pending, on no node: no suitable node"),
+        (SwarmTask("ot_celery-worker", "ready", "exit (4)", 3, "node-3"), Status.FAIL, "ready on node-3: exit (4)"),
+    ],
+)
+def test_a_task_that_a_swarm_has_no_container_of_here(task: SwarmTask, status: Status, said: str) -> None:
+    finding = only(worker_running, Workers(ENGINE, (), (task,)), deployment(), compose())
+    assert finding.status is status and said in finding.message
+    commands = [step.command for step in finding.remedy]
+    if status is Status.UNKNOWN:
+        assert commands == ["ot-doctor --host ssh://node-3"]
+    else:
+        assert finding.cause is Cause.WORKER_DOWN and "docker service update --force --detach ot_celery-worker" in commands
+        assert ("docker service logs --tail 50 ot_celery-worker" in commands) is (task.failures > 0)
+
+
+def test_a_task_elsewhere_beside_one_that_runs_here() -> None:
+    up = SwarmTask("ot_celery-worker", "running", node="node-3")
+    down = SwarmTask("ot_celery-worker", "failed", node="node-4")
+    found = worker_running(Workers(ENGINE, (worker(),), (up, down)), deployment(), compose())
+    assert statuses(found) == [Status.UNKNOWN, Status.WARN, Status.PASS]

@@ -37,7 +37,7 @@ _FOREIGN = ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_A
 
 # Runs as process 2 of the new namespaces. An empty /run hides the machine's own containerd, which dockerd would
 # otherwise join, and keeps sockets and locks with fixed names to ourselves.
-_LAUNCH = 'set -e; mount -t tmpfs tmpfs /run; "$1" ip link set lo up; shift; exec "$@"'
+_LAUNCH = 'set -e; mount -t tmpfs tmpfs /run; "$1" ip link set lo up; "$1" hostname "$2"; shift 2; exec "$@"'
 
 
 def parts_folder() -> Path:
@@ -71,8 +71,9 @@ class Engine:
     The engine dies with the thread that started it, so that a killed test run leaves none behind.
     """
 
-    def __init__(self, *, deadline: float = 60.0) -> None:
+    def __init__(self, *, deadline: float = 60.0, hostname: str = "") -> None:
         self._deadline = deadline
+        self._hostname = hostname or socket.gethostname()
         self._root = parts_folder() / "root"
         self._home: Path | None = None
         self._lock: IO[str] | None = None
@@ -189,6 +190,22 @@ class Engine:
         """What `docker compose ARGUMENTS` prints in the project's folder."""
         return self.run("docker", "compose", *arguments, cwd=project, env=env).stdout.strip()
 
+    def cable(self, other: Engine) -> tuple[str, str]:
+        """Lays a cable to another engine: the addresses of this one's and of the other one's end."""
+        assert self._process is not None and other._process is not None
+        ends = ("10.99.0.1", "10.99.0.2")
+        for engine, command in (
+            (self, "link add otd type veth"),  # its other end is called veth0
+            (self, f"link set veth0 netns {other._process.pid}"),
+            (self, f"addr add {ends[0]}/24 dev otd"),
+            (self, "link set otd up"),
+            (other, f"addr add {ends[1]}/24 dev veth0"),
+            (other, "link set veth0 up"),
+        ):
+            network = f"--net=/proc/{engine._process.pid}/ns/net"  # type: ignore[union-attr]
+            subprocess.run(["nsenter", network, "--", str(self._root / "busybox"), "ip", *command.split()], check=True)
+        return ends
+
     def import_image(
         self,
         tag: str,
@@ -304,7 +321,7 @@ class Engine:
         ]
         if not _firewall_works():
             dockerd += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        launch = ["docker-init", "--", "sh", "-c", _LAUNCH, "launch", str(self._root / "busybox"), *dockerd]
+        launch = ["docker-init", "--", "sh", "-c", _LAUNCH, "launch", str(self._root / "busybox"), self._hostname, *dockerd]
         # A killed test run cannot clean up: the kernel then ends the engine with it.
         return ["setpriv", "--pdeathsig=KILL", *_unshare(*launch)]
 
@@ -322,7 +339,7 @@ class Engine:
 
 def _unshare(*command: str) -> list[str]:
     return [
-        "unshare", "--mount", "--propagation=slave", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
+        "unshare", "--mount", "--propagation=slave", "--net", "--uts", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
         "--", *command,
     ]  # fmt: skip
 

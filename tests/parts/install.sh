@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; promtool, sshd and age, too.
+# Puts a private Docker engine with Compose v2 into a folder, for the tests that need real containers; Podman, promtool, sshd and age, too.
 #
 # The programs are unpacked there, not installed: the machine's own Docker, if it has one, is neither replaced nor
 # started. Only iptables is really installed, and only where it is missing. Debian 12's own engine is years old and
@@ -25,13 +25,16 @@ in_tree() {
 
 runs() { in_tree "$@" >/dev/null 2>&1; }
 
+# Podman needs libraries of the tree, as tests/parts/podman.py gives them to it.
+podman_runs() { runs "$1" env LD_LIBRARY_PATH="$(echo "$1"/usr/lib/*-linux-gnu*)" sh -ec 'for p; do "$p" --version; done' - podman crun conmon; }
+
 complete() {
     local tree="$1"
     runs "$tree" dockerd --version && runs "$tree" containerd --version && runs "$tree" runc --version \
         && runs "$tree" docker --version && runs "$tree" docker-init --version \
         && runs "$tree" containerd-shim-runc-v2 -v \
         && runs "$tree" "$tree/usr/libexec/docker/cli-plugins/docker-compose" version \
-        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] && runs "$tree" age --version \
+        && runs "$tree" promtool --version && [ -x "$tree/usr/sbin/sshd" ] && runs "$tree" age --version && podman_runs "$tree" \
         && [ -x "$tree/busybox" ] && runs "$tree" "$tree/busybox" true
 }
 
@@ -155,6 +158,13 @@ if [ "$wanted" != "$release" ] && [ "$own" = "$work/wanted" ]; then
     own="$work/own"
 fi
 unpack "$own" "$tree" prometheus openssh-server libwrap0 age
+
+# Of what Podman depends on, that which this machine does not have, as apt works it out.
+missing() {
+    apt_at "$own" apt-get --simulate install --no-install-recommends "$@" | awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }'
+}
+# shellcheck disable=SC2046  # a word for each package
+unpack "$own" "$tree" $(missing podman crun conmon netavark slirp4netns fuse-overlayfs uidmap catatonit)
 
 # The programs of the images. Unpacked on its own: installing it could push out the system's busybox.
 unpack "$own" "$work/busybox" busybox-static

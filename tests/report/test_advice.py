@@ -134,3 +134,10 @@ def test_a_risk_is_told_in_words(step: Step, said: str) -> None:
 def test_odd_commands_do_no_harm(odd: str) -> None:
     made = [root(Step(odd or "x", command=odd, risk=kind)) for kind in Risk]
     assert len(steps(*made, root(sed("2d"), RECREATE))) >= 2
+
+
+@pytest.mark.parametrize("program", ["docker-compose", "podman-compose", "podman compose"])
+def test_one_recreate_for_two_services_whatever_the_program(program: str) -> None:
+    commands = [f"{program} -p ot -f /srv/ot/docker-compose.yml up -d --force-recreate --no-deps {name}" for name in ("a", "b")]
+    found = steps(*(root(Step("Recreate it.", command=command, risk=Risk.RESTARTS)) for command in commands))
+    assert [step.command for step in found if step.command] == [f"{commands[0]} b"]

@@ -28,7 +28,7 @@ from ot_doctor.evidence import (
     Workers,
 )
 from ot_doctor.sources.docker import container_exec
-from ot_doctor.sources.docker.container_user import User
+from ot_doctor.sources.docker.container_user import User, owners_tell
 from ot_doctor.sources.model_cache.access import Question, asked
 from ot_doctor.sources.model_cache.cache import gather
 from ot_doctor.sources.model_cache.container_view import _SCRIPT
@@ -468,3 +468,17 @@ def test_the_folder_of_any_name_is_given_to_the_worker_by_the_printed_command(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.stat().st_uid for path in (given, given / "hub")} == {1000}
+
+
+@pytest.mark.parametrize(("change", "tells"), [({}, True), ({"podman": True}, False), ({"userns_remap": True}, False)])
+def test_the_owners_of_an_archive(change: dict[str, bool], tells: bool) -> None:
+    assert owners_tell(replace(worker().engine, **change), (), 0) is tells  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rootless", "uid", "unmapped"), [(True, 65534, True), (True, 0, False), (False, 65534, False)])
+def test_an_owner_whom_a_rootless_engines_containers_do_not_have(rootless: bool, uid: int, unmapped: bool) -> None:
+    closed = Look("/m", Existence.YES, "drwxr-xr-x", uid, uid, rights="rx")
+    looks = {"/m": CacheLook(ancestors=(closed,), locks=Look("/m/.locks", Existence.NO), models=())}
+    question = Question(looks, {"/m": ()}, False, True, str, False, rootless)
+    (denied,) = asked(question, User("appuser", 1000, 998)).denied
+    assert denied.unmapped is unmapped

@@ -21,6 +21,7 @@ from ot_doctor.evidence import (
     Worker,
     Workers,
 )
+from ot_doctor.evidence.deployment import ComposeProgram
 from ot_doctor.sources import folder_search
 from ot_doctor.sources import stack as source
 from ot_doctor.sources.compose import compose_files
@@ -296,3 +297,23 @@ def test_a_stack_of_each_release(
     command = found.compose("up --detach --force-recreate --no-deps --pull never --no-build celery-worker")
     again = clean_engine.run("sh", "-c", command, cwd=Path("/"))
     assert again.returncode == 0, "the command works from any folder"
+
+
+@pytest.mark.parametrize(
+    ("engine", "by_podman_compose", "program"),
+    [
+        (Engine("unix:///d.sock", "DOCKER_HOST", version="26.1"), False, ComposeProgram.DOCKER),
+        (Engine("unix:///p.sock", "DOCKER_HOST", version="4.3.1", podman=True), False, ComposeProgram.STANDALONE),
+        (Engine("unix:///p.sock", "DOCKER_HOST", version="4.7.0", podman=True), False, ComposeProgram.PODMAN),
+        (Engine("unix:///p.sock", "DOCKER_HOST", version="5.0.0-dev", podman=True), False, ComposeProgram.PODMAN),
+        (Engine("unix:///p.sock", "DOCKER_HOST", version="", podman=True), False, ComposeProgram.STANDALONE),
+        (Engine("unix:///p.sock", "DOCKER_HOST", version="5.4.0", podman=True), True, ComposeProgram.PODMAN_COMPOSE),
+    ],
+)
+def test_the_program_that_makes_the_containers(
+    tmp_path: Path, engine: Engine, by_podman_compose: bool, program: ComposeProgram
+) -> None:
+    made = worker(folder=tmp_path)
+    made = replace(made, compose=replace(made.compose, by_podman_compose=by_podman_compose))
+    found = source.gather(Request(cwd=tmp_path), NOWHERE, Workers(engine, (made,)))
+    assert (found.compose_by, found.endpoint) == (program, engine.endpoint)

@@ -93,3 +93,10 @@ def test_neither_to_be_had_gives_the_workers_reason() -> None:
     assert caught.value == NO_FILE
     with pytest.raises(Unavailable, match=r"no worker container, and the token cannot be read from /srv/ot/\.env: a folder\."):
         token(workers(), EnvFile(Path("/srv/ot/.env"), EnvProblem.FOLDER))
+
+
+def test_what_another_node_has_is_not_read_from_the_env_here() -> None:
+    elsewhere = Unavailable("It is on node-3.", elsewhere=True)
+    with pytest.raises(Unavailable) as caught:
+        source.gather(Request(), elsewhere, dotenv(("HUGGINGFACE_TOKEN", GOOD)))
+    assert caught.value is elsewhere

@@ -29,7 +29,8 @@ from ot_doctor.evidence import Engine as EngineEvidence
 from ot_doctor.logs.lines import parse_stamp
 from ot_doctor.sources import log_windows
 from ot_doctor.sources.docker.log_stream import container_lines, sdk_lines
-from ot_doctor.sources.log_windows import gather, present_run
+from ot_doctor.sources.log_windows import gather
+from ot_doctor.sources.present_run import present_run
 from tests.parts.engine import Engine
 
 LOGS = Path(__file__).parent / "logs"
@@ -193,6 +194,28 @@ def _worker(endpoint: str, **changes: object) -> Worker:
 )  # fmt: skip
 def test_where_the_present_run_begins(changes: dict[str, object], since: datetime) -> None:
     assert present_run(_worker("x", **changes)) == since
+
+
+@pytest.mark.parametrize("podman, at", [(False, CREATED + timedelta(microseconds=57_991)), (True, CREATED)])
+def test_podmans_stamps_have_whole_seconds(podman: bool, at: datetime) -> None:
+    worker = _worker("unix:///p.sock", created_at=CREATED + timedelta(microseconds=57_991))
+    assert present_run(replace(worker, engine=replace(worker.engine, podman=podman))) == at
+
+
+def test_lines_of_one_second_are_neither_lost_nor_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"2026-11-20T12:00:00Z {line}\n".encode() for line in (ATTEMPT + ORDINARY * 300).splitlines()]
+
+    def last(engine: EngineEvidence, container: str, tail: int | None, until: float, *, before: bytes = b"") -> Iterator[bytes]:
+        assert not before, "no stamp tells where to go on"
+        yield b"".join(lines if tail is None else lines[-tail:])
+
+    monkeypatch.setattr(log_windows, "_STEPS", (20, 200, None))
+    monkeypatch.setattr(log_windows, "container_lines", last)
+    worker = _worker("unix:///p.sock")
+    engine = replace(worker.engine, podman=True)
+    log = gather(Request(), Workers(engine, (replace(worker, engine=engine),)))
+    assert log.newest is not None and (log.newest.outcome, log.newest.current) == (Outcome.SUCCEEDED, True)
+    assert log.sources[0].lines_read == len(lines) and log.sources[0].whole
 
 
 # -- with a real engine --------------------------------------------------------------------------

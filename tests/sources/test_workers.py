@@ -143,6 +143,23 @@ def test_a_worker_that_podman_describes() -> None:
     assert (worker.started_at, worker.finished_at) == (None, None) and worker.created_at is not None
 
 
+@pytest.mark.parametrize(
+    ("podman", "mode", "own"), [(True, "private", True), (True, "host", False), (True, "", False), (False, "private", False)]
+)
+def test_user_ids_of_its_own(podman: bool, mode: str, own: bool) -> None:
+    engine = Engine("unix:///e.sock", "DOCKER_HOST", podman=podman)
+    assert source.parse(engine, Role.DIARIZER, {"HostConfig": {"UsernsMode": mode}}, {}).own_users is own
+
+
+def test_the_labels_of_podman_compose_and_of_a_swarm() -> None:
+    labels = {"io.podman.compose.project": "ot", "io.podman.compose.version": "1.6.0", "com.docker.compose.project": "ot"}
+    compose = parsed({"Config": {"Labels": labels}}).compose
+    assert (compose.project, compose.version, compose.by_podman_compose) == ("ot", "1.6.0", True)
+    swarm = {"com.docker.stack.namespace": "ot", "com.docker.swarm.service.name": "ot_celery-worker"}
+    compose = parsed({"Config": {"Labels": swarm}}).compose
+    assert (compose.stack, compose.swarm_service, compose.by_podman_compose) == ("ot", "ot_celery-worker", False)
+
+
 def test_an_error_that_prints_a_token() -> None:
     worker = parsed({"State": {"Error": f"\x1b[31mcannot mount {TOKEN}"}})
     assert re.fullmatch(r"cannot mount hf_…\(37:\w{4}\)", worker.error)

@@ -162,6 +162,7 @@ def _environment(commands: dict[str, click.Context]) -> str:
             [
                 ("`HF_ENDPOINT`", "another Hub than `https://huggingface.co`, where the worker's container names none"),
                 ("`DOCKER_HOST`, `DOCKER_CONTEXT`", "the Docker engine that is asked, as for the docker command"),
+                ("`CONTAINER_HOST`, `CONTAINER_CONNECTION`", "else Podman's, as for the podman command"),
                 ("`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`", "the way to the Hub"),
                 ("`NO_COLOR`", "no colours, unless `--color always` is given"),
                 ("`FORCE_COLOR`, `CLICOLOR_FORCE`", "colours also where the output is no terminal; `NO_COLOR` wins"),

@@ -14,6 +14,7 @@ from typing import Any
 
 from ot_doctor.actions import RecreateServices, RestartContainer, Risk, StartServices, UnpauseContainer
 from ot_doctor.evidence import Deployment, Engine, EnvFile, ModelCache, Outcome, Unavailable, Worker, WorkerLog, Workers
+from ot_doctor.evidence.deployment import ComposeProgram
 from ot_doctor.fix.actions.recreation import Deviation, differences
 from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.compose import compose_program
@@ -43,6 +44,11 @@ class _OfServices:
         self.site = site
         self.request = site.store.request
         self.deployment, self.engine = _stack(site)
+        if self.deployment.compose_by is ComposeProgram.PODMAN_COMPOSE:
+            raise NotPossible(
+                "podman-compose does not say beforehand what it would change, so it is not run by ot-doctor. Run it yourself: "
+                f"{self.deployment.compose(self.command())}"
+            )
         for path in self._labelled_files():
             if not path.exists():
                 raise NotPossible(f"{path}, from which the container was made, is not there any more.")
@@ -79,18 +85,22 @@ class _OfServices:
         files = {f"file {path}": _digest(path) for path in (*self.deployment.compose_files, self.deployment.env_path)}
         return found | files
 
-    def up(self, options: str, bad: type[NotPossible | NotDone] = NotDone) -> None:
-        with or_else(bad):
+    options = ""  # of "up"
+
+    def command(self) -> str:
+        return f"up -d {self.options} {' '.join(quote(name) for name in self.services)}"
+
+    def up(self) -> None:
+        with or_else(NotDone):
             for one in self._half_made():
                 alterations.remove_container(self.request, self.engine, str(one["Id"]))
-            names = " ".join(quote(name) for name in self.services)
-            compose_program.change(self.request, self.deployment, f"up -d {options} {names}")
+            compose_program.change(self.request, self.deployment, self.command())
 
     def _half_made(self) -> Iterator[Mapping[str, Any]]:
         """What a Compose that was killed had made in the place of a container that is still there: its name is in the way."""
         for service in self.services:
             there = self.containers(service)
-            made = [one for one in there if _state(one).get("Status") == "created" and _HALF_MADE in one["Config"]["Labels"]]
+            made = [one for one in there if _state(one).get("Status") == "created" and _HALF_MADE in _labels(one)]
             if len(made) < len(there):
                 yield from made
 
@@ -101,6 +111,8 @@ class _OfServices:
 
 class WorkerRecreate(_OfServices):
     """``worker.recreate``: shows what Compose would make otherwise than it is, and makes it."""
+
+    options = f"--force-recreate {_ALONE}"
 
     def __init__(self, action: RecreateServices, site: Site) -> None:
         super().__init__(action, site)
@@ -158,7 +170,7 @@ class WorkerRecreate(_OfServices):
         return {"services": list(self.services), "containers": {name_of(one): str(one["Id"]) for one in self._all()}}
 
     def apply(self) -> None:
-        self.up(f"--force-recreate {_ALONE}")
+        self.up()
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
@@ -173,6 +185,8 @@ class WorkerRecreate(_OfServices):
 
 class WorkerStart(_OfServices):
     """``worker.start``: starts, or makes, what does not run. What runs is left alone."""
+
+    options = "--no-recreate --pull missing --no-build"
 
     def precondition(self) -> bool:
         return any(not there or not all(map(_runs, there)) for there in map(self.containers, self.services))
@@ -192,7 +206,7 @@ class WorkerStart(_OfServices):
         return {"services": list(self.services), "stopped": stopped}
 
     def apply(self) -> None:
-        self.up("--no-recreate --pull missing --no-build")
+        self.up()
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
@@ -289,17 +303,17 @@ def wait_for(look: Callable[[], list[Mapping[str, Any]]], name: str) -> None:
     state = "there is no container"
     while time.monotonic() < until:
         there = look()
-        states = [(_state(one).get("Status"), (_state(one).get("Health") or {}).get("Status")) for one in there]
+        states = [(_state(one).get("Status"), _health(one)) for one in there]
         if any(status in ("exited", "dead") for status, _ in states):
             break
         lasted = time.monotonic() - since >= _LASTS
-        if states and all(status == "running" and health in ("healthy", None) for status, health in states) and lasted:
+        if states and all(status == "running" and health in ("healthy", "") for status, health in states) and lasted:
             if not any(int(one.get("RestartCount") or 0) for one in there):
                 return
             break
         state = ", ".join(f"{status}{f' ({health})' if health else ''}" for status, health in states) or state
         time.sleep(0.3)
-    raise NotDone(f"{name} does not stay up ({state}). Read its last lines with 'docker logs --tail 50'.")
+    raise NotDone(f"{name} does not stay up ({state}). Read the last lines of its log.")
 
 
 def _stack(site: Site) -> tuple[Deployment, Engine]:
@@ -343,8 +357,18 @@ def _runs(container: Mapping[str, Any]) -> bool:
 
 
 def _well(container: Mapping[str, Any]) -> bool:
-    health = (_state(container).get("Health") or {}).get("Status")
-    return _runs(container) and health != "unhealthy"
+    return _runs(container) and _health(container) != "unhealthy"
+
+
+def _health(container: Mapping[str, Any]) -> str:
+    """Empty where it has no health check, for which engines have several words."""
+    status = str((_state(container).get("Health") or {}).get("Status") or "")
+    return "" if status == "none" else status
+
+
+def _labels(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    labels: Mapping[str, Any] = (container.get("Config") or {}).get("Labels") or {}
+    return labels
 
 
 def _state(container: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -125,6 +125,8 @@ def as_root(
             cap_drop=["ALL"], cap_add=list(rights),
             security_opt=["no-new-privileges", *(["label=disable"] if worker.engine.selinux else [])],
         )  # fmt: skip
+        if worker.own_users:
+            host["UsernsMode"] = f"container:{worker.id}"
         made = api.create_container(
             made_of, list(command[1:]), entrypoint=[command[0]], user="0:0", host_config=host, labels={_HELPER: folder},
             healthcheck={"test": ["NONE"]}, working_dir="/",

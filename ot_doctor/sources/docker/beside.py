@@ -112,6 +112,8 @@ def _create(client: Any, worker: Worker, inspected: Json, command: list[str], co
         auto_remove=False, mem_limit=memory, memswap_limit=memory, cap_drop=["ALL"], security_opt=["no-new-privileges"],
         mounts=mounts, **confined.host,
     )  # fmt: skip
+    if worker.own_users:
+        host["UsernsMode"] = f"container:{worker.id}"
     return client.api.create_container(
         text_of(inspected, "Image"), command, user=worker.user or None, environment=confined.environment, entrypoint=["python3"],
         host_config=host, labels={PROBE_LABEL: confined.purpose}, healthcheck={"test": ["NONE"]}, working_dir=confined.folder,

@@ -46,10 +46,10 @@ def owners_tell(engine: Engine, mounts: Iterable[Mount | None], owner_of_the_top
     """Whether the archive's owners on these mounts are those that the container's user sees.
 
     A folder of the host that is shared with a virtual machine belongs to whoever asks; with user namespaces the engine shows the
-    ids of the host, and the container's top folder is not root's.
+    ids of the host, and the container's top folder is not root's. In Podman's archive everything is the container's own user's.
     """
     shared = engine.in_vm and any(mount is not None and mount.kind == "bind" for mount in mounts)
-    return not engine.userns_remap and not shared and owner_of_the_top == 0
+    return not engine.userns_remap and not engine.podman and not shared and owner_of_the_top == 0
 
 
 def user_of(archive: ContainerArchive, worker: Worker) -> User | None:

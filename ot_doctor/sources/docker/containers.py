@@ -21,6 +21,7 @@ from ot_doctor.redaction.masking import redact_outside
 from ot_doctor.redaction.names import is_secret, keep
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.disk import on_disk
+from ot_doctor.sources.docker import swarm
 from ot_doctor.sources.docker.engine import asking, connect, not_dockers
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
 from ot_doctor.sources.other_machine import must_be_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 PROBE_LABEL = "ot-doctor.probe"  # of a container that the doctor itself makes for a moment
 _COMPOSE = "com.docker.compose."
+_PODMAN_COMPOSE = "io.podman.compose."
 _TOKEN_NAMES = ("HUGGINGFACE_TOKEN", "HF_TOKEN")
 _BACKEND_IMAGE = "opentranscribe-backend"
 _INSPECTED_AT_ONCE = 4
@@ -90,10 +92,10 @@ def gather(request: Request, installation: Installation) -> Workers:
         chosen = on_disk(request, folder, lambda: choose(listed, installation.directory, request.workers))
         if engine.machine and installation.directory:
             must_be_of(installation.directory, engine.machine, {container.working_dir for container, _ in chosen})
-        workers = inspected(client, engine, request, chosen)
+        workers, tasks = swarm.seen_here(client, engine, request, inspected(client, engine, request, chosen))
     finally:
         client.close()
-    return Workers(engine, tuple(sorted(workers, key=_order)))
+    return Workers(engine, tuple(sorted(workers, key=_order)), tasks)
 
 
 def _order(worker: Worker) -> tuple[bool, bool, int, str]:
@@ -270,6 +272,7 @@ def parse(engine: Engine, role: Role, inspect: Json, image: Json) -> Worker:
         memory_limit=max(0, _number(host.get("Memory"))),
         log_driver=_text(_mapping(host.get("LogConfig")).get("Type")),
         group_add=tuple(_text(group) for group in _list(host.get("GroupAdd"))),
+        own_users=engine.podman and _text(host.get("UsernsMode")) not in ("", "host"),
     )
 
 
@@ -306,8 +309,10 @@ def _compose(labels: Json) -> ComposeLabels:
         working_dir=_text(labels.get(f"{_COMPOSE}project.working_dir")),
         config_files=files("config_files"),
         environment_files=files("environment_file"),
-        version=_text(labels.get(f"{_COMPOSE}version")),
+        version=_text(labels.get(f"{_COMPOSE}version")) or _text(labels.get(f"{_PODMAN_COMPOSE}version")),
+        by_podman_compose=f"{_PODMAN_COMPOSE}project" in labels,
         stack=_text(labels.get("com.docker.stack.namespace")),
+        swarm_service=_text(labels.get("com.docker.swarm.service.name")),
     )
 
 

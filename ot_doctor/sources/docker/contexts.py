@@ -1,4 +1,4 @@
-"""Where the Docker engine is, found as the Docker CLI finds it: its variables, contexts and sockets."""
+"""Where the engine is, found as the Docker CLI finds it, and then as Podman does: variables, contexts and sockets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ot_doctor.core.files import TooLarge, read_small
 from ot_doctor.core.printable import printable
 from ot_doctor.evidence.base import LOG_ALONE, Request, Unavailable
+from ot_doctor.sources.docker import podman_connections
 from ot_doctor.sources.ssh import SshAddress, address_of
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
@@ -26,6 +27,7 @@ class Endpoint:
     url: str
     found_by: str
     known_to_cli: bool = True  # the docker command finds it by itself
+    known_to_podman: bool = False  # the podman command does
     certificates: Path | None = None  # a folder with ca.pem, cert.pem and key.pem
     tls: bool = False
     verify: bool = True
@@ -45,9 +47,17 @@ class Endpoint:
         """Whether it is the system-wide engine's socket."""
         return self.socket == DEFAULT_SOCKET
 
+    @property
+    def of_podman(self) -> bool:
+        """Whether it is a socket of Podman's, or a link to one, as the package podman-docker has it at Docker's place."""
+        return self.socket is not None and os.path.realpath(self.socket).endswith("/podman/podman.sock")
+
 
 def find(request: Request) -> Endpoint:
-    """Where the Docker CLI would look; without its default socket also the places of rootless engines."""
+    """Where the Docker CLI would look; then where Podman would; without a default socket also the places of other engines.
+
+    What Docker's variables name comes before what Podman's name, and a variable before a file or a socket.
+    """
     if request.no_docker:
         raise Unavailable("Docker checks are off (--no-docker).", switched_off=True)
     if request.log_alone:
@@ -58,17 +68,20 @@ def find(request: Request) -> Endpoint:
         endpoint = Endpoint(machine, "--host")
     elif request.context:
         named = request.context
-        found = _local(request) if named == "default" else _context(_config_folder(request), named, "--context")
+        found = _local(request) if named == "default" else _asked_for(request, named)
         endpoint = replace(found, known_to_cli=False)
     elif host := environ.get("DOCKER_HOST", "").strip():
         endpoint = _from_environment(request, host)
     else:
         config = _config_folder(request)
         name, found_by = environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
+        named_by_podman = None if name else _podmans_variables(request)
         if not name:
             name, found_by = _current_context(config), str(config / "config.json")
-        endpoint = _context(config, name, found_by) if name not in ("", "default") else _local(request)
-    return _by_ssh(endpoint) if _over_ssh(endpoint.url) else endpoint
+        endpoint = named_by_podman or (_context(config, name, found_by) if name not in ("", "default") else _local(request))
+    if _over_ssh(endpoint.url):
+        return _by_ssh(endpoint)
+    return replace(endpoint, known_to_podman=endpoint.known_to_podman or _of_this_users_podman(request, endpoint))
 
 
 def _by_ssh(endpoint: Endpoint) -> Endpoint:
@@ -94,6 +107,26 @@ def _home(request: Request) -> Path:
     return Path(request.environ.get("HOME") or os.path.expanduser("~"))
 
 
+def _runtime(request: Request) -> Path:
+    return Path(request.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+
+
+def _podmans_sockets(request: Request) -> tuple[Path, Path]:
+    """This user's own, and the system's."""
+    return _runtime(request) / "podman/podman.sock", podman_connections.ROOTFUL_SOCKET
+
+
+def _of_this_users_podman(request: Request, endpoint: Endpoint) -> bool:
+    """Whether the podman command of whoever asks works on the same containers by itself."""
+    if endpoint.socket is None or any(request.environ.get(name) for name in ("CONTAINER_HOST", "CONTAINER_CONNECTION")):
+        return False
+    try:
+        real, owner = os.path.realpath(endpoint.socket), os.stat(endpoint.socket).st_uid
+    except (OSError, ValueError):
+        return False
+    return owner == os.geteuid() and real in map(os.path.realpath, _podmans_sockets(request))
+
+
 def _config_folder(request: Request) -> Path:
     named = request.environ.get("DOCKER_CONFIG")
     return Path(named) if named else _home(request) / ".docker"
@@ -101,10 +134,53 @@ def _config_folder(request: Request) -> Path:
 
 def _from_environment(request: Request, host: str) -> Endpoint:
     """As the CLI does: DOCKER_TLS_VERIFY with any value, or DOCKER_CERT_PATH, turns TLS on for tcp:// addresses."""
+    if host.startswith("/"):
+        shown = printable(host)
+        raise Unavailable(f"DOCKER_HOST is a path, {shown}, and must be an address.", hint=f"Set DOCKER_HOST=unix://{shown}.")
     verify, folder = request.environ.get("DOCKER_TLS_VERIFY", ""), request.environ.get("DOCKER_CERT_PATH", "")
     if host.startswith("unix://") or not (verify or folder):
         return Endpoint(host, "DOCKER_HOST")
     return Endpoint(host, "DOCKER_HOST", certificates=Path(folder or _config_folder(request)), tls=True, verify=bool(verify))
+
+
+def _podmans_variables(request: Request) -> Endpoint | None:
+    """As the podman command does."""
+    if host := request.environ.get("CONTAINER_HOST", "").strip():
+        return Endpoint(_with_scheme(host), "CONTAINER_HOST", known_to_cli=False, known_to_podman=True)
+    name = request.environ.get("CONTAINER_CONNECTION", "")
+    if not name:
+        return None
+    if (found := _podman_connection(request, name)) is None:
+        raise Unavailable(
+            f"The Podman connection '{printable(name)}', which CONTAINER_CONNECTION names, does not exist.",
+            hint="List the connections there are, then choose one with CONTAINER_CONNECTION.",
+            command="podman system connection list",
+        )
+    return replace(found, known_to_podman=True)
+
+
+def _podman_connection(request: Request, name: str = "") -> Endpoint | None:
+    """A connection of ``podman system connection``; the default one without a name. ``None`` where there is none."""
+    if (found := podman_connections.address(request, name)) is None:
+        return None
+    name, url = printable(found[0]), _with_scheme(found[1])
+    return Endpoint(url, f"the Podman connection '{name}'", known_to_cli=False, context=name)
+
+
+def _with_scheme(address: str) -> str:
+    """Podman takes a path for a socket, and one slash after ``unix:``."""
+    path = address.removeprefix("unix:") if address.startswith("unix:/") else address
+    return f"unix:///{path.lstrip('/')}" if path.startswith("/") else address
+
+
+def _asked_for(request: Request, name: str) -> Endpoint:
+    """A Docker context, or a Podman connection, of that name."""
+    try:
+        return _context(_config_folder(request), name, "--context")
+    except Unavailable:
+        if found := _podman_connection(request, name):
+            return found
+        raise
 
 
 def _current_context(config: Path) -> str:
@@ -138,17 +214,18 @@ def _local(request: Request) -> Endpoint:
     default = Endpoint(f"unix://{DEFAULT_SOCKET}", "the default socket")
     if os.path.lexists(DEFAULT_SOCKET):
         return default
-    home, runtime = _home(request), Path(request.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    home, runtime = _home(request), _runtime(request)
     others = (
         (runtime / "docker.sock", "the rootless socket"),
         (home / ".docker/run/docker.sock", "the rootless socket"),
         (home / ".docker/desktop/docker.sock", "Docker Desktop's socket"),
-        (runtime / "podman/podman.sock", "Podman's socket"),
+        *((path, "Podman's socket") for path in _podmans_sockets(request)),
+        (home / ".local/share/containers/podman/machine/podman.sock", "the Podman machine's socket"),
     )
     for path, found_by in others:
         if os.path.exists(path):
             return Endpoint(f"unix://{path}", found_by, known_to_cli=False)
-    return default
+    return _podman_connection(request) or default
 
 
 def _json(path: Path) -> dict[str, Any]:

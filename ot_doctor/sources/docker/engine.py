@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
 import ssl
 import stat
@@ -22,8 +23,10 @@ from ot_doctor.evidence.base import AS_ROOT, Request, Unavailable
 from ot_doctor.evidence.workers import Engine
 from ot_doctor.sources.docker.contexts import LARGEST_SETTINGS, Endpoint, find
 from ot_doctor.sources.docker.forwarding import forwarded, trouble
+from ot_doctor.sources.docker.podman_connections import ROOTFUL_SOCKET
 from ot_doctor.sources.docker.refusals import refusal
 from ot_doctor.sources.docker.transport import NotDockers, an_object, bounded_client
+from ot_doctor.sources.programs import find as find_program
 
 if TYPE_CHECKING:
     import docker
@@ -147,25 +150,44 @@ def _describe(client: docker.DockerClient, endpoint: Endpoint) -> Engine:
         if not refusal(error.response):
             raise
         info, told = {}, False  # a socket proxy need not allow it
+    podman = "BuildahVersion" in info or (not told and endpoint.of_podman)
     options = " ".join(str(option) for option in info.get("SecurityOptions") or ())
+    rootless = "name=rootless" in options or info.get("Rootless") is True  # Docker's word, and Podman's
     return Engine(
         endpoint=endpoint.url,
         found_by=endpoint.found_by,
         context=endpoint.context,
         version=printable(str(info.get("ServerVersion") or "")),
         operating_system=printable(str(info.get("OperatingSystem") or "")),
-        rootless="name=rootless" in options,
+        rootless=rootless,
+        owner=_owner(endpoint) if rootless else "",
         userns_remap="name=userns" in options,
         data_root=printable(str(info.get("DockerRootDir") or "")),
         memory=memory if isinstance(memory := info.get("MemTotal"), int) else 0,
-        known_to_cli=endpoint.known_to_cli,
+        known_to_cli=endpoint.known_to_podman if podman else endpoint.known_to_cli,
         api_version=printable(client.api.api_version),
-        podman="BuildahVersion" in info,
-        selinux="name=selinux" in options,
+        podman=podman,
+        selinux=podman or "name=selinux" in options,  # Podman does not tell, and what it leads to harms nobody without it
+        swarm=_swarm(info.get("Swarm")),
         platform=sys.platform,
         told=told,
         machine=endpoint.ssh.machine if endpoint.ssh else "",
     )
+
+
+def _owner(endpoint: Endpoint) -> str:
+    """Whose the socket is; who forwards one from another machine has it, too."""
+    try:
+        of = endpoint.socket.stat() if endpoint.socket else None
+    except (OSError, ValueError):
+        of = None
+    return f"{of.st_uid}:{of.st_gid}" if of else ""
+
+
+def _swarm(told: object) -> str:
+    if not isinstance(told, dict) or told.get("LocalNodeState") != "active":
+        return ""
+    return "manager" if told.get("ControlAvailable") is True else "worker"
 
 
 # What the SDK raises over an answer of an unexpected shape, and ``NotDockers`` among them.
@@ -290,11 +312,21 @@ def _why_refused(endpoint: Endpoint) -> str:
 
 
 def _systemctl(verb: str, endpoint: Endpoint) -> str | None:
-    """For the system-wide engine; others are started in too many ways."""
+    """For the system-wide engine and for Podman; others are started in too many ways."""
+    if endpoint.of_podman:
+        of_system = endpoint.is_default or endpoint.socket == ROOTFUL_SOCKET
+        return f"{'sudo systemctl' if of_system else 'systemctl --user'} {verb} podman.socket"
     return f"sudo systemctl {verb} docker" if endpoint.is_default else None
 
 
 def _not_started(endpoint: Endpoint, seen: str) -> Unavailable:
+    if endpoint.of_podman or (endpoint.is_default and find_program("podman") and not find_program("docker")):
+        scope = "systemctl --user" if os.geteuid() else "systemctl"
+        return Unavailable(
+            f"No engine answers at {endpoint}: {seen}.",
+            hint="Podman answers only while its socket is enabled. Enable it as the user whose containers they are.",
+            command=_systemctl("enable --now", endpoint) if endpoint.of_podman else f"{scope} enable --now podman.socket",
+        )
     return Unavailable(
         f"No Docker engine answers at {endpoint}: {seen}.",
         hint="Either start Docker, or install it, or name its address (DOCKER_HOST, 'docker context ls').",

@@ -19,6 +19,7 @@ _SWITCHES = (
     (r"/containers/[^/]+/logs", "read a container's log", ("CONTAINERS=1",)),
     (r"/containers/", "look at the containers", ("CONTAINERS=1",)),
     (r"/images/", "look at an image", ("IMAGES=1",)),
+    (r"/(services|tasks|nodes)$", "ask the Swarm for its tasks", ("SERVICES=1", "TASKS=1", "NODES=1")),
     (r"/info", "ask what the engine is", ("INFO=1",)),
     (r"/version", "ask for the engine's version", ("VERSION=1",)),
 )

@@ -18,6 +18,7 @@ WORKED_OUT = "worked out from owner and mode"
 NOT_KNOWN = "not known"
 UNKNOWN_ACCESS = CacheAccess(NOT_KNOWN, "", None, None, None)
 _MOST_DENIED = 20
+_NOT_MAPPED = 65534  # how the kernel shows an owner whom the user namespace does not have
 _IMAGE_UIDS = {"appuser": 1000, "root": 0, "": 0}  # by the images of every release; Docker runs as root where no user is named
 
 Rights = Callable[[Look, str], bool]
@@ -48,6 +49,7 @@ class Question:
     sure: bool  # nothing on the mounts was closed to whoever looked
     display_path: Callable[[str], str]  # the path to show
     same_user_ids: bool
+    rootless: bool = False
 
 
 def asked(question: Question, user: User) -> CacheAccess:
@@ -113,7 +115,9 @@ def _decisive(cache: CacheLook, models: Iterable[Model]) -> list[ModelLook]:
 def _denied(question: Question, user: User, look: Look, what: str) -> Denied:
     path = question.display_path(look.container_path)
     allows = bool(look.mode) and not question.read_only and user.may(look, {"read": "r", "write": "w", "enter": "x"}[what])
-    return Denied(path, look.container_path, what, _owner(look.uid, user, question.same_user_ids), look.mode, allows)
+    owner = _owner(look.uid, user, question.same_user_ids)
+    unmapped = question.rootless and look.uid == _NOT_MAPPED
+    return Denied(path, look.container_path, what, owner, look.mode, allows, unmapped)
 
 
 def _owner(uid: int, user: User, same_user_ids: bool) -> str:

@@ -85,11 +85,12 @@ class ArchiveView:
         except PathRefused:  # a HEAD does not say why
             return Look(path, self._why_refused(path))
         try:
-            if where is None or not where.target:
+            if where is None:
                 return Look(path, Existence.DANGLING)
-            if self._in_memory(where.target):
+            target = where.target or path  # Podman has followed the link, and says so of neither
+            if self._in_memory(target):
                 return Look(path, Existence.CLOSED)
-            member = self._archive.first(where.target, HEAD_BYTES if head else 0)
+            member = self._archive.first(target, HEAD_BYTES if head else 0)
         except PathRefused as error:
             why = _why(error)
             return Look(path, Existence.DANGLING if why is Existence.NO else why)

@@ -59,6 +59,12 @@ def gather(
     """The cache of the first diarizing container; without one, where ``.env`` and the Compose files put it."""
     if not isinstance(workers, Unavailable) and workers.lite:
         raise Unavailable("In a lite install, a cloud provider does the diarization.", switched_off=True)
+    if isinstance(workers, Unavailable):
+        if workers.elsewhere:
+            raise workers
+    elif workers.tasks and not workers.diarizers:
+        service = workers.tasks[0].service
+        raise Unavailable(f"The Swarm runs no task of {service}, so on which node its models are is not known.", elsewhere=True)
     file = None if isinstance(env_file, Unavailable) else env_file
     worker = None if isinstance(workers, Unavailable) else next(iter(workers.diarizers), None)
     configured = configured_models_dir(deployment, file)
@@ -238,7 +244,8 @@ class _Gathering:
         return replace(root, exists=None if look.found is Existence.CLOSED else look.there)
 
     def _access(self) -> CacheAccess:
-        same = self._engine is not None and self._here and self._engine.same_user_ids
+        own_users = self._worker is not None and self._worker.own_users
+        same = self._engine is not None and self._here and self._engine.same_user_ids and not own_users
         read_only = self._root(None).read_only
         wanted = {place.path: self._models for place in self._places}
         display_path = self._host_name if self._here else str
@@ -248,7 +255,8 @@ class _Gathering:
             sure = self._view is CacheView.WORKER or all(
                 look.found is not Existence.CLOSED for cache in self._inside.looks.values() for look in cache.all()
             )
-            question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same)
+            rootless = self._engine is not None and self._engine.rootless
+            question = access.Question(self._inside.looks, wanted, read_only, sure, display_path, same, rootless)
             if self._view is CacheView.WORKER:
                 return access.asked(question, self._user)
             under = [mount_of(self._around.mounts, place.path) for place in self._places]
