@@ -148,7 +148,7 @@ def _steps(cause: Cause, subject: str | None, now: Present) -> list[Step]:
     if cause in _TRY:
         return [Step(_TRY[cause])]
     if cause is Cause.DISK_FULL:
-        return [Step("Find the full file system and free space.", command=f"df -h {quote(subject or '/')}")]
+        return [Step("Find the full file system and free space.", command="df -h")]
     if cause is Cause.UNRECOGNISED:
         return [Step("Search for the lines that are shown, or report them there without your token.", url=_REPORTS)]
     return cache_remedy(cause, subject, now) or [Step(f"Find out why {WORDS.get(cause, cause.value)}.")]

@@ -13,6 +13,7 @@ from ._cache_state import NEEDED, download_needed, size_text, what_ran_out
 from ._remedies import engine_command, run_again, space_of_the_engine
 
 _COMFORTABLE = 2_000_000_000
+_WRITTEN_MEANWHILE = 50_000_000  # bytes
 
 
 @check("disk-space", title="There is enough disk space for the models", family=Family.CACHE, causes=(Cause.DISK_FULL,))
@@ -69,7 +70,8 @@ def disk_space(host: Host, cache: ModelCache | Unavailable, deployment: Deployme
 
 def _make_room(space: Space, host: Host, deployment: Deployment | Unavailable) -> list[Step]:
     place = quote(space.path)
-    look = f"df -i {place}" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else f"df -h {place}"
+    df = "df -i" if space.free >= NEEDED and space.inodes_total and not space.inodes_free else "df -h"
+    look = f"{df} {place} || {df}"  # the folder need not be there yet
     on_engine = [other for other in host.spaces if other.purpose is Purpose.ENGINE_DATA]
     return [
         Step("Find the full file system.", command=look),
@@ -81,7 +83,8 @@ def _make_room(space: Space, host: Host, deployment: Deployment | Unavailable) -
 
 
 def _same_disk(one: Space, other: Space) -> bool:
-    return (one.total, one.free) == (other.total, other.free)
+    """They are read one after the other, and somebody writes meanwhile."""
+    return one.total == other.total and abs(one.free - other.free) < _WRITTEN_MEANWHILE
 
 
 def _waste(deployment: Deployment | Unavailable) -> list[Step]:

@@ -336,17 +336,20 @@ class _Session:
 
     def _command(self, fixing: Fixing) -> str:
         """The call that does without questions what was planned, or not allowed; empty where there is nothing."""
-        from ot_doctor.actions import PutToken
+        from ot_doctor.actions import PutToken, Risk
+        from ot_doctor.diagnosis.fixable import actions_of
         from ot_doctor.fix.outcome import Became
 
-        deeds = [deed for one in fixing.attended for deed in one.deeds if deed.became in (Became.PLANNED, Became.NOT_ALLOWED)]
-        if not deeds:
+        left = [one for one in fixing.attended if {d.became for d in one.deeds} & {Became.PLANNED, Became.NOT_ALLOWED}]
+        if not left:
             return ""
-        risks = {risk.value for deed in deeds for risk in deed.risks} | set(self.options["allow"])
+        actions = [action for one in left for action in actions_of(one.root.remedy)]  # also what comes after it
+        risks = {risk.value for one in left for deed in one.deeds for risk in deed.risks} | set(self.options["allow"])
+        risks |= {action.risk.value for action in actions if action.risk is not Risk.SAFE}
         words = ["ot-doctor", "fix", *_given(self.ctx), "--yes"]
         allow = [name for name in _CLASSES if name in risks]
         words += ["--allow", ",".join(allow)] if allow else []
-        if any(isinstance(deed.action, PutToken) for deed in deeds) and not self.options["token_file"]:
+        if any(isinstance(action, PutToken) for action in actions) and not self.options["token_file"]:
             words += ["--token-file", "-"]
         return self.redactor.command(" ".join(map(quote, words)))
 

@@ -66,7 +66,9 @@ class AtTheTerminal:
         self._show(cause_lines(attended, place))
 
     def restarts(self, attended: Sequence[Attended]) -> None:
-        self._show(["", f"One restart for {', '.join(one.root.cause.value for one in attended)}"])
+        from ot_doctor.fix.telling import restart_line
+
+        self._show(["", restart_line(attended)])
 
     def previews(self, deed: Deed) -> None:
         from ot_doctor.fix.telling import deed_lines

@@ -19,6 +19,7 @@ from ot_doctor.core import supervisor
 
 if TYPE_CHECKING:
     from ot_doctor.fix.journal import Entry, Run
+    from ot_doctor.fix.takeback import TakenBack
     from ot_doctor.run.plan import Plan
 
 
@@ -60,7 +61,8 @@ def undo(ctx: click.Context, run: str | None, show_list: bool, yes: bool, ascii:
     except (Busy, NoJournal) as error:
         raise click.UsageError(str(error), ctx) from None
     left = [entry.does for entry in undoable(found)]
-    write("".join(f"{shown(line)}\n" for line in (["Taken back."] if whole and not left else [f"Left: {does}" for does in left])))
+    end = [f"Left: {does}" for does in left] or ["Taken back." if whole else "All that can be is taken back."]
+    write("".join(f"{shown(line)}\n" for line in end))
     ctx.exit(0 if whole and not left else 1)
 
 
@@ -69,7 +71,7 @@ def _listed(runs: Sequence[Run]) -> Iterator[str]:
         cut = ", cut off" if run.cut_off else ""
         yield f"{run.name}  {run.installation}{cut}"
         for entry in run.entries:
-            state = "taken back" if entry.undone else entry.outcome or "cut off"
+            state = "taken back" if entry.undone else "cannot be taken back" if entry.lasting else entry.outcome or "cut off"
             yield f"    {entry.does}  [{state}]"
     if not runs:
         yield "There is no run of 'ot-doctor fix'."
@@ -89,10 +91,20 @@ def took_back(run: Run, plan: Plan, person: AtTheTerminal, *, yes: bool) -> bool
     def agreed(entry: Entry) -> bool:
         return yes or person.agrees(f"{entry.does}\nTake it back?")
 
-    whole = True
-    for result in take_back(run, Site(Store(request), person), agreed):
-        done = result.became in (Became.UNDONE, Became.ALREADY)
-        whole = whole and done
+    def told(result: TakenBack) -> None:
         with contextlib.suppress(OSError):
-            person.tell(f"{'✓' if done else '✗'} {result.reason or result.entry.does}")
-    return whole
+            person.tell(_became(result))
+
+    results = take_back(run, Site(Store(request), person), agreed, told)
+    return all(result.became in (Became.UNDONE, Became.ALREADY) for result in results)
+
+
+def _became(result: TakenBack) -> str:
+    from ot_doctor.fix.outcome import Became
+
+    does = result.entry.does
+    if result.became is Became.UNDONE:
+        return f"✓ Taken back: {does}"
+    if result.became is Became.ALREADY:
+        return f"✓ There is nothing to take back of this: {does}"
+    return f"✗ {result.reason or f'Left as it is: {does}'}"

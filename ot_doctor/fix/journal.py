@@ -49,6 +49,12 @@ class Entry:
     saved: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""  # empty: it was cut off
     undone: bool = False
+    lasting: bool = False  # it was tried to take it back, and it cannot be
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to take back."""
+        return self.undone or self.lasting
 
 
 @dataclass
@@ -66,12 +72,12 @@ class Run:
     @property
     def cut_off(self) -> bool:
         """Whether it ended in the middle of an action, and nobody looked after that."""
-        return not self.left and any(not e.outcome and not e.undone for e in self.entries)
+        return not self.left and any(not e.outcome and not e.settled for e in self.entries)
 
     @property
     def to_undo(self) -> list[Entry]:
         """What can be taken back, the newest first."""
-        return [e for e in reversed(self.entries) if not e.undone]
+        return [e for e in reversed(self.entries) if not e.settled]
 
 
 class Journal:
@@ -127,6 +133,10 @@ class Journal:
     def undone(self, entry: Entry) -> None:
         entry.undone = True
         self.note("undone", number=entry.number)
+
+    def lasts(self, entry: Entry) -> None:
+        entry.lasting = True
+        self.note("lasting", number=entry.number)
 
     def end(self) -> None:
         self.run.ended = True
@@ -199,6 +209,7 @@ def _take(run: Run, said: Mapping[str, Any]) -> None:
     else:
         entry = next((e for e in run.entries if e.number == said["number"]), None) or Entry(0, {}, "")
         entry.outcome, entry.undone = said.get("outcome", entry.outcome), entry.undone or event == "undone"
+        entry.lasting = entry.lasting or event == "lasting"
 
 
 @contextlib.contextmanager

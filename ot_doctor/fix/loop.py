@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ot_doctor.actions import Action, RecreateServices, Risk
+from ot_doctor.actions import Action, RecreateServices, Risk, StartServices
 from ot_doctor.check import Finding, Status
 from ot_doctor.core.debug_log import note, said
 from ot_doctor.diagnosis.fixable import actions_of
@@ -20,6 +20,8 @@ from ot_doctor.run.session import Examined
 from ot_doctor.sources.store import Store
 
 _GOES_ON = (Became.APPLIED, Became.ALREADY, Became.PLANNED)
+_REACHED_WITHIN = 60.0  # seconds: a worker tries its broker again each 32 s at the latest
+_BETWEEN_LOOKS = 4.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,27 +46,31 @@ class Fixing:
     attended: list[Attended] = field(default_factory=list)
     journal: Journal | None = None
     latest: Examination | None = None
+    patience: float = _REACHED_WITHIN  # seconds in which a service that was started may be reached
     _quit: bool = False
+    _known: set[Key] = field(default_factory=set)  # what the first look found
+    _to_restart: set[str] = field(default_factory=set)  # services, for which all that comes before it is done
     _number: int = 0  # of the newest action in the journal
 
     def run(self, first: Examination) -> Examination:
         """Attend to all causes, and return the newest look."""
         self.latest = first
-        known = set(map(self._key, self._roots()))
+        self._known = set(map(self._key, self._roots()))
         restarts: list[tuple[Attended, RecreateServices]] = []
         while not self._quit and (root := self._next()) is not None:
-            attended = Attended(root, new=self._key(root) not in known, warned=self._key(root)[2])
+            attended = Attended(root, new=self._key(root) not in self._known, warned=self._key(root)[2])
             self.attended.append(attended)
             self.talk.begins(attended, self._place())
             before = [action for action in actions_of(root.remedy) if not isinstance(action, RecreateServices)]
             later = [action for action in actions_of(root.remedy) if isinstance(action, RecreateServices)]
             if self._all_done(attended, before) and later:
                 restarts += [(attended, action) for action in later]
+                self._to_restart |= {service for action in later for service in action.services}
             else:
                 self._look_if_changed([attended])
             if self._next() is None and restarts and not self._quit:  # one restart for all
                 self._restart(restarts)
-                restarts = []
+                restarts, self._to_restart = [], set()
         self._look_if_changed([attended for attended, _ in restarts])
         return self.latest
 
@@ -76,17 +82,25 @@ class Fixing:
         return sorted(roots, key=lambda root: all(isinstance(action, RecreateServices) for action in actions_of(root.remedy)))
 
     def _next(self) -> RootCause | None:
+        return next(iter(self._left()), None)
+
+    def _left(self) -> list[RootCause]:
+        """What nobody attended to yet; not what is there only until the restart that comes: old values of the .env, say."""
         done = {attended.key for attended in self.attended}
-        return next((root for root in self._roots() if self._key(root) not in done), None)
+        return [root for root in self._roots() if self._key(root) not in done and not self._waits_for_the_restart(root)]
+
+    def _waits_for_the_restart(self, root: RootCause) -> bool:
+        actions = actions_of(root.remedy)
+        restarted = {service for action in actions if isinstance(action, RecreateServices) for service in action.services}
+        alone = all(isinstance(action, RecreateServices) for action in actions)
+        return alone and restarted <= self._to_restart and self._key(root) not in self._known
 
     def _key(self, root: RootCause) -> Key:
         assert self.latest is not None
         return root.cause.value, root.subject, root not in self.latest.found.diagnosis
 
     def _place(self) -> str:
-        done = {attended.key for attended in self.attended}
-        left = sum(1 for root in self._roots() if self._key(root) not in done)
-        return f"{len(self.attended)} of {len(self.attended) + left}"
+        return f"{len(self.attended)} of {len(self.attended) + len(self._left())}"
 
     def _all_done(self, attended: Attended, actions: Sequence[Action]) -> bool:
         for action in actions:
@@ -114,8 +128,7 @@ class Fixing:
     def _look_if_changed(self, concerned: Sequence[Attended]) -> None:
         if not any(deed.became is Became.APPLIED for attended in concerned for deed in attended.deeds):
             return
-        self.latest = self.look()
-        there = set(map(self._key, (*self.latest.found.diagnosis, *self.warnings(self.latest.found))))
+        there = self._there_after(concerned)
         for attended in concerned:
             attended.state = State.STILL_THERE if attended.key in there else State.GONE
             whole = len(attended.deeds) >= len(actions_of(attended.root.remedy))
@@ -124,6 +137,22 @@ class Fixing:
                 last.became = Became.DID_NOT_HELP
                 self._note(last)
         self.talk.looked(concerned)
+
+    def _there_after(self, concerned: Sequence[Attended]) -> set[Key]:
+        """What a new look finds; where a service was started, several looks: whoever needs it takes a while to reach it."""
+        deeds = [deed for attended in concerned for deed in attended.deeds if deed.became is Became.APPLIED]
+        waits = any(isinstance(deed.action, StartServices) for deed in deeds)
+        until = time.monotonic() + self.patience if waits else 0.0
+        told = False
+        while True:
+            self.latest = self.look()
+            there = set(map(self._key, (*self.latest.found.diagnosis, *self.warnings(self.latest.found))))
+            if time.monotonic() >= until or not any(attended.key in there for attended in concerned):
+                return there
+            if not told:
+                self.talk.tell(f"    Waiting until what was started is reached, {self.patience:.0f} s at most.")
+                told = True
+            time.sleep(min(_BETWEEN_LOOKS, self.patience))
 
     def _note(self, deed: Deed) -> None:
         entry = next((e for e in self.journal.run.entries if e.number == deed.number), None) if self.journal else None

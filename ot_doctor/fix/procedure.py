@@ -18,6 +18,10 @@ class NotPossible(Exception):
     """The action is not done, and nothing was changed. The text is a sentence that says why."""
 
 
+class Irrevocable(NotPossible):
+    """What was done cannot be taken back at all; whatever was done before it can."""
+
+
 class NotDone(Exception):
     """The action was begun and did not have its effect. The text is a sentence."""
 
@@ -85,4 +89,4 @@ class Procedure(Protocol):
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
-        """Take it back, also where ``apply`` was cut off anywhere; false: it is so already. Raises both."""
+        """Take it back, also where ``apply`` was cut off anywhere; false: it is so already. Raises all three."""

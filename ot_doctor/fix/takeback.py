@@ -10,7 +10,7 @@ from ot_doctor.core.debug_log import note, said
 from ot_doctor.fix.catalogue import procedure
 from ot_doctor.fix.journal import Entry, Journal, NoJournal, Run
 from ot_doctor.fix.outcome import Became
-from ot_doctor.fix.procedure import NotDone, NotPossible, Site
+from ot_doctor.fix.procedure import Irrevocable, NotDone, NotPossible, Site
 
 # What changed nothing, so that there is nothing to take back.
 _CHANGED_NOTHING = (Became.REFUSED.value, Became.ALREADY.value)
@@ -23,6 +23,7 @@ class TakenBack:
     entry: Entry
     became: Became  # UNDONE, ALREADY (it is so already), REFUSED, FAILED, DECLINED
     reason: str = ""
+    for_good: bool = False  # it can never be taken back, which is no reason to keep what was done before
 
 
 def undoable(run: Run) -> list[Entry]:
@@ -34,21 +35,28 @@ def undoable(run: Run) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.action.get("name") == RecreateServices.name)
 
 
-def take_back(run: Run, site: Site, agreed: Callable[[Entry], bool]) -> list[TakenBack]:
-    """Take back each action for which ``agreed``; where one cannot be taken back, those before it are left as well."""
+def take_back(
+    run: Run, site: Site, agreed: Callable[[Entry], bool], told: Callable[[TakenBack], object] = lambda result: None
+) -> list[TakenBack]:
+    """Take back each action for which ``agreed``; where one cannot be taken back now, those before it are left as well.
+
+    ``told`` gets each result as it comes.
+    """
     journal, results = Journal(run), list[TakenBack]()
     for entry in undoable(run):
         if not agreed(entry):
             results.append(TakenBack(entry, Became.DECLINED))
+            told(results[-1])
             break
         result = _one(run, entry, site)
-        if result.became in (Became.UNDONE, Became.ALREADY):
+        if result.for_good or result.became in (Became.UNDONE, Became.ALREADY):
             try:
-                journal.undone(entry)
+                (journal.lasts if result.for_good else journal.undone)(entry)
             except NoJournal as error:
                 result = TakenBack(entry, Became.FAILED, str(error))
         results.append(result)
-        if result.became in (Became.REFUSED, Became.FAILED):
+        told(result)
+        if result.became in (Became.REFUSED, Became.FAILED) and not result.for_good:
             break
     return results
 
@@ -57,6 +65,8 @@ def _one(run: Run, entry: Entry, site: Site) -> TakenBack:
     files = run.folder / "files" / str(entry.number)
     try:
         done = procedure(str(entry.action["name"])).undo(entry.saved, files, site)
+    except Irrevocable as refused:
+        return TakenBack(entry, Became.REFUSED, str(refused), for_good=True)
     except NotPossible as refused:
         return TakenBack(entry, Became.REFUSED, str(refused))
     except NotDone as error:

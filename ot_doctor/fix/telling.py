@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ot_doctor import __version__
-from ot_doctor.actions import PutToken, Risk
+from ot_doctor.actions import PutToken, RecreateServices, Risk
 from ot_doctor.check import Status
 from ot_doctor.diagnosis.causes import title
 from ot_doctor.diagnosis.fixable import kind_of
@@ -25,7 +25,7 @@ _RISKS = {
 }  # fmt: skip
 _WORDS = {
     Became.APPLIED: "Done, and verified.", Became.ALREADY: "It is so already.", Became.DECLINED: "Left alone.",
-    Became.NOT_ALLOWED: "Not allowed by --allow.", Became.DID_NOT_HELP: "Done, but the problem is still there.",
+    Became.DID_NOT_HELP: "Done, but the problem is still there.",
     Became.PLANNED: "", Became.UNDONE: "Taken back.",
 }  # fmt: skip
 
@@ -64,7 +64,10 @@ def deed_lines(deed: Deed) -> list[str]:
 
 def became_line(deed: Deed) -> str:
     """What became of it; empty where there is nothing to say."""
-    said = deed.reason if deed.became in (Became.REFUSED, Became.FAILED, Became.BY_HAND) else _WORDS[deed.became]
+    if deed.became is Became.NOT_ALLOWED:
+        said = f"Not done: that needs --allow {','.join(sorted(risk.value for risk in deed.risks if risk is not Risk.SAFE))}."
+    else:
+        said = deed.reason if deed.became in (Became.REFUSED, Became.FAILED, Became.BY_HAND) else _WORDS[deed.became]
     mark = "✓" if deed.became in (Became.APPLIED, Became.ALREADY) else "✗"
     return f"    {mark} {said}" if said else ""
 
@@ -78,12 +81,25 @@ def account_lines(account: Account, *, whole: bool) -> list[str]:
     """The document for people; ``whole``: with each cause, where none was shown before."""
     lines: list[str] = []
     total = len(account.attended)
+    shared: dict[int, tuple[Deed, list[Attended]]] = {}  # the one restart for several
     for number, one in enumerate(account.attended if whole else (), 1):
         lines += cause_lines(one, f"{number} of {total}")
         for deed in one.deeds:
-            lines += deed_lines(deed)
-            lines += [told] if (told := became_line(deed)) else []
+            if isinstance(deed.action, RecreateServices):
+                shared.setdefault(id(deed), (deed, []))[1].append(one)
+            else:
+                lines += _told(deed)
+    for deed, concerned in shared.values():
+        lines += ["", restart_line(concerned), *_told(deed)]
     return [*lines, "", *_end(account)]
+
+
+def restart_line(attended: Sequence[Attended]) -> str:
+    return f"One restart for {', '.join(dict.fromkeys(one.root.cause.value for one in attended))}"
+
+
+def _told(deed: Deed) -> list[str]:
+    return [*deed_lines(deed), *([told] if (told := became_line(deed)) else [])]
 
 
 def _end(account: Account) -> list[str]:
@@ -91,6 +107,9 @@ def _end(account: Account) -> list[str]:
     lines = []
     if gone:
         lines.append(f"Fixed: {', '.join(dict.fromkeys(one.root.cause.value for one in gone))}.")
+    still = [one for one in account.attended if one.state is not State.GONE]
+    if still and not account.planned_only:
+        lines.append(f"Not fixed: {', '.join(dict.fromkeys(one.root.cause.value for one in still))}.")
     if not account.attended:
         lines.append("There is nothing that ot-doctor fix can do." if account.report.diagnosis else "There is nothing to fix.")
     lines.append(f"Now: {counts(account.report)}.")
@@ -116,7 +135,7 @@ def _rest(root: RootCause) -> Iterator[str]:
     for step, after in zip(root.remedy, (*root.remedy[1:], None), strict=True):
         asked_for = after is not None and isinstance(after.action, PutToken)
         if step.action is None and not asked_for:
-            yield f"{step.text} {step.url or ''}".strip()
+            yield f"{step.text} {step.url or step.command or ''}".strip()
 
 
 def document(account: Account) -> dict[str, Any]:

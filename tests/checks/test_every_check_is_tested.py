@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,11 @@ from ot_doctor.check import Cause, Check, Family, Finding, check
 from ot_doctor.diagnosis.fixable import FIXED, GUIDED_TO_THE_END, WORDS, by_cause
 from ot_doctor.run.discovery import discover
 from ot_doctor_checks.token_format import token_format
+from tests.checks import test_remedies
 from tests.checks.listener import own_test
+from tests.diagnosis.test_fix_kinds import faults
+from tests.scenarios import test_fix_services
+from tests.scenarios.forms import NOT_PASTED, forms
 
 HERE = Path(__file__).parent
 _NEVER_FAILS = {"docker-engine"}  # an engine that does not answer leaves things unknown, and that is all it says
@@ -35,7 +40,7 @@ def missing(checks: Mapping[str, Check], statuses: Mapping[str, list[str]]) -> l
     return sentences
 
 
-Heard = dict[str, dict[str, Any]]
+Heard = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,23 @@ def test_what_fix_can_do_about_each_cause_is_what_the_remedies_name(heard: Heard
     wrong = {cause: (said, found.get(cause)) for cause, said in table.items() if said != found.get(cause, (WORDS, []))}
     assert not wrong and list(table) == [cause.value for cause in Cause]
     assert sum(kind != WORDS for kind, _ in table.values()) >= 20
+
+
+def test_each_form_of_a_printed_command_is_pasted_twice_somewhere(heard: Heard) -> None:
+    printed = forms(heard["commands"])
+    pasted = {form for fault in faults() for form in fault.forms} | set(test_remedies.PASTED) | set(test_fix_services.PASTED)
+    assert not printed - pasted - set(NOT_PASTED), f"never pasted: {sorted(printed - pasted - set(NOT_PASTED))}"
+    assert len(printed) > 30 and not pasted & set(NOT_PASTED)
+
+
+def test_no_edit_uses_what_only_one_make_of_sed_knows(heard: Heard) -> None:
+    """Extended regular expressions and substitutions as POSIX has them, which BSD's sed takes too."""
+    found = (re.match(r"t=\S+ && LC_ALL=C sed -E '([^']*)'", command) for command in heard["commands"])
+    edits = [edit for one in found if one for edit in one[1].split(";")]
+    assert len(edits) > 5
+    assert not [edit for edit in edits if not re.fullmatch(r"\d+s/([^/\\]|\\[1-9])+/[^/]*/", edit)]
+    options = re.compile(r"(?:^|&& |\{ |\()(?:sudo )?(?:sed|mktemp|tr|cp|mv|rm|chown|chmod) --|sed -i")
+    assert not [command for command in heard["commands"] if options.search(command)]
 
 
 def test_what_is_missing_is_said() -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ot_doctor.check import Risk
-from ot_doctor.evidence import CacheAccess, ComposeLabels, Denied, Unavailable
+from ot_doctor.evidence import CacheAccess, ComposeLabels, Denied, EnvFile, EnvProblem, Unavailable
 from ot_doctor.evidence.deployment import ComposeProgram
 from ot_doctor.testing import problems_of_command, risk_of_command
+from ot_doctor_checks import _cache_remedies, env_readable, token_exposure
+from ot_doctor_checks._cache_remedies import copy_from_elsewhere, remove_model
 from ot_doctor_checks._remedies import ALONE, comment_out, edited, own_cache, recreate, without_characters
 from ot_doctor_checks._worker_remedies import start_again
-from tests.checks.evidence import ENGINE, deployment, env_file, worker, workers
+from tests.checks.evidence import ENGINE, cache, cached_model, deployment, env_file, worker, workers
+from tests.scenarios.forms import forms_of
 
 BUSYBOX = Path(__file__).parents[2] / ".parts" / "root" / "busybox"
 TEXT = "A=1\nHUGGINGFACE_TOKEN=x\n\tHUGGINGFACE_TOKEN =\nüß=\xa0\n"
@@ -29,13 +34,100 @@ def tools(make: str, folder: Path) -> dict[str, str]:
         if not program:
             pytest.skip("busybox is one of the parts of the test engine, which are not here")
         folder.mkdir()
-        for name in ("sed", "tr", "mktemp", "cat", "rm", "cmp"):
+        for name in ("sed", "tr", "mktemp", "cat", "rm", "cmp", "cp", "mv", "rmdir", "mkdir", "chmod", "chown", "tar"):
             (folder / name).symlink_to(program)
+    folder.mkdir(exist_ok=True)
+    (folder / "sudo").write_text('#!/bin/sh\nexec "$@"\n')  # whoever runs the test may do it
+    (folder / "sudo").chmod(0o755)
     return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "TMPDIR": str(folder.parent)}
 
 
+def _env(folder: Path, **changes: Any) -> EnvFile:
+    """With what is beside it; the file is there unless the test says otherwise."""
+    path = folder / "a b's" / ".env"
+    path.parent.mkdir()
+    path.write_text(TEXT)
+    path.chmod(0o644)
+    path.with_name(".env.example").write_text("A=2\n")
+    return env_file(TEXT, **{"path": path, "template": str(path.with_name(".env.example")), **changes})
+
+
+def _of_no_file(folder: Path, problem: EnvProblem, **changes: Any) -> str:
+    env = _env(folder, problem=problem, **changes)
+    if problem in (EnvProblem.MISSING, EnvProblem.FOLDER):
+        env.path.unlink()
+    if problem is EnvProblem.FOLDER:
+        env.path.mkdir()
+    return str(env_readable._remedy(env)[0].command)
+
+
+def _chmod(folder: Path) -> str:
+    env = env_file(path=_env(folder).path, mode=0o644)
+    return str(next(token_exposure._file(env, workers(), deployment())).remedy[0].command)
+
+
+def _chown(folder: Path) -> str:
+    (folder / "models").mkdir()
+    os.utime(folder / "models", (1, 1))
+    uid = 1234 if os.geteuid() == 0 else os.getuid()
+    return str(own_cache(deployment(), None, replace(cache().access, uid=uid), str(folder / "models")).command)
+
+
+def _rm(folder: Path) -> str:
+    (model := folder / "models--a--b").mkdir()
+    return str(remove_model(deployment(), None, cache(), cached_model("a/b", [], path=str(model))).command)
+
+
+def _unpack(folder: Path) -> str:
+    """What was packed on a connected machine."""
+    packed = folder / "connected"
+    (packed / "models--a--b").mkdir(parents=True)
+    subprocess.run(["tar", "-C", packed, "-czf", f"{packed}.tar.gz", "models--a--b"], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_cache_remedies, "_CONNECTED", str(packed))
+        root = replace(cache().root, path=str(folder / "hub"))
+        return str(copy_from_elsewhere(cache(root=root), [cached_model("a/b", [])])[1].command)
+
+
+PASTED: Mapping[str, Callable[[Path], str]] = {
+    "chmod": _chmod,
+    "tr": lambda folder: str(without_characters(_env(folder), "Delete.", "\\011").command),
+    "cp": lambda folder: _of_no_file(folder, EnvProblem.MISSING),
+    "rmdir, cp": lambda folder: _of_no_file(folder, EnvProblem.FOLDER),
+    "mv, cp": lambda folder: _of_no_file(folder, EnvProblem.TOO_LARGE),
+    "rmdir": lambda folder: _of_no_file(folder, EnvProblem.FOLDER, template=""),
+    "mv": lambda folder: _of_no_file(folder, EnvProblem.TOO_LARGE, template=""),
+    "sudo sed, comment out": lambda folder: str(comment_out(_env(folder, editable=False), {1: "A"}, "").command),
+    "sudo chown": _chown,
+    "sudo rm": _rm,
+    "sudo mkdir, tar": _unpack,
+}
+
+
+def _tree(folder: Path) -> object:
+    return {
+        str(path): (path.lstat().st_mode, path.lstat().st_uid, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
 @pytest.mark.parametrize("make", ["the system's", "busybox"])
-@pytest.mark.parametrize("name", [".env", "a b's $(x) \"q\"/.env"])
+@pytest.mark.parametrize("form", PASTED)
+def test_a_command_that_no_scenario_prints_is_pasted_twice(tmp_path: Path, form: str, make: str) -> None:
+    environ, here = tools(make, tmp_path / "tools"), tmp_path / "here"
+    here.mkdir()
+    command = PASTED[form](here)
+    assert forms_of(command) == [form]
+    before = _tree(here)
+    subprocess.run(["sh", "-c", command], check=True, env=environ, cwd="/")
+    after = _tree(here)
+    assert after != before or (form == "sudo chown" and os.geteuid() != 0)
+    subprocess.run(["sh", "-c", command], check=True, env=environ, cwd="/")
+    assert _tree(here) == after
+
+
+@pytest.mark.parametrize("make", ["the system's", "busybox"])
+@pytest.mark.parametrize("name", [".env", 'a b\'s $(x) "q"/.env'])
 def test_an_edit_is_pasted_twice(tmp_path: Path, make: str, name: str) -> None:
     environ = tools(make, tmp_path / "tools")
     path, link = tmp_path / "real" / name, tmp_path / ".env"

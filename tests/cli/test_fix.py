@@ -12,7 +12,6 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -20,6 +19,7 @@ import pytest
 from ot_doctor.cli.main import cli
 from tests.fix.site import OTHER, TOKEN
 from tests.fix.terminal import Terminal
+from tests.parts import ready_doctor
 from tests.parts.hub import LocalHub, pyannote_hub
 
 pytestmark = pytest.mark.slow
@@ -56,11 +56,7 @@ class Bench:
         return self("fix", "--no-docker", "--offline", *arguments, stdin=stdin, **environ)
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-        given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        return subprocess.run(
-            self.command(*arguments), cwd=self.ot, env={**self.environ, **environ}, capture_output=True, text=True, timeout=120,
-            check=False, **given,
-        )  # fmt: skip
+        return ready_doctor.run(*arguments, cwd=self.ot, env={**self.environ, **environ}, input=stdin)
 
     def terminal(self, *arguments: str) -> Terminal:
         return Terminal(self.command("fix", "--no-docker", "--offline", *arguments), self.environ, self.ot)
@@ -124,6 +120,14 @@ def test_yes_alone_does_what_is_safe_and_counts_what_it_did_not(bench: Bench) ->
     done = bench.fix(*EXPOSED, "--yes")
     assert done.returncode == 1 and bench.mode == 0o644
     assert "1 step (changes-files)" in done.stdout and "--allow changes-files" in done.stdout
+    assert "Not done: that needs --allow changes-files." in done.stdout and "Not fixed: token-exposed." in done.stdout
+
+
+def test_the_command_that_would_do_it_allows_the_whole_remedy(bench: Bench) -> None:
+    """Also the restart that comes after the step that was not allowed."""
+    bench.env.write_text(SHADOWED)
+    told = bench.fix("--select", "env-shadowed", "--yes").stdout
+    assert re.search(r"^  ot-doctor fix .*--yes --allow changes-files,restarts$", told, re.MULTILINE), told
 
 
 @pytest.mark.parametrize(

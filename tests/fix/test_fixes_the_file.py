@@ -1,4 +1,7 @@
-"""Each cause that is in the ``.env`` alone: found by the checks, fixed by the action that its remedy names, and gone."""
+"""Each cause that is in the ``.env`` alone: found by the checks, fixed by the action that its remedy names, and gone.
+
+The command that is printed beside the action, pasted twice, comes to the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from ot_doctor.fix.takeback import take_back
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import examine, prepare
 from ot_doctor.sources.store import Store
+from tests.checks.test_remedies import BUSYBOX, tools
 from tests.fix.site import OTHER, TOKEN, Script, site
 
 NAME = "HUGGINGFACE_TOKEN"
@@ -55,7 +59,7 @@ def others_read_it(env: Path) -> None:
         (f"{NAME}={TOKEN}\n", "token-exposed", f"{NAME}={TOKEN}\n", others_read_it),
     ],
 )  # fmt: skip
-def test_found_fixed_gone_and_taken_back(
+def test_found_fixed_gone_and_taken_back_and_the_printed_command_does_the_same(
     tmp_path: Path, before: str, cause: str, after: str | None, prepare_it: Callable[[Path], object] | None
 ) -> None:
     folder = tmp_path / "ot"
@@ -85,9 +89,20 @@ def test_found_fixed_gone_and_taken_back(
     assert [(one.root.cause.value, one.state) for one in run.attended] == [(cause, State.GONE)], run.attended
     if after is not None:
         assert env.read_bytes() == after.encode()
+    fixed = env.read_bytes(), env.stat().st_mode & 0o007
     (kept,) = stored(tmp_path / "s")
     take_back(kept, site(env), lambda entry: True)
     assert (env.read_bytes(), env.stat().st_mode) == first
+
+    steps = run.attended[0].root.remedy
+    printed = [step.command for step in steps if step.command and step.risk is Risk.CHANGES_FILES]
+    for make in ("the system's", *(["busybox"] if BUSYBOX.exists() else [])):
+        env.write_bytes(first[0])
+        env.chmod(first[1])
+        environ = tools(make, tmp_path / make)
+        for command in (*printed, *printed):
+            subprocess.run(["sh", "-c", command], check=True, env=environ, cwd="/")
+            assert (env.read_bytes(), env.stat().st_mode & 0o007) == fixed, f"{command} does not do what the action does"
 
 
 def test_a_file_that_git_tracks_is_untracked_and_the_token_is_asked_for(tmp_path: Path) -> None:

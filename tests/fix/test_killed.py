@@ -1,35 +1,54 @@
-"""Killed before, in the middle of, and after what is done to containers and to the cache: then all of it can be taken back."""
+"""Killed after each line of the journal, and between two of them: then all can be taken back, and it can be gone on from there.
+
+The next start tells of it and asks which of the two is wanted.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import re
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ot_doctor.actions import Action, MoveCache, OwnCache, QuarantineModels, RecreateServices
-from ot_doctor.fix import journal
+from ot_doctor.actions import Action
 from ot_doctor.fix.actions import container
-from ot_doctor.fix.catalogue import to_json
+from ot_doctor.fix.catalogue import procedure_of, to_json
+from ot_doctor.fix.journal import Entry, Journal, Run, locked, state_folder, stored
 from ot_doctor.fix.outcome import Became
-from ot_doctor.fix.takeback import take_back, undoable
-from tests.fix.on_the_engine import site
-from tests.fix.test_cache_actions import facts
+from ot_doctor.fix.procedure import Site
+from ot_doctor.fix.takeback import TakenBack, take_back, undoable
+from ot_doctor.sources.docker import alterations
+from tests.fix import on_the_engine
+from tests.fix.cases import ENGINE
+from tests.fix.on_the_engine import MODEL, SERVICE, by_the_standing_one, seen, site, standing
+from tests.fix.terminal import Terminal
 from tests.parts import ready_doctor
-from tests.scenarios.conftest import bring_up  # noqa: F401
-from tests.scenarios.scenario import Scenario, World
-from tests.scenarios.test_remedies import EXTRA, POSTGRES, containers
+from tests.parts.engine import Engine
+from tests.parts.hub import Fault
+from tests.scenarios.fixing import WORKER, containers
+from tests.scenarios.scenario import DOCTOR, World
 
 pytestmark = pytest.mark.engine
 
-WORKER = "opentranscribe-celery-worker"
-BringUp = Callable[[Scenario], World]
-POINTS = ("saved", "doing", "middle", "applied")
+# What each changes first, so that the middle is seen; of a container its id.
+FIRST: dict[str, Callable[[World], str]] = {
+    "cache.own": lambda world: str(world.models / "huggingface/hub/link"),
+    "cache.quarantine": lambda world: str(world.models / "huggingface/hub" / MODEL),
+    "cache.move": lambda world: str(world.models / "old" / MODEL),
+    "scratch.own": lambda world: world.engine.docker("volume", "inspect", "--format={{.Mountpoint}}", "opentranscribe_audio"),
+    "models.fetch": lambda world: str(world.models / "huggingface/hub" / MODEL),
+}
+# The lines of the journal, and what is between them.
+POINTS = ("begin", "saved", "doing", "middle", "applied", "done", "end")
+UNCHANGED = ("begin", "saved", "doing")
+CUT_OFF = ("doing", "middle", "applied")
+# What is before the action's first line and behind its last is the same for all of them: it is tried with one.
+OF_THE_ACTION = (*CUT_OFF, "done")
 
 # One action as the loop does it. What the doctor has started dies with it in the middle, as where the power fails.
 _RUN = """
@@ -37,18 +56,33 @@ import json, os, signal, sys, threading, time
 from pathlib import Path
 from ot_doctor.evidence import Request
 from ot_doctor.fix import journal
+from ot_doctor.fix.actions import container
 from ot_doctor.fix.catalogue import from_json, procedure_of, to_json
 from ot_doctor.fix.procedure import Site
+from ot_doctor.sources.docker import alterations
 from ot_doctor.sources.store import Store
+from tests.fix.on_the_engine import by_the_standing_one
 
 folder, home, state, told, point, path = sys.argv[1:]
+container._LASTS = 0.3
+alterations.as_root = by_the_standing_one
 
 class Nobody:
     present = False
+    def tell(self, text):
+        pass
 
 def here(name):
     if name == point:
         os.kill(os.getpid(), signal.SIGKILL)
+
+write = journal.Journal.note
+
+def noted(self, event, **more):
+    write(self, event, **more)
+    here(event)
+
+journal.Journal.note = noted
 
 def as_it_was():
     if path == "container":
@@ -72,84 +106,123 @@ with journal.locked(Path(state), folder):
     entry.saved = procedure.save(log.files(1))
     here("saved")
     log.doing(entry)
-    here("doing")
     if point == "middle":
         threading.Thread(target=watch, args=(as_it_was(),), daemon=True).start()
     procedure.apply()
     if point == "middle":
         time.sleep(5)
     here("applied")
+    procedure.verify()
+    log.done(entry, "applied")
+    log.end()
 """
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends at once ends sooner here than a real worker."""
-    monkeypatch.setattr(container, "_LASTS", 0.5)
+    monkeypatch.setattr(container, "_LASTS", 0.3)
+    monkeypatch.setattr(alterations, "as_root", by_the_standing_one)
 
 
-def killed(world: World, state: Path, action: Action, point: str, path: str) -> journal.Run:
+@pytest.fixture(scope="module")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with on_the_engine.stack(engine, tmp_path_factory.mktemp("stack")) as world:
+        for folder in (str(world.models), str(world.models / "huggingface/hub"), "opentranscribe_audio"):
+            standing(world, folder)
+        yield world
+
+
+def killed(world: World, state: Path, action: Action, point: str, path: str) -> Run:
     """The run that was killed at the point; in the middle: as soon as the path, or the container, is not as it was."""
     words = (str(world.folder), str(world.home), str(state), json.dumps(to_json(action)), point, path)
     done = ready_doctor.run_code(_RUN, *words, cwd=world.folder, env=world.shell())
     assert done.returncode == -signal.SIGKILL, done.stderr
-    until = time.monotonic() + 20
-    while world.engine.docker("ps", "-q", "--filter=label=ot-doctor.helper"):  # it ends by itself
-        assert time.monotonic() < until
-    (run,) = journal.stored(state)
-    assert run.cut_off is (point != "saved")
-    return run
+    return next(iter(stored(state)))
 
 
-def taken_back(world: World, state: Path, run: journal.Run) -> list[Became]:
-    with journal.locked(state, str(world.folder)):  # the lock of the dead is free
-        found = [result.became for result in take_back(run, site(world), lambda entry: True)]
-    assert set(found) <= {Became.UNDONE, Became.ALREADY}, found
-    (after,) = journal.stored(state)
+def gone_on(world: World, state: Path, run: Run, action: Action) -> Run | None:
+    """Looked at again, and done where that is still needed, as the loop does; the run that did it."""
+    Journal(run).leave()
+    doing = procedure_of(action, site(world))
+    if not doing.precondition():
+        return None
+    log = Journal.begin(state, str(world.folder))
+    entry = Entry(1, to_json(action), doing.preview().does)
+    entry.saved = doing.save(log.files(1))
+    log.doing(entry)
+    doing.apply()
+    doing.verify()
+    log.done(entry, "applied")
+    log.end()
+    return log.run
+
+
+def taken_back(here: Site, state: Path, run: Run) -> list[TakenBack]:
+    with locked(state, run.installation):  # the lock of the dead is free
+        results = take_back(run, here, lambda entry: True)
+    assert {result.became for result in results if not result.for_good} <= {Became.UNDONE, Became.ALREADY}, results
+    after = next(one for one in stored(state) if one.name == run.name)
     assert not undoable(after) and not after.cut_off
-    return found
+    return results
 
 
-def test_the_cache(bring_up: BringUp, tmp_path: Path) -> None:  # noqa: F811
-    world = bring_up(Scenario())
-    hub = world.models / "huggingface" / "hub"
-    (first,) = hub.glob("models--*")
-    for name in ("models--a--second", "models--a--third"):
-        shutil.copytree(first, hub / name, symlinks=True)
-    models = (first.name, "models--a--second", "models--a--third")
-    lost = world.models / "old"
-    lost.mkdir()
-    os.chown(lost, 1000, 998)
-    for number in range(300):  # so that there is a middle
-        (hub / models[-1] / f"{number:03}").touch()
-        os.chown(hub / models[-1] / f"{number:03}", 0, 0)
-    (hub / models[0]).rename(lost / models[0])
-    before = facts(world.models)
-    actions: list[tuple[Action, Path, tuple[str, ...]]] = [
-        (OwnCache(str(world.models), WORKER, 1000, 1000), hub, ("middle",)),
-        (QuarantineModels(str(hub), models[1:], WORKER), hub / models[1], POINTS),
-        (MoveCache((str(lost / models[0]),), str(hub), WORKER, 1000, 1000), lost / models[0], ("middle",)),
-    ]
-    for action, path, points in actions:
-        for point in points:
-            state = tmp_path / f"{action.name}-{point}"
-            run = killed(world, state, action, point, str(path))
-            assert (facts(world.models) == before) is (point in ("saved", "doing")), (action.name, point)
-            done = {"saved": [], "doing": [Became.ALREADY]}.get(point, [Became.UNDONE])
-            assert taken_back(world, state, run) == done
-            assert facts(world.models) == before, (action.name, point)
+@pytest.mark.parametrize("name", FIRST)
+def test_killed_anywhere_it_is_gone_on_from_and_taken_back(stack: World, name: str, tmp_path: Path) -> None:
+    case, database = ENGINE[name], containers(stack, "postgres")
+    action, first, state = case.breaks(stack), FIRST[name](stack), tmp_path / "state"
+    before, here = case.state(stack), site(stack)
+    for point in POINTS if name == "cache.own" else OF_THE_ACTION:
+        run = killed(stack, state, action, point, first)
+        assert run.cut_off is (point in CUT_OFF), point
+        left = case.state(stack)
+        assert (left == before) is (point in UNCHANGED), point
+        if point in CUT_OFF and (resumed := gone_on(stack, state, run, action)) is not None:
+            assert case.state(stack) != before, point
+            kept = any(result.for_good for result in taken_back(here, state, resumed))  # a part of a model was completed
+            assert kept or case.state(stack) == left, point
+        found = [result.became for result in taken_back(here, state, run)]
+        assert found == ([] if point in ("begin", "saved") else [Became.ALREADY if point == "doing" else Became.UNDONE]), point
+        assert case.state(stack) == before, point
+    assert containers(stack, "postgres") == database
 
 
-def test_a_container(bring_up: BringUp, tmp_path: Path) -> None:  # noqa: F811
-    world = bring_up(Scenario(extra=EXTRA, services=POSTGRES, up=("up", "-d", "--pull", "never")))
-    database, old = containers(world, "postgres"), world.env_path.read_bytes()
-    for point in POINTS[2:]:
-        world.env_path.write_bytes(old + b"MAX_SPEAKERS=10\n")
-        state = tmp_path / point
-        run = killed(world, state, RecreateServices(("celery-worker",)), point, "container")
-        world.env_path.write_bytes(old)
-        taken_back(world, state, run)
-        (worker,) = containers(world, "celery-worker").splitlines()
-        shown = world.engine.docker("inspect", "--format={{.State.Status}} {{.Name}} {{.Config.Env}}", worker.split()[0])
-        assert shown.startswith(f"running /{WORKER} ") and "MAX_SPEAKERS=20" in shown, (point, shown)
-        assert containers(world, "postgres") == database
+def test_a_worker_that_was_being_recreated(stack: World) -> None:
+    """In the middle there may be two containers, or one by another name. The next start of the command itself tells of it."""
+    case, database = ENGINE["worker.recreate"], containers(stack, "postgres")
+    state = state_folder({}, str(stack.home))
+    for point in OF_THE_ACTION:
+        action = case.breaks(stack)
+        before = case.state(stack)
+        run = killed(stack, state, action, point, "container")
+        told = f"The run {run.name} was cut off in the middle of this: Recreates {WORKER}"
+        if point == "middle":  # without a terminal it is told, and gone on from there
+            done = ready_doctor.run("fix", "--yes", "--allow", "restarts", cwd=stack.folder, env=stack.shell())
+            assert told in done.stderr and re.search(r"^Fixed: .*stale-worker-env", done.stdout, re.M), done.stderr + done.stdout
+            assert "MAX_SPEAKERS=10" in str(case.state(stack))
+        case.before_undo(stack)
+        if point == "applied":
+            terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
+            terminal.expect(told)
+            terminal.answer("or leave all as it is? [L/u/r]", "u")
+            terminal.expect("✓ Taken back: Recreates")
+            assert terminal.end() == 0, terminal.shown
+        for one in stored(state):
+            if undoable(one):
+                taken_back(site(stack), state, one)
+        assert case.state(stack) == before and containers(stack, "postgres") == database, point
+        assert len(containers(stack, SERVICE).splitlines()) == 1 and seen(stack, WORKER) == "running", point
+
+
+def test_a_download_ends_with_the_doctor(stack: World, tmp_path: Path) -> None:
+    """Else it went on in the worker, while what it downloads is taken back."""
+    action = ENGINE["models.fetch"].breaks(stack)
+    stack.hub.fault = Fault("blackhole")
+    words = (str(stack.folder), str(stack.home), str(tmp_path / "state"), json.dumps(to_json(action)), "-", "-")
+    with pytest.raises(subprocess.TimeoutExpired):
+        ready_doctor.run_code(_RUN, *words, cwd=stack.folder, env=stack.shell(), timeout=2)
+    stack.hub.fault = None
+    until = time.monotonic() + 10
+    while "hf_hub_download" in stack.engine.docker("top", WORKER, "-eo", "pid,args"):
+        assert time.monotonic() < until, "it goes on"
+        time.sleep(0.1)

@@ -152,6 +152,20 @@ def test_one_restart_serves_all_causes_and_comes_last(tmp_path: Path) -> None:
     assert run.attended[0].root.cause is Cause.ENV_SHADOWED
 
 
+def test_what_is_there_only_until_the_restart_is_no_new_cause(tmp_path: Path) -> None:
+    """A look in between finds the old values that the worker has yet."""
+    stale: dict[Cause, Sequence[Action]] = {Cause.STALE_WORKER_ENV: [RECREATE]}
+    world = World(
+        {Cause.TOKEN_INVALID: [EDIT, RECREATE], Cause.DISK_FULL: [OTHER_EDIT]},
+        {OTHER_EDIT: {Cause.DISK_FULL}, RECREATE: {Cause.TOKEN_INVALID, Cause.STALE_WORKER_ENV}}, {EDIT: stale},
+    )  # fmt: skip
+    run = fixing(world, tmp_path, "y", "y", "y")
+    assert [one[0] for one in became(run)] == ["token-invalid", "disk-full"]
+    assert {one.state for one in run.attended} == {State.GONE} and not world.wrong
+    told = run.talk.told  # type: ignore[attr-defined]
+    assert [line for line in told if " of " in line] == ["1 of 2 token-invalid", "2 of 2 disk-full"]
+
+
 def test_a_cause_that_shows_up_only_now_is_new(tmp_path: Path) -> None:
     world = World(
         {Cause.ENV_UNREADABLE: [EDIT]}, {EDIT: {Cause.ENV_UNREADABLE}, OTHER_EDIT: {Cause.SPEAKERS_CONFIG}},
@@ -225,6 +239,25 @@ def test_a_failure_and_a_warning_of_one_cause_and_subject_are_two(tmp_path: Path
     world = World({Cause.TOKEN_EXPOSED: [EDIT]}, {EDIT: {Cause.TOKEN_EXPOSED}})
     run = fixing(world, tmp_path, "y", "y", warnings=[world.root(Cause.TOKEN_EXPOSED, [OTHER_EDIT])])
     assert became(run) == [("token-exposed", "gone", ["applied"]), ("token-exposed", "still-there", ["did-not-help"])]
+
+
+def test_what_was_started_is_given_time_to_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker tries its broker again after some seconds. No other action waits."""
+    monkeypatch.setattr(loop, "_BETWEEN_LOOKS", 0.01)
+    start = StartServices(("redis",))
+    world = World({Cause.BROKER_UNREACHABLE: [start]})
+    looks = world.look
+
+    def look() -> Examination:
+        if world.does.count("look") == 3:
+            world.wrong.clear()
+        return looks()
+
+    world.look = look  # type: ignore[method-assign]
+    run = fixing(world, tmp_path, "y")
+    assert became(run) == [("broker-unreachable", "gone", ["applied"])] and world.does.count("look") == 4
+    told = [line for line in run.talk.told if "reached" in line]  # type: ignore[attr-defined]
+    assert told == ["    Waiting until what was started is reached, 60 s at most."]
 
 
 def test_quitting_ends_it_and_what_was_done_is_looked_at(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SCRIPT = Path(sys.executable).with_name("ot-doctor")
 _LARGEST = 1 << 17  # bytes of a request
 _READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "HF_", "HUGGINGFACE_HUB_", "XDG_")
 _NO_DIFFERENCE = {("PYTHONUTF8", "1"), ("LANG", "C.UTF-8")}
-_READ_BY_THE_RUN = ("HF_ENDPOINT", "HF_TOKEN")
+_READ_BY_THE_RUN = ("HF_ENDPOINT", "HF_TOKEN", "XDG_STATE_HOME")
 _PACKAGES = (
     "ot_doctor", "ot_doctor_checks", "docker", "dotenv.main", "yaml", "huggingface_hub.constants", "huggingface_hub.utils"
 )  # fmt: skip
@@ -125,6 +125,7 @@ def _serve(channel: socket.socket) -> None:
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
     _warm_up()
+    setattr(importlib.import_module("ot_doctor.fix.actions.container"), "_LASTS", 0.3)  # noqa: B010  # sooner than a real worker
     gc.freeze()
     while True:
         request, files, _, _ = socket.recv_fds(channel, _LARGEST, 3)

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.fix.terminal import Terminal
-from tests.parts import ready_doctor
 from tests.scenarios.dry_runs import assert_dry
+from tests.scenarios.fixing import EXTRA, POSTGRES, UP, containers, contents, fix, holding_a_token, outcomes, undo
 from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World
-from tests.scenarios.test_remedies import EXTRA, POSTGRES, containers, contents
 
 pytestmark = pytest.mark.engine
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "fix.schema.json").read_text(encoding="utf-8"))
 ALLOWED = ("--yes", "--allow", "changes-files,restarts")
 # An empty duplicate hides the token, MIN is above MAX, and a copy of the token is in a browser-side variable.
 BROKEN = "HUGGINGFACE_TOKEN={token}\nVITE_HF_TOKEN={token}\nMIN_SPEAKERS=8\nMAX_SPEAKERS=4\nHUGGINGFACE_TOKEN=\n"
-UP = ("up", "-d", "--pull", "never")
-
-
-def fix(world: World, *arguments: str) -> dict[str, Any]:
-    done = ready_doctor.run("fix", "--format", "json", *arguments, cwd=world.folder, env=world.shell())
-    assert done.stdout.startswith("{"), done.stderr
-    assert TOKEN[3:] not in done.stdout + done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    jsonschema.validate(told, SCHEMA)
-    assert told["exit_code"] == done.returncode and "Traceback" not in done.stderr
-    return told
-
-
-def outcomes(told: dict[str, Any]) -> dict[str, list[str]]:
-    return {one["cause"]: [action["outcome"] for action in one["actions"]] for one in told["causes"]}
 
 
 def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Callable[[Scenario], World]) -> None:
@@ -62,13 +42,11 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
 
     again = fix(world, *ALLOWED)
     assert again["causes"] == [] and again["run"] is None
-    state = [path for path in (world.home / ".local" / "state").rglob("*") if path.is_file()]
-    assert [path for path in state if TOKEN.encode() in path.read_bytes() and path.name != "env"] == []
+    assert holding_a_token(world) == []
     executed = world.engine.docker("events", "--since", since, "--until", f"{time.time():.9f}")
     assert TOKEN not in executed
 
-    done = world._run([str(DOCTOR), "undo", told["run"], "--yes"], world.folder)
-    assert done.returncode == 0, done.stderr
+    undo(world, told["run"])
     assert dict(contents(world)) == files and containers(world, "postgres") == others
     assert "env-shadowed" in world.report().causes, "the worker has the old values, too"
     _recorded(world)

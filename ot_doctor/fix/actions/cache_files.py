@@ -76,9 +76,10 @@ class _Owners:
         if self.dry:
             return Preview(self.words(), self.question, (_NOT_LOOKED,))
         count = len(self._entries)
-        lines = [f"{uid}:{gid} {mode:o} {_shown(name, self.folder.path)}" for uid, gid, mode, name in self._entries[:_SHOWN]]
+        shown = [(_shown(name, self.folder.path), *one) for *one, name in self._entries[:_SHOWN]]
+        lines = [f"{name}: owner {uid}:{gid}, mode {mode:o}" for name, uid, gid, mode in shown]
         lines += [f"… and {count - _SHOWN} more"] if count > _SHOWN else []
-        lines.append(f"By {self.folder.worker.image}, which gets nothing but this folder: no network, and no other rights.")
+        lines.append(f"A container of {self.folder.worker.image} does it, which sees this folder alone and has no network.")
         return Preview(self.words(), self.question, tuple(lines), {f"folder {self.folder.path}": str(count)})
 
     def save(self, files: Path) -> Saved:

@@ -21,6 +21,7 @@ from ot_doctor.sources.compose import compose_program
 from ot_doctor.sources.docker import alterations
 
 _ALONE = "--no-deps --pull never --no-build"
+_HALF_MADE = "com.docker.compose.replace"  # a label: which container this one is to replace
 _COMES_UP = 180.0  # seconds: a worker imports its libraries before it is healthy
 _LONGEST_JOB = timedelta(hours=12)  # what was begun earlier and has no end was lost
 _LASTS = 2.0  # seconds that a container without a health check must run
@@ -91,7 +92,17 @@ class _OfServices:
 
     def up(self) -> None:
         with or_else(NotDone):
+            for one in self._half_made():
+                alterations.remove_container(self.request, self.engine, str(one["Id"]))
             compose_program.change(self.request, self.deployment, self.command())
+
+    def _half_made(self) -> Iterator[Mapping[str, Any]]:
+        """What a Compose that was killed had made in the place of a container that is still there: its name is in the way."""
+        for service in self.services:
+            there = self.containers(service)
+            made = [one for one in there if _state(one).get("Status") == "created" and _HALF_MADE in _labels(one)]
+            if len(made) < len(there):
+                yield from made
 
     def verify(self) -> None:
         for service in self.services:
@@ -186,7 +197,8 @@ class WorkerStart(_OfServices):
             there = self.containers(service)
             lines += [f"{name_of(one)}: {_state(one).get('Status')}" for one in there if not _runs(one)]
             lines += [] if there else [f"{service}: there is no container, so one is made"]
-        what = f"Starts {_listed(self.services)}, and what it needs. Nothing is replaced, and no image that is there is fetched."
+        what = f"Starts {_listed(self.services)}, and what it needs."
+        what += " No container is replaced, and only an image that is missing is fetched."
         return Preview(what, "Start it now?", tuple(lines), self.rests_on())
 
     def save(self, files: Path) -> Saved:
@@ -352,6 +364,11 @@ def _health(container: Mapping[str, Any]) -> str:
     """Empty where it has no health check, for which engines have several words."""
     status = str((_state(container).get("Health") or {}).get("Status") or "")
     return "" if status == "none" else status
+
+
+def _labels(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    labels: Mapping[str, Any] = (container.get("Config") or {}).get("Labels") or {}
+    return labels
 
 
 def _state(container: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ot_doctor.actions import DockerWaste, FreeDisk
 from ot_doctor.evidence import Unavailable, Workers
 from ot_doctor.fix.actions.container import or_else
-from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
+from ot_doctor.fix.procedure import Irrevocable, NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.docker import alterations
 
 
@@ -61,4 +61,4 @@ class DiskFree:
 
     @classmethod
     def undo(cls, saved: Saved, files: Path, site: Site) -> bool:
-        raise NotPossible("What Docker deleted is gone. It makes or fetches it again when it is needed.")
+        raise Irrevocable("What Docker deleted is gone. It makes or fetches it again when it is needed.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ot_doctor.evidence import ModelCache, Unavailable, Worker, Workers
+from ot_doctor.fix import whole_file
 from ot_doctor.fix.actions.container import or_else
 from ot_doctor.fix.procedure import NotDone, NotPossible, Site
 from ot_doctor.sources.docker import alterations
@@ -59,31 +60,24 @@ class HostFolder:
 
     def own_again(self, entries: Iterable[tuple[int, int, int, str]]) -> None:
         """Owners as they were, of what is still there."""
-        by_owner: dict[tuple[int, int], list[str]] = {}
-        for uid, gid, _, name in entries:
-            by_owner.setdefault((uid, gid), []).append(name)
-        for (uid, gid), names in by_owner.items():
-            self._each(names, "chown", "-h", f"{uid}:{gid}")
+        self._each("chown -h", [(f"{uid}:{gid}", name) for uid, gid, _, name in entries])
 
     def open_again(self, entries: Iterable[tuple[int, int, int, str]]) -> None:
         """Modes as they were, of what is still there; the innermost first, while one may still go in."""
-        by_mode: dict[int, list[str]] = {}
-        for _, _, mode, name in entries:
-            by_mode.setdefault(mode, []).append(name)
-        for mode, names in by_mode.items():
-            self._each(sorted(names, reverse=True), "chmod", f"{mode:o}")
+        self._each("chmod", sorted(((f"{mode:o}", name) for *_, mode, name in entries), key=lambda one: one[1], reverse=True))
 
     def moves(self, script: str, *arguments: str) -> str:
         """What a script of ours for ``sh`` prints; arguments are never code."""
         return self._changes(_MOVES, "sh", "-euc", script, "ot-doctor", *arguments)
 
-    def _each(self, names: Sequence[str], *command: str) -> None:
-        # An entry that is gone since is no error.
+    def _each(self, command: str, entries: Sequence[tuple[str, str]]) -> None:
+        """``command`` with what it takes first (an owner, a mode), and the name. An entry that is gone since is no error."""
         script = (
-            'c=$1 o=$2; shift 2; for e do p=$(printf %b "$e"); if [ -e "$p" ] || [ -L "$p" ]; then "$c" $o "$p"; fi; done'
+            'c=$1; shift; while [ $# -gt 1 ]; do o=$1 p=$(printf %b "$2"); shift 2; '
+            'if [ -e "$p" ] || [ -L "$p" ]; then $c "$o" "$p"; fi; done'
         )
-        for some in _portions([_escaped(name) for name in names]):
-            self._changes(_OWNS, "sh", "-euc", script, "ot-doctor", command[0], " ".join(command[1:]), *some)
+        for some in _portions([(value, _escaped(name)) for value, name in entries]):
+            self._changes(_OWNS, "sh", "-euc", script, "ot-doctor", command, *(word for entry in some for word in entry))
 
     def _changes(self, rights: Sequence[str], *command: str) -> str:
         with or_else(NotDone):
@@ -106,8 +100,7 @@ def below(path: str, folder: str) -> str:
 def keep_manifest(entries: Iterable[tuple[int, int, int, str]], path: Path) -> None:
     """Owners and modes as they are, for undo."""
     lines = (f"{uid} {gid} {mode:o} {name}\n" for uid, gid, mode, name in entries)
-    path.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
-    path.chmod(0o600)
+    whole_file.keep("".join(lines).encode("utf-8", "surrogateescape"), path)
 
 
 def manifest(path: Path) -> list[tuple[int, int, int, str]]:
@@ -132,13 +125,15 @@ def _escaped(name: str) -> str:
     return "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\0{b:03o}" for b in name.encode("utf-8", "surrogateescape"))
 
 
-def _portions(names: Sequence[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    for name in names:
-        if some and sum(map(len, some)) + len(name) > _AT_ONCE:
+def _portions(entries: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    some: list[tuple[str, str]] = []
+    size = 0
+    for entry in entries:
+        if some and size + len(entry[1]) > _AT_ONCE:
             yield some
-            some = []
-        some.append(name)
+            some, size = [], 0
+        some.append(entry)
+        size += len(entry[1])
     if some:
         yield some
 

@@ -9,18 +9,25 @@ from ot_doctor.evidence import CachedModel, Host, ModelCache, Purpose, Unavailab
 from ot_doctor.fix.actions.cache_files import CacheQuarantine
 from ot_doctor.fix.actions.container import or_else
 from ot_doctor.fix.actions.host_folder import away_of
-from ot_doctor.fix.procedure import NotDone, NotPossible, Preview, Saved, Site
+from ot_doctor.fix.procedure import Irrevocable, NotDone, NotPossible, Preview, Saved, Site
 from ot_doctor.sources.docker import alterations
 from ot_doctor.sources.docker.alterations import FOLDER
 
 _NEEDED = 200_000_000  # bytes; the models of every release are smaller together
 _LONGEST = 1800  # seconds
-# It ends by itself: an exec goes on when nobody listens any more. The folder that it starts in is no place for modules.
+# It ends by itself, also where the doctor is killed: an exec goes on when nobody listens any more. The folder that it starts in
+# is no place for modules. Errors are printed like what was done: their last line says what was wrong.
 _SCRIPT = """
 import sys
 sys.path[:] = [place for place in sys.path if place]
-import os, signal
+import os, signal, threading
 signal.alarm(int(sys.argv[1]))
+sys.stderr = sys.stdout
+def watch():
+    if os.read(0, 1) and not os.read(0, 1):
+        os._exit(75)
+threading.Thread(target=watch, daemon=True).start()
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 from huggingface_hub import hf_hub_download
 token = os.environ.get("HUGGINGFACE_TOKEN") or os.environ.get("HF_TOKEN") or None
 cache, words = sys.argv[2], sys.argv[3:]
@@ -82,12 +89,10 @@ class ModelsFetch:
     def apply(self) -> None:
         words = [str(_LONGEST), self.cache.root.container_path]
         for model in self.models:
-            wanting = _wanting(model)
-            words += [model.repo, str(len(wanting)), *wanting]
+            # All files: with a new version of the model the client looks for each of them there. What it has is not loaded again.
+            words += [model.repo, str(len(model.files)), *(file.name for file in model.files)]
         with or_else(NotDone):
-            alterations.python_in(
-                self.site.store.request, self.worker, _SCRIPT, words, self.site.person.tell, _LONGEST + 10.0
-            )  # fmt: skip
+            alterations.python_in(self.site.store.request, self.worker, _SCRIPT, words, self.site.person.tell, _LONGEST + 10.0)
 
     def verify(self) -> None:
         """The script ended well only with every file in its place; the next look judges what is in them."""
@@ -97,9 +102,9 @@ class ModelsFetch:
         """Models that were not there at all go out of the way; of others it is not known which files are new."""
         cache, absent = str(saved["cache"]), tuple(map(str, saved["absent"]))
         if not absent:
-            raise NotPossible("Files were added to models that were there, and it is not known which. They do no harm.")
+            raise Irrevocable("Files were added to models that were there, and it is not known which. They do no harm.")
         if not cache:
-            raise NotPossible("The cache is in the container alone, and goes with it.")
+            raise Irrevocable("The cache is in the container alone, and goes with it.")
         quarantine = CacheQuarantine(QuarantineModels(cache, absent, str(saved["container"])), site)
         if not quarantine.precondition():
             return False

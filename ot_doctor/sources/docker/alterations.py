@@ -16,6 +16,7 @@ from ot_doctor.core.deadline import within
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Engine, Worker
+from ot_doctor.sources.docker.container_exec import talk_in
 from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.transport import NotDockers, an_object, objects_with_id, text_of
 
@@ -94,6 +95,12 @@ def stop(request: Request, engine: Engine, name: str) -> None:
         api.stop(name)
 
 
+def remove_container(request: Request, engine: Engine, name: str) -> None:
+    """One that never ran; its volumes stay."""
+    with _engine(request, engine, _STOPS, name) as api:
+        api.remove_container(name)
+
+
 # -- folders ---------------------------------------------------------------------------------------------------------
 
 
@@ -160,27 +167,29 @@ def python_in(
 ) -> None:
     """Run a Python script in a worker, as its own user and with its own environment; ``on_line`` gets each line that it prints.
 
-    The script must end by itself: an exec goes on when nobody listens any more.
+    An exec goes on when nobody listens any more. The script gets a line on its standard input, which is closed when this process
+    ends, however it does: then the script must end, too.
     """
+    shown = 0
 
-    def run() -> None:
-        with _engine(request, worker.engine, _ANSWER, worker.name) as api:
-            created = text_of(api.exec_create(worker.id, ["python3", "-c", script, *arguments]), "Id")
-            rest, tail = "", list[str]()
-            for piece in api.exec_start(created, stream=True):
-                *lines, rest = (rest + piece.decode("utf-8", "replace")).split("\n")
-                for line in map(printable, lines):
-                    tail = [*tail[-4:], line]
-                    on_line(line)
-            code = an_object(api.exec_inspect(created)).get("ExitCode")
-        if code:
-            last = next((line for line in reversed([*tail, printable(rest)]) if line.strip()), f"exit code {code}")
-            raise Unavailable(f"It did not succeed in {worker.name}: {clipped(last, 300)}")
+    def tell(output: bytes) -> bool:
+        nonlocal shown
+        lines = _lines(output)[:-1]
+        for line in lines[shown:]:
+            on_line(line)
+        shown = len(lines)
+        return False
 
-    try:
-        within(seconds, run)
-    except TimeoutError:
-        raise Unavailable(f"{worker.name} did not end it within {seconds:.0f} s.") from None
+    now = replace(request, started=time.monotonic(), timeout=seconds)
+    output, code = talk_in(now, worker, ["python3", "-c", script, *arguments], b"\n", seconds, tell)
+    tell(output)
+    if code:
+        last = next((line for line in reversed(_lines(output)) if line.strip()), f"exit code {code}")
+        raise Unavailable(f"It did not succeed in {worker.name}: {clipped(last, 300)}")
+
+
+def _lines(output: bytes) -> list[str]:
+    return [printable(line) for line in output.decode("utf-8", "replace").split("\n")]
 
 
 # -- what Docker can make again --------------------------------------------------------------------------------------
