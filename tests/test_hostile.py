@@ -344,8 +344,9 @@ def test_what_people_say_in_a_recording_is_no_evidence(tmp_path: Path) -> None:
 @pytest.mark.engine
 def test_a_container_that_goes_away_and_an_engine_that_stops_answering(bring_up: Callable[[Scenario], Any]) -> None:  # noqa: F811
     world = bring_up(Scenario())
+    world.examined = True  # nothing of it can be looked at twice
     for command in ("kill", "rm -f"):
-        away = threading.Timer(0.3, lambda said=command: world.engine.docker(*said.split(), "opentranscribe-celery-worker"))
+        away = threading.Timer(0.1, lambda said=command: world.engine.docker(*said.split(), "opentranscribe-celery-worker"))
         away.start()
         report = world.report("--timeout", "10")
         away.join()

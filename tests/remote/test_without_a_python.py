@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,20 +216,27 @@ def started(folder: Path, address: str) -> list[int]:
     return found
 
 
-def test_the_deadline_of_a_run_holds_for_ssh(sshd: Sshd, silent: str, tmp_path: Path) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a name so short that a socket fits in: where it does not, the doctor takes another one."""
+    with tempfile.TemporaryDirectory(prefix="otd-", dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_the_deadline_of_a_run_holds_for_ssh(sshd: Sshd, silent: str, short: Path) -> None:
     began = time.monotonic()
-    done = sshd.doctor("--offline", "--timeout", "3", DOCKER_HOST=silent, TMPDIR=str(tmp_path))
+    done = sshd.doctor("--offline", "--timeout", "3", DOCKER_HOST=silent, TMPDIR=str(short))
     assert time.monotonic() - began < 3 + 2
     assert done.returncode == 3 and "did not get through within" in done.stdout
-    until(lambda: not list(tmp_path.iterdir()) and not started(tmp_path, silent), 5)
+    until(lambda: not list(short.iterdir()) and not started(short, silent), 5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_of_a_run_that_is_ended(sshd: Sshd, silent: str, tmp_path: Path, number: signal.Signals) -> None:
+def test_nothing_is_left_of_a_run_that_is_ended(sshd: Sshd, silent: str, short: Path, number: signal.Signals) -> None:
     line = sshd.inside(DOCTOR, "--offline")
-    environ = sshd.environ(DOCKER_HOST=silent, TMPDIR=str(tmp_path))
+    environ = sshd.environ(DOCKER_HOST=silent, TMPDIR=str(short))
     with subprocess.Popen(line, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        programs = until(lambda: started(tmp_path, silent))
+        programs = until(lambda: started(short, silent))
         os.kill(process.pid, number)
         process.wait(10)
-    until(lambda: not list(tmp_path.iterdir()) and not any(map(runs, programs)), 5)
+    until(lambda: not list(short.iterdir()) and not any(map(runs, programs)), 5)

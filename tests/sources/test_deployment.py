@@ -80,7 +80,7 @@ def test_the_labels_tell_the_folder_where_the_user_stands_elsewhere(tmp_path: Pa
 
 # Another machine's engine, reached over ssh.
 FAR = replace(ENGINE, endpoint="ssh://me@srv", found_by="DOCKER_HOST", machine="ssh://me@srv")
-OVER_SSH = Request(environ={"DOCKER_HOST": "ssh://me@srv"})
+OVER_SSH = Request(environ={"DOCKER_HOST": "ssh://me@srv"}, timeout=100_000)  # it begins when this file is read
 
 
 def test_a_folder_on_another_machine_is_not_the_one_of_that_name_here(tmp_path: Path) -> None:
