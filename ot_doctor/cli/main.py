@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -81,7 +82,7 @@ _EXAMPLES_OF_RUN = (
     ("ot-doctor -q --output report.html", "A file beside the short report."),
     ("ot-doctor --wait 5m --require access", "In CI, after 'docker compose up -d'."),
 )
-_BALLAST = 16 * 2**20  # bytes, which cost nothing until they are used
+_BALLAST = 16 * 2**20  # bytes of addresses, which cost nothing
 _DESCRIPTORS = 12  # that a run needs at least
 _NO_ROOM = b"ot-doctor: There is too little memory, or too few files may be open. Raise the limits (ulimit -v, ulimit -n).\n"
 
@@ -298,7 +299,7 @@ def main() -> NoReturn:
 
 
 def _run_cli() -> int:
-    ballast = bytearray(_BALLAST)
+    ballast = mmap(-1, _BALLAST)
     try:
         keep_stdout_for_the_report()
         _need_descriptors()
@@ -313,7 +314,7 @@ def _run_cli() -> int:
     except SystemExit as end:  # click's own, where the reader of a help has gone away
         return end.code if isinstance(end.code, int) else 1
     except Exception as error:
-        del ballast  # where there is no memory left, the sentence about it needs some
+        ballast.close()  # where there is no memory left, the sentence about it needs some
         return tell(error)
 
 

@@ -50,6 +50,8 @@ mount --bind etc /etc
 for hidden in /var/cache/ldconfig /sys/fs/cgroup/unified; do  # the cache is the machine's; crun takes no mixed cgroups
   if [ -d $hidden ]; then mount -t tmpfs tmpfs $hidden; fi
 done
+# Podman asks at each start which packages its programs are from, for longer than it works.
+mount --bind /bin/false /usr/bin/dpkg-query
 ldconfig -X
 mkdir -p /run/podman
 ln -s "$PWD/run/podman/podman.sock" /run/podman/podman.sock
