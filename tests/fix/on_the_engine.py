@@ -71,6 +71,14 @@ def stack(engine: Engine, folder: Path) -> Iterator[World]:
     engine.clear()
 
 
+def running(world: World) -> World:
+    """The stack with its worker running, whatever the test before left behind: which one that was differs with each run."""
+    if seen(world, WORKER) == "paused":
+        world.engine.docker("unpause", WORKER)
+    world.engine.docker("start", WORKER)
+    return world
+
+
 @contextmanager
 def _listening(folder: Path) -> Iterator[socket.socket]:
     """Where the worker, which has no network, asks for the Hub."""

@@ -87,7 +87,11 @@ journal.Journal.note = noted
 def as_it_was():
     if path == "container":
         return [one["Id"] for one in procedure.containers("celery-worker")]
-    return os.path.lexists(path) and (os.lstat(path).st_uid, os.lstat(path).st_gid)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_uid, found.st_gid
 
 def watch(before):
     while as_it_was() == before:
@@ -126,11 +130,16 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def built(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with on_the_engine.stack(engine, tmp_path_factory.mktemp("stack")) as world:
         for folder in (str(world.models), str(world.models / "huggingface/hub"), "opentranscribe_audio"):
             standing(world, folder)
         yield world
+
+
+@pytest.fixture
+def stack(built: World) -> World:
+    return on_the_engine.running(built)
 
 
 def killed(world: World, state: Path, action: Action, point: str, path: str) -> Run:
@@ -182,7 +191,9 @@ def test_killed_anywhere_it_is_gone_on_from_and_taken_back(stack: World, name: s
             kept = any(result.for_good for result in taken_back(here, state, resumed))  # a part of a model was completed
             assert kept or case.state(stack) == left, point
         found = [result.became for result in taken_back(here, state, run)]
-        assert found == ([] if point in ("begin", "saved") else [Became.ALREADY if point == "doing" else Became.UNDONE]), point
+        # In the middle the kill may come before the change or behind it.
+        able = {"begin": set(), "saved": set(), "doing": {Became.ALREADY}, "middle": {Became.UNDONE, Became.ALREADY}}
+        assert set(found) <= able.get(point, {Became.UNDONE}) and (found == []) is (point in ("begin", "saved")), point
         assert case.state(stack) == before, point
     assert containers(stack, "postgres") == database
 
@@ -198,8 +209,11 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
         told = f"The run {run.name} was cut off in the middle of this: Recreates {WORKER}"
         if point == "middle":  # without a terminal it is told, and gone on from there
             done = ready_doctor.run("fix", "--yes", "--allow", "restarts", cwd=stack.folder, env=stack.shell())
-            assert told in done.stderr and re.search(r"^Fixed: .*stale-worker-env", done.stdout, re.M), done.stderr + done.stdout
-            assert "MAX_SPEAKERS=10" in str(case.state(stack))
+            # Where Compose was between two names, the new container has the new values, and is only to be started.
+            fixed = re.search(r"^Fixed: .*(?:stale-worker-env|worker-down)", done.stdout, re.M)
+            assert told in done.stderr and fixed, done.stderr + done.stdout
+            (number,) = (line.split()[0] for line in containers(stack, SERVICE).splitlines())
+            assert seen(stack, number) == "running" and "MAX_SPEAKERS=10" in seen(stack, number, "{{.Config.Env}}")
         case.before_undo(stack)
         if point == "applied":
             terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)

@@ -145,8 +145,7 @@ def _places(worker: Worker, site: Site) -> set[str]:
     if isinstance(cache, ModelCache):
         mount = cache.root.mount
         places |= {place for place in (cache.models_dir, cache.root.path, mount and (mount.name or mount.source)) if place}
-        # The folder that holds both the cache and the models that are in the wrong place.
-        lost = [PurePosixPath(path) for path in cache.misplaced]
-        above = PurePosixPath(cache.root.path or "/").parents
-        places |= {str(one) for one in above if len(one.parts) > 2 and any(path.is_relative_to(one) for path in lost)}
+        # Between the cache and the folder of all models: models in a wrong place are looked for there, and moved within it.
+        between = PurePosixPath(cache.root.path or "/").parents
+        places |= {str(one) for one in between if cache.models_dir and one.is_relative_to(cache.models_dir)}
     return places - {"/", ""}
