@@ -84,7 +84,7 @@ def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     def build(folder: Path) -> None:
         for more in (["-D", "html_theme=basic", DOCS, folder / "html"], [DOCS, folder / "dressed", DOCS / "index.md"]):
-            command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", folder / "doctrees", *more]
+            command = [sys.executable, "-m", "sphinx", "-q", "--no-color", "-b", "html", "-d", folder / "doctrees", *more]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             warnings = [line for line in done.stderr.splitlines() if line and line not in EXPECTED]
             assert (done.returncode, warnings) == (0, []), done.stdout
