@@ -31,7 +31,7 @@ from ot_doctor.sources.docker import container_exec
 from ot_doctor.sources.docker.container_user import User, owners_tell
 from ot_doctor.sources.model_cache.access import Question, asked
 from ot_doctor.sources.model_cache.cache import gather
-from ot_doctor.sources.model_cache.container_view import _SCRIPT
+from ot_doctor.sources.model_cache.container_view import _SCRIPT, _parse
 from ot_doctor.sources.model_cache.fs_view import CacheLook, Existence, Look
 from ot_doctor_checks._remedies import own_cache
 from ot_doctor_checks.cache_permissions import cache_permissions
@@ -267,18 +267,24 @@ def test_the_script_runs_in_every_shell_and_takes_no_argument_for_code(tmp_path:
     (repo / "blobs/$(touch x).incomplete").touch()
     command = [program, *(["sh"] if shell == "busybox" else []), "-c", _SCRIPT, "ot-doctor"]
     odd = f"/nowhere/$(touch {marker})/`touch {marker}`;'\" * \\"
-    arguments = ["folder", odd, "folder", "-n", "model", str(repo), f"{tmp_path}/locks", "1", WEIGHTS]
+    arguments = ["folder", odd, "folder", "-n", "model", str(repo), f"{tmp_path}/locks", "1", WEIGHTS, "end"]
     ran = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=20, cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert not marker.exists()
-    lines = [line.split("\t") for line in ran.stdout.split("\n")]
-    assert lines[0][:3] == ["user", str(os.getuid()), str(os.getgid())]
-    assert ["path", odd, "", "", "-"] in [[word.strip() for word in line] for line in lines]
-    (weights,) = [line for line in lines if line[0] == "path" and line[1].endswith(WEIGHTS)]
-    assert "e" in weights[2] and "L" in weights[2]
-    assert weights[3].split()[1:4] == [str(os.getuid()), str(os.getgid()), str(3 * 1024**3)]
-    assert weights[4] == "+" + (b"PK\x03\x04".ljust(64, b"\0")).hex()
-    assert lines[-2:] == [["end"], [""]]
+    answers = _parse(ran.stdout)
+    assert answers is not None and answers.user.uid == os.getuid() and answers.user.gid == os.getgid()
+    assert answers.looks[odd] == Look(odd, Existence.NO) and answers.looks["-n"] == Look("-n", Existence.NO)
+    (weights,) = [look for path, look in answers.looks.items() if path.endswith(WEIGHTS)]
+    assert (weights.found, weights.mode[0], weights.uid, weights.gid) == (Existence.YES, "-", os.getuid(), os.getgid())
+    assert (weights.size, weights.head) == (3 * 1024**3, b"PK\x03\x04".ljust(64, b"\0"))
+    assert abs(weights.changed - time.time()) < 60
+    assert answers.looks[str(repo)].mode.startswith("d") and answers.looks[str(repo)].inode == repo.stat().st_ino
+
+
+def test_an_image_without_what_the_script_needs_says_so() -> None:
+    ran = subprocess.run(["/bin/sh", "-c", _SCRIPT, "ot-doctor", "end"], capture_output=True, text=True, env={"PATH": ""})
+    assert (ran.stdout, ran.stderr) == ("there is no stat\n", "")
+    assert _parse(ran.stdout) is None
 
 
 # -- asked of a container --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,68 +25,83 @@ from ot_doctor.sources.model_cache.fs_view import (
     with_ancestors,
 )
 
-# For busybox, dash and bash. A record: the path, which of e L r w x hold, what ls says of it (of a needed file also when it
-# last changed), and its first bytes as hex digits. The paths are built from the arguments and from names that have none but
-# plain characters.
+# For busybox, dash and bash. A record: the path, which of e L r w x hold, and its first bytes as hex digits, on as many lines as
+# they take; at the end what stat says of each. Each process that it starts is time that a small machine has not got, so what can
+# be asked at once is: the paths to ask of gather behind the arguments. They are built from the arguments and from names that have
+# none but plain characters.
 _SCRIPT = r"""
+facts='stat	%A	%u	%g	%s	%i	%Z	%n'
 show() {
-  flags= about=
+  flags=
   if [ -e "$1" ]; then
     flags=e
     if [ -r "$1" ]; then flags=${flags}r; fi
     if [ -w "$1" ]; then flags=${flags}w; fi
     if [ -x "$1" ]; then flags=${flags}x; fi
-    about=$(LC_ALL=C ls -liLdn "$1" 2>/dev/null | {
-      read -r inode mode links uid gid size rest
-      echo "$mode $uid $gid $size $inode"
-    })
   fi
   if [ -L "$1" ]; then flags=${flags}L; fi
-  head=-
-  if [ "$2" = head ] && [ -e "$1" ]; then about="$about $(stat -Lc %Z "$1" 2>/dev/null)"; fi
   if [ "$2" = head ] && [ -f "$1" ] && [ -r "$1" ]; then
-    head=+$(head -c 64 "$1" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
+    printf 'path\t%s\t%s\t+\n' "$1" "$flags"
+    od -An -v -tx1 -N 64 -- "$1" 2>/dev/null
+  else
+    printf 'path\t%s\t%s\t-\n' "$1" "$flags"
   fi
-  printf 'path\t%s\t%s\t%s\t%s\n' "$1" "$flags" "$about" "$head"
 }
 plain() { case $1 in ''|.|..|*[!A-Za-z0-9._-]*) return 1 ;; esac; }
+for tool in stat od; do command -v "$tool" >/dev/null || { echo "there is no $tool"; exit; }; done
 echo "user	$(id -u)	$(id -g)	$(id -un 2>/dev/null)"
-while [ $# -gt 0 ]; do
+while [ "$1" != end ]; do
   case $1 in
-    folder) show "$2"; shift 2 ;;
+    folder) show "$2"; path=$2; shift 2; set -- "$@" "$path" ;;
     model)
       folder=$2 locks=$3 count=$4
       shift 4
       ref=$folder/refs/main commit=
-      show "$folder"; show "$folder/blobs"; show "$folder/refs"; show "$folder/snapshots"; show "$locks"
+      for path in "$folder" "$folder/blobs" "$folder/refs" "$folder/snapshots" "$locks"; do
+        show "$path"
+        set -- "$@" "$path"
+      done
       show "$ref" head
       if [ -f "$ref" ] && [ -r "$ref" ]; then
         commit=$(head -c 64 "$ref" | tr -d ' \t\r\n')
-      elif [ ! -e "$ref" ]; then
+      elif [ ! -e "$ref" ] && [ -d "$folder/snapshots" ]; then
         commit=$(ls -t "$folder/snapshots" 2>/dev/null | head -n 1)
       fi
       plain "$commit" || commit=none
       printf 'newest\t%s\t%s\n' "$folder" "$commit"
       show "$folder/snapshots/$commit"
+      set -- "$@" "$ref" "$folder/snapshots/$commit"
       while [ "$count" -gt 0 ]; do
         file=$folder/snapshots/$commit/$1
         show "${file%/*}"
         show "$file" head
         shift
+        set -- "$@" "${file%/*}" "$file"
         count=$((count - 1))
       done
-      ls -t "$folder/blobs" 2>/dev/null | grep '\.incomplete$' | head -n 50 | while read -r name; do
-        if plain "$name"; then printf 'incomplete\t%s\t%s\n' "$folder" "$name"; fi
-      done
-      ls "$locks" 2>/dev/null | grep '\.lock$' | head -n 50 | while read -r name; do
-        if plain "$name"; then show "$locks/$name"; fi
-      done
+      if [ -d "$folder/blobs" ]; then
+        ls -t "$folder/blobs" 2>/dev/null | grep '\.incomplete$' | head -n 50 | while read -r name; do
+          if plain "$name"; then printf 'incomplete\t%s\t%s\n' "$folder" "$name"; fi
+        done
+      fi
+      if [ -d "$locks" ]; then
+        ls "$locks" 2>/dev/null | grep '\.lock$' | head -n 50 | while read -r name; do
+          if plain "$name"; then show "$locks/$name"; stat -Lc "$facts" -- "$locks/$name" 2>/dev/null; fi
+        done
+      fi
       ;;
-    *) break ;;
+    *) exit ;;
   esac
 done
+shift
+stat -Lc "$facts" -- "$@" 2>/dev/null
 echo end
 """
+
+_HEX = re.compile(r"(?: [0-9a-f]{2}){1,16}")
+_MOST_HEX = 4 * 48  # characters: four lines of sixteen bytes
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_LATEST = 10**11  # seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ def ask_container(request: Request, worker: Worker, roots: Mapping[str, Sequence
         for model in models:
             name = folder_name(model.repo)
             arguments += ["model", f"{root}/{name}", f"{root}/.locks/{name}", str(len(model.files)), *model.files]
-    output = run_in(request, worker, _SCRIPT, arguments)
+    output = run_in(request, worker, _SCRIPT, [*arguments, "end"])
     answers = _parse(output.decode("utf-8", "surrogateescape"))
     if answers is None:
         said = clipped(printable(output.decode("utf-8", "replace")).strip(), 200)
@@ -169,34 +185,38 @@ def _parse(text: str) -> Answers | None:
     if lines[-2:] != ["end", ""]:
         return None
     user: User | None = None
-    looks: dict[str, Look] = {}
+    found: dict[str, tuple[str, str]] = {}  # by path: which of e L r w x hold, the first bytes
+    facts: dict[str, tuple[str, ...]] = {}
     commits: dict[str, str] = {}
     incomplete: dict[str, tuple[str, ...]] = {}
+    path = ""
     for line in lines:
         match line.split("\t"):
             case ["user", uid, gid, name] if uid.isdigit():
                 user = User(printable(name), int(uid), int(gid) if gid.isdigit() else -1)
-            case ["path", path, flags, about, head]:
-                looks[path] = _record(path, flags, about, head)
+            case ["path", path, flags, head]:
+                found[path] = flags, head
+            case ["stat", mode, uid, gid, size, inode, changed, of]:
+                facts[of] = mode, uid, gid, size, inode, changed
             case ["newest", folder, commit]:
                 commits[folder] = commit
             case ["incomplete", folder, name]:
                 incomplete[folder] = (*incomplete.get(folder, ()), name)
+            case [more] if path in found and len(found[path][1]) < _MOST_HEX and _HEX.fullmatch(more):
+                flags, head = found[path]
+                found[path] = flags, head + more
             case _:
                 pass
+    looks = {path: _record(path, flags, facts.get(path, ()), head) for path, (flags, head) in found.items()}
     return Answers(user, looks, commits, incomplete) if user else None
 
 
-def _record(path: str, flags: str, about: str, head: str) -> Look:
+def _record(path: str, flags: str, facts: Sequence[str], head: str) -> Look:
     if "e" not in flags:
         return Look(path, Existence.DANGLING if "L" in flags else Existence.NO)
-    words = about.split()
-    mode = words[0][:10] if words else ""
-    uid, gid, size, inode = (int(word) if word.isdigit() else -1 for word in (*words[1:5], *[""] * 4)[:4])
-    try:
-        beginning = bytes.fromhex(head[1:]) if head.startswith("+") else None
-    except ValueError:
-        beginning = None
+    mode = facts[0][:10] if facts else ""
+    uid, gid, size, inode, changed = (int(word) if _NUMBER.fullmatch(word) else -1 for word in facts[1:] or [""] * 5)
+    beginning = bytes.fromhex(head[1:]) if head.startswith("+") else None
     rights = "".join(letter for letter in "rwx" if letter in flags)
-    changed = words[5] if len(words) == 6 and words[5].isdigit() and len(words[5]) < 12 else "0"
-    return Look(path, Existence.YES, mode, uid, gid, max(size, 0), beginning, inode, rights, float(changed))
+    when = float(changed) if 0 < changed < _LATEST else 0.0
+    return Look(path, Existence.YES, mode, uid, gid, max(size, 0), beginning, inode, rights, when)
