@@ -315,6 +315,13 @@ def test_an_end_before_the_begin_is_no_obstacle() -> None:
     assert len(named(picture(at(0, ended_at=STARTED - timedelta(hours=1))), "marker")) == 2
 
 
+@pytest.mark.parametrize("lines", [(0, -(10**18)), (10**18, 10**18), (-(10**18), 10**18), (7, 3)])
+def test_lines_that_no_log_has_are_no_obstacle(lines: tuple[int, int]) -> None:
+    svg = picture(at(0, started_at=None, ended_at=None, lines=lines), at(0, started_at=None, ended_at=None, lines=(3, 9)))
+    assert 1 <= len(named(svg, "grid")) <= 6
+    assert all(0 <= per_cent(line, "x1") <= 100 for line in named(svg, "grid"))
+
+
 def test_forty_attempts_are_all_counted() -> None:
     made = forty_attempts()
     (svg, _), = timelines(summary.attempts(made))

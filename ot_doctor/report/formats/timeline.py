@@ -21,6 +21,7 @@ _NEAR = 5.0  # per cent: markers that are nearer to each other become one with a
 _TICKS = 4
 _LONGEST = 39  # characters of a label: what a phone's width holds
 _WORKER, _LANE, _AXIS = 26, 54, 40  # heights in pixels
+_MOST_LINES = 10**12
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
     1, 2, 5, 10, 30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR,
@@ -57,7 +58,7 @@ class _Span:
 def timelines(attempts: Sequence[Attempt]) -> list[tuple[Element, str]]:
     """Pictures with their captions: by time, and by the log's line for the attempts whose time the log does not tell."""
     timed = [_Span(a, *_times(a)) for a in attempts if a.started_at or a.ended_at]
-    others = [_Span(a, *map(float, a.lines)) for a in attempts if not (a.started_at or a.ended_at)]
+    others = [_Span(a, *_lines(a)) for a in attempts if not (a.started_at or a.ended_at)]
     pictures = []
     if timed:
         pictures.append((_picture(timed, _time_axis(timed), "time", "Times are UTC."), "Times are UTC."))
@@ -70,6 +71,12 @@ def timelines(attempts: Sequence[Attempt]) -> list[tuple[Element, str]]:
 def _times(attempt: Attempt) -> tuple[float, float]:
     begin, end = attempt.started_at or attempt.ended_at, attempt.ended_at or attempt.started_at
     return (begin.timestamp(), max(begin, end).timestamp()) if begin and end else (0.0, 0.0)
+
+
+def _lines(attempt: Attempt) -> tuple[float, float]:
+    """A stranger's bundle may hold any two numbers; the axis wants them in order, and small enough to tell ten lines apart."""
+    begin, end = (float(min(max(line, 0), _MOST_LINES)) for line in attempt.lines)
+    return begin, max(begin, end)
 
 
 def _picture(spans: Sequence[_Span], axis: _Axis, kind: str, caption: str) -> Element:
