@@ -88,7 +88,8 @@ class ConfiguredCommand(Command):
         group = ctx.parent.command if ctx.parent else None
         named = group.get_command(ctx, self._options_of) if self._options_of and isinstance(group, click.Group) else None
         config = self._config(ctx, args, named or self)
-        shared = {p.name for p in self.params if any(_same(p, other) for other in (named or self).params)}
+        others = {other.name: other for other in (named or self).params}
+        shared = {p.name for p in self.params if p.name in others and _same(p, others[p.name])}
         ctx.default_map = {name: value for name, value in config.defaults.items() if name in shared}
         ctx.meta[_META] = config
         try:

@@ -20,6 +20,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,17 +144,39 @@ def _serve(channel: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    """What each run would do again: compile the words that a log is searched for, and load the modules of the Hub's client."""
-    from ot_doctor.evidence import Request, Unavailable
-    from ot_doctor.sources import log_windows
+    """What each run would do again: compile patterns, resolve types, load the Hub's client and the machine's certificates."""
+    from ot_doctor.evidence import Request
+    from ot_doctor.redaction.registry import new_registry
+    from ot_doctor.report.build import report_of
+    from ot_doctor.report.formats import render
+    from ot_doctor.run.plan import Plan
+    from ot_doctor.run.session import examine, prepare
 
-    with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
-        log.write("[2026-01-01 00:00:00,000: ERROR/MainProcess] CUDA out of memory\n")
-        log.flush()
-        log_windows.gather(Request(logs=(log.name,), log_alone=True), Unavailable("none"))
+    with tempfile.TemporaryDirectory() as folder, new_registry():
+        Path(folder, "docker-compose.yml").write_text("services: {celery-worker: {image: x, env_file: .env}}\n")
+        Path(folder, ".env").write_text("HUGGINGFACE_TOKEN=hf_x\n")
+        log = Path(folder, "worker.log")
+        log.write_text("[2026-01-01 00:00:00,000: ERROR/MainProcess] CUDA out of memory\n")
+        plan = Plan(Request(directory=Path(folder), logs=(str(log),), offline=True, no_docker=True, environ={}))
+        for name in ("json", "text"):
+            render(report_of(examine(plan, *prepare(plan))), name)
+    _read_certificates_once()
     hub: Any = importlib.import_module("huggingface_hub.utils")
     hub.build_hf_headers(token=False)
     hub.get_session()  # each fork makes its own
+    until = time.monotonic() + 10
+    while threading.active_count() > 1 and time.monotonic() < until:  # a fork has only the thread that forks
+        time.sleep(0.01)
+
+
+def _read_certificates_once() -> None:
+    """The machine's own take the client an eighth of a run; those that the environment names are read by each run."""
+    with contextlib.suppress(ModuleNotFoundError):
+        client: Any = importlib.import_module("httpcore2")
+        read = client.default_ssl_context
+        of_the_machine = read(_trust_env=False)
+        named = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        client.default_ssl_context = lambda **more: read(**more) if any(map(os.environ.get, named)) else of_the_machine
 
 
 def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn:
