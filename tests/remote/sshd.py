@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.parts.engine import Engine, parts_folder
@@ -33,7 +35,7 @@ def free_port() -> int:
 class Sshd:
     """Machines that are one: ``plain`` is as this one; ``bare`` has no Python, ``old`` an old one, ``image`` none, but Docker;
     ``closed`` has no Python either, and forwards nothing; in ``quick``, what stands in for a Python says what ``answer`` holds.
-    The engine's usual socket is there as soon as ``lend`` was called."""
+    The engine's usual socket is there while one is ``lent``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,13 +78,17 @@ class Sshd:
         path.write_text(script)
         path.chmod(0o755)
 
-    def lend(self, engine: Engine) -> None:
-        """The engine is the machine's from now on."""
+    @contextlib.contextmanager
+    def lent(self, engine: Engine) -> Iterator[None]:
+        """The engine is the machine's for so long."""
         usual = self.folder / "engine.sock"
         usual.unlink(missing_ok=True)
         usual.symlink_to(engine.socket)
         variables = f"DOCKER_HOST={engine.host} DOCKER_CONFIG={engine.home}/config"
         self.program("image", "docker", f'#!/bin/sh\nexport {variables}\nexec {engine.home}/bin/docker "$@"\n')
+        yield
+        usual.unlink()
+        (self.programs / "image" / "docker").unlink()
 
     def inside(self, *command: str | Path) -> list[str]:
         """The command where the passwords file is ours: ssh takes the home folder from it, and sshd its users."""

@@ -43,7 +43,6 @@ NOT_SEEN = {
 @pytest.fixture(scope="module")
 def world(engine: Engine, python_worker: str, sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A stack with faults, whose models and whose second Compose file are outside of its folder."""
-    sshd.lend(engine)
     outside = tmp_path_factory.mktemp("outside")
     more = outside / "more.yml"
     more.write_text("services:\n  celery-worker:\n    environment:\n      MIN_SPEAKERS: '9'\n      MAX_SPEAKERS: '2'\n")
@@ -55,9 +54,10 @@ def world(engine: Engine, python_worker: str, sshd: Sshd, tmp_path_factory: pyte
 
     env = f"HUGGINGFACE_TOKEN={{token}}\nMODEL_CACHE_DIR={outside}/models\nMIN_SPEAKERS=1\n"
     up = ("-f", "docker-compose.yml", "-f", str(more), "up", "-d")
-    with hub_for([]) as hub:
+    with sshd.lent(engine), hub_for([]) as hub:
         scenario = Scenario(image=TAG.rpartition(":")[2], env=env, prepare=prepare, up=up)
         yield scenario.build(engine, hub, tmp_path_factory.mktemp("stack"))
+    engine.clear()
     engine.clear()
 
 
