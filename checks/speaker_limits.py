@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from ot_doctor.actions import EditEnv, LineChange, LineEdit
-from ot_doctor.check import Cause, Family, Finding, Risk, Seen, Step, check, failed, passed, skipped, warned
-from ot_doctor.evidence import Deployment, EnvFile, ReleaseLine, Secret, Unavailable, Workers
+from ot_doctor.check import Cause, Family, Finding, Risk, Step, check, failed, passed, skipped, warned
+from ot_doctor.evidence import ComposeConfig, Deployment, EnvFile, ReleaseLine, Unavailable, Workers
 
 from ._remedies import comment_out, commented, commenting_out, edited, recreate
+from ._speakers import DEFAULTS, Limit, as_text, limits_of
 
-_DEFAULTS = {"MIN_SPEAKERS": 1, "MAX_SPEAKERS": 20, "NUM_SPEAKERS": None}
 _UNUSUALLY_MANY = 50
-
-
-@dataclass(frozen=True)
-class _Limit:
-    name: str
-    raw: str | None  # None: not set
-    seen: tuple[Seen, ...]
-    lines: tuple[int, ...] = ()  # of the .env: several where a quoted value spans them
-
-    @property
-    def line(self) -> int | None:
-        return self.lines[0] if self.lines else None
-
-    @property
-    def number(self) -> int | None:
-        """As the worker reads it: with Python's ``int()``. ``ValueError`` where that stops the worker."""
-        if self.raw is None or (self.name == "NUM_SPEAKERS" and not self.raw):
-            return _DEFAULTS[self.name]
-        return int(self.raw)
 
 
 @check("speaker-limits", title="The speaker limits are usable", family=Family.SPEAKERS, causes=(Cause.SPEAKERS_CONFIG,))
 def speaker_limits(
-    workers: Workers | Unavailable, env_file: EnvFile | Unavailable, deployment: Deployment | Unavailable
-) -> Iterator[Finding]:
+    workers: Workers | Unavailable, env_file: EnvFile | Unavailable, compose: ComposeConfig | Unavailable,
+    deployment: Deployment | Unavailable,
+) -> Iterator[Finding]:  # fmt: skip
     """MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS bound the number of speakers.
 
     The worker reads them with Python's int() while it starts. '20.0', an empty
@@ -48,15 +29,17 @@ def speaker_limits(
     everything is given to one speaker.
 
     The values of the running container are checked, else those of the .env.
+    An 'environment:' entry of a Compose file wins over the .env.
     v0.1 ignores the limits. From v0.4 on each user's own settings override
     them.
 
-    To fix it, write a plain number to the .env, and recreate the worker.
+    To fix it, write a plain number to the place that sets it, and recreate the
+    worker.
     """
     if isinstance(deployment, Deployment) and deployment.v0_1:
         yield skipped("v0.1 ignores MIN_SPEAKERS, MAX_SPEAKERS and NUM_SPEAKERS: its limits are fixed.")
         return
-    limits = {limit.name: limit for limit in _limits(workers, env_file)}
+    limits = {limit.name: limit for limit in limits_of(workers, env_file, compose)}
     if not limits:
         yield skipped("There is no worker and no readable .env to take the limits from.")
         return
@@ -78,10 +61,11 @@ def speaker_limits(
         yield passed(f"The limits are {text}{per_user}.", evidence=chain.from_iterable(given))
 
 
-def _place(limits: Mapping[str, _Limit], name: str) -> str:
+def _place(limits: Mapping[str, Limit], name: str) -> str:
     """``MIN_SPEAKERS=6 (line 2)``."""
     limit = limits[name]
-    return f"{name}={limit.number} ({f'line {limit.line}' if limit.line else 'the default' if limit.raw is None else 'set'})"
+    place = str(limit.entry.where) if limit.entry else f"line {limit.line}" if limit.line else ""
+    return f"{name}={limit.number} ({place or ('the default' if limit.raw is None else 'set')})"
 
 
 class _Problem(NamedTuple):
@@ -93,22 +77,22 @@ class _Problem(NamedTuple):
     subject: str = ""  # where it is not the variable's own text: such a value stops no worker
 
 
-def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
+def _problems(limits: Mapping[str, Limit]) -> Iterator[_Problem]:
     numbers: dict[str, int | None] = {}
     for name, limit in limits.items():
         try:
             numbers[name] = limit.number
         except ValueError:
             message = f"{name}={_shown(limit)} is not a whole number. The worker reads it at start-up and stops with an error."
-            yield _Problem(name, message, "a plain whole number", _DEFAULTS[name])
+            yield _Problem(name, message, "a plain whole number", DEFAULTS[name])
     for name, value in numbers.items():
         if value is not None and value < 1:
             message = f"{name}={value}: a recording has at least one speaker."
-            yield _Problem(name, message, "1 or more", _DEFAULTS[name], subject=f"{name} below 1")
+            yield _Problem(name, message, "1 or more", DEFAULTS[name], subject=f"{name} below 1")
         if value is not None and value > _UNUSUALLY_MANY:
             message = f"{name}={value} is unusually high; one voice can become several speakers."
-            yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", _DEFAULTS[name], breaks=False)
-    least, most, exact = (numbers.get(name) for name in _DEFAULTS)
+            yield _Problem(name, message, f"at most {_UNUSUALLY_MANY}", DEFAULTS[name], breaks=False)
+    least, most, exact = (numbers.get(name) for name in DEFAULTS)
     if most == 1:
         yield _Problem("MAX_SPEAKERS", "With MAX_SPEAKERS=1 everything is given to one speaker.", "2 or more", 20, breaks=False)
     if least is None or most is None:
@@ -119,49 +103,28 @@ def _problems(limits: Mapping[str, _Limit]) -> Iterator[_Problem]:
             f"{_place(limits, 'MIN_SPEAKERS')} is above {_place(limits, 'MAX_SPEAKERS')}. Lower the first or raise the second."
         )
         pair = "MIN_SPEAKERS, MAX_SPEAKERS"
-        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", _DEFAULTS[name], subject=pair)
+        yield _Problem(name, message, "MIN_SPEAKERS not above MAX_SPEAKERS", DEFAULTS[name], subject=pair)
     elif exact is not None and exact >= 1 and not least <= exact <= most:
         message = f"NUM_SPEAKERS={exact} is not between MIN_SPEAKERS={least} and MAX_SPEAKERS={most}."
         wanted = f"a number from {least} to {most}, or no such line"
-        yield _Problem("NUM_SPEAKERS", message, wanted, None, subject=", ".join(_DEFAULTS))
+        yield _Problem("NUM_SPEAKERS", message, wanted, None, subject=", ".join(DEFAULTS))
 
 
-def _limits(workers: Workers | Unavailable, env_file: EnvFile | Unavailable) -> list[_Limit]:
-    diarizers = () if isinstance(workers, Unavailable) else workers.diarizers
-    readable = isinstance(env_file, EnvFile) and env_file.problem is None
-    if not diarizers and not readable:
-        return []
-    limits = []
-    for name in _DEFAULTS:
-        entry = env_file.entry(name) if isinstance(env_file, EnvFile) else None
-        line = entry.line if entry else None
-        if diarizers:
-            raw = _as_text(diarizers[0].env.get(name))
-            seen = Seen("container", diarizers[0].where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
-        else:
-            raw = _as_text(entry.value if entry else None)
-            where = env_file.where(line) if isinstance(env_file, EnvFile) and line else ".env"
-            seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
-        line_seen: tuple[Seen, ...] = ()
-        if diarizers and isinstance(env_file, EnvFile) and entry and _as_text(entry.value) == raw:
-            line_seen = (Seen(".env", env_file.where(entry.line), f"sets {name}"),)
-        limits.append(_Limit(name, raw, (seen, *line_seen), tuple(entry.lines) if entry else ()))
-    return limits
-
-
-def _as_text(value: str | Secret | None) -> str | None:
-    """A token that was pasted into the wrong line is not a number either, and stays hidden."""
-    return None if value is None else str(value)
-
-
-def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) -> list[Step]:
-    """The exact line, and the command that writes it; nothing where the ``.env`` says something else already."""
+def _write(limit: Limit, value: int | None, env_file: EnvFile | Unavailable) -> list[Step]:
+    """The exact line, and the command that writes it; nothing where the place that decides says something else already."""
+    if limit.entry is not None:
+        if as_text(limit.entry.value) != limit.raw:
+            return []
+        what = f"{limit.name} to {value}, or to another whole number that suits you" if value is not None else f"no {limit.name}"
+        verb = "Set" if value is not None else "Leave"
+        text = f"{verb} {what}, at {limit.entry.where}: this 'environment:' entry of {limit.entry.service} wins over the .env."
+        return [Step(text, risk=Risk.CHANGES_FILES)]
     if isinstance(env_file, Unavailable) or limit.line is None:
         what = f"Set {limit.name}={value}" if value is not None else f"Remove {limit.name}"
         text = f"{what} where the worker gets it from (the .env, or 'environment:' in the Compose file)."
         return [Step(text, risk=Risk.CHANGES_FILES)]
     entry = env_file.entry(limit.name)
-    if entry is not None and _as_text(entry.value) != limit.raw:
+    if entry is not None and as_text(entry.value) != limit.raw:
         return []
     path, line = str(env_file.path), limit.line
     others = dict.fromkeys(limit.lines[1:], "")  # of a quoted value that spans several
@@ -175,7 +138,7 @@ def _write(limit: _Limit, value: int | None, env_file: EnvFile | Unavailable) ->
     return [edited(env_file, text, [script, *map(commented, others)], action=action)]
 
 
-def _shown(limit: _Limit) -> str:
+def _shown(limit: Limit) -> str:
     raw = repr(limit.raw)
     return raw if len(raw) <= 60 else f"{raw[:57]}…'"
 

@@ -6,16 +6,16 @@ import pytest
 
 from ot_doctor.check import Cause, Finding, Status
 from ot_doctor.diagnosis.causes import explains
-from ot_doctor.evidence import EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
+from ot_doctor.evidence import ComposeConfig, EnvEntry, EnvFile, EnvProblem, ReleaseLine, Unavailable, Workers
 from ot_doctor_checks.speaker_limits import speaker_limits
-from tests.checks.evidence import ENGINE, WORKER, deployment, env_file, everything_said, sed, statuses, worker, workers
+from tests.checks.evidence import ENGINE, WORKER, compose, deployment, env_file, everything_said, sed, statuses, worker, workers
 
 NO_WORKER = Workers(ENGINE, ())
 
 
-def judged(env: dict[str, str], file: EnvFile | None = None) -> list[Finding]:
+def judged(env: dict[str, str], file: EnvFile | None = None, files: ComposeConfig | None = None) -> list[Finding]:
     text = "".join(f"{name}={value}\n" for name, value in env.items())
-    return list(speaker_limits(workers(worker(env=env)), file or env_file(text), deployment()))
+    return list(speaker_limits(workers(worker(env=env)), file or env_file(text), files or compose(), deployment()))
 
 
 @pytest.mark.parametrize(
@@ -112,26 +112,51 @@ def test_a_value_that_is_not_in_the_env_file_has_no_command() -> None:
     assert finding.remedy[0].text.startswith("Remove NUM_SPEAKERS")
 
 
+def test_an_entry_of_a_compose_file_is_named_and_not_the_line_that_it_overrides() -> None:
+    file, files = env_file("MIN_SPEAKERS=1\n"), compose(("MIN_SPEAKERS", "9"), ("MAX_SPEAKERS", "2"))
+    (finding,) = judged({"MIN_SPEAKERS": "9", "MAX_SPEAKERS": "2"}, file, files)
+    assert "MIN_SPEAKERS=9 (/srv/ot/docker-compose.yml:20) is above" in finding.message
+    write, recreate = finding.remedy
+    assert write.command is None and "--force-recreate" in (recreate.command or "")
+    assert write.text == (
+        "Set MIN_SPEAKERS to 1, or to another whole number that suits you, at /srv/ot/docker-compose.yml:20: "
+        "this 'environment:' entry of celery-worker wins over the .env."
+    )
+    (finding,) = judged({"NUM_SPEAKERS": "x"}, file, compose(("NUM_SPEAKERS", "x")))
+    assert finding.remedy[0].text.startswith("Leave no NUM_SPEAKERS, at /srv/ot/docker-compose.yml:20")
+
+
+def test_an_entry_that_was_mended_already_needs_only_a_new_container() -> None:
+    (finding,) = judged({"MIN_SPEAKERS": "9", "MAX_SPEAKERS": "2"}, files=compose(("MIN_SPEAKERS", "1")))
+    assert ["--force-recreate" in (step.command or "") for step in finding.remedy] == [True]
+
+
+@pytest.mark.parametrize("files", [compose(("MAX_SPEAKERS", None)), compose(("MAX_SPEAKERS", "x"), references=("MAX_SPEAKERS",))])
+def test_an_entry_without_a_value_of_its_own_is_not_where_the_value_is(files: ComposeConfig) -> None:
+    (finding,) = judged({"MAX_SPEAKERS": "x"}, files=files)
+    assert finding.remedy[0].command == sed("1s/^[^#]*MAX_SPEAKERS.*/MAX_SPEAKERS=20/")
+
+
 def test_without_a_container_the_env_file_tells() -> None:
-    (finding,) = speaker_limits(NO_WORKER, env_file("MAX_SPEAKERS=x\n"), deployment())
+    (finding,) = speaker_limits(NO_WORKER, env_file("MAX_SPEAKERS=x\n"), compose(), deployment())
     assert finding.evidence[0].where == "/srv/ot/.env:1"
     gone = Unavailable("no engine")
-    assert statuses(speaker_limits(gone, env_file("MAX_SPEAKERS=4\n"), gone)) == [Status.PASS]
+    assert statuses(speaker_limits(gone, env_file("MAX_SPEAKERS=4\n"), gone, gone)) == [Status.PASS]
 
 
 def test_with_neither_it_is_skipped() -> None:
     gone = Unavailable("not there")
-    assert statuses(speaker_limits(gone, gone, deployment())) == [Status.SKIP]
-    assert statuses(speaker_limits(NO_WORKER, env_file("", problem=EnvProblem.MISSING), deployment())) == [Status.SKIP]
+    assert statuses(speaker_limits(gone, gone, compose(), deployment())) == [Status.SKIP]
+    assert statuses(speaker_limits(NO_WORKER, env_file("", problem=EnvProblem.MISSING), compose(), deployment())) == [Status.SKIP]
 
 
 def test_v0_1_ignores_them_and_v0_4_users_have_their_own() -> None:
     bad = workers(worker(env={"MAX_SPEAKERS": "x"}))
-    (finding,) = speaker_limits(bad, env_file(), deployment(ReleaseLine.V0_3, v0_1=True))
+    (finding,) = speaker_limits(bad, env_file(), compose(), deployment(ReleaseLine.V0_3, v0_1=True))
     assert finding.status is Status.SKIP
     assert "ignores" in finding.message
     assert "own settings override" in judged({})[0].message
-    (old,) = speaker_limits(workers(), env_file(), deployment(ReleaseLine.V0_3))
+    (old,) = speaker_limits(workers(), env_file(), compose(), deployment(ReleaseLine.V0_3))
     assert "own settings override" not in old.message
 
 
@@ -147,7 +172,7 @@ def test_a_value_that_spans_lines_is_written_anew_or_deleted_as_a_whole() -> Non
 def test_the_limits_of_a_worker_on_another_node_are_not_those_of_the_env_here() -> None:
     elsewhere = Unavailable("It is on node-3.", elsewhere=True)
     with pytest.raises(Unavailable) as caught:
-        list(speaker_limits(elsewhere, env_file("MAX_SPEAKERS=20\n"), deployment()))
+        list(speaker_limits(elsewhere, env_file("MAX_SPEAKERS=20\n"), compose(), deployment()))
     assert caught.value is elsewhere
-    (finding,) = speaker_limits(elsewhere, env_file("MAX_SPEAKERS=x\n"), deployment())
+    (finding,) = speaker_limits(elsewhere, env_file("MAX_SPEAKERS=x\n"), compose(), deployment())
     assert finding.status is Status.FAIL, "what is wrong in the .env is wrong on each node"

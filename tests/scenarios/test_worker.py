@@ -57,6 +57,19 @@ def test_min_above_max(bring_up: BringUp) -> None:
     assert report.causes == ["speakers-config"] and report.exit_code == 1, report.summary()
 
 
+def test_limits_of_an_environment_entry_are_mended_there(bring_up: BringUp) -> None:
+    world = bring_up(Scenario(environment='      MIN_SPEAKERS: "9"\n      MAX_SPEAKERS: "2"\n'))
+    report = world.report()
+    assert report.causes == ["speakers-config"] and report.exit_code == 1, report.summary()
+    file = world.folder / "docker-compose.yml"
+    step = report.diagnosis[0]["remedy"]["steps"][0]
+    assert f"at {file}:8:" in step["text"] and step["command"] is None, report.remedy_text()
+    file.write_text(file.read_text().replace('MIN_SPEAKERS: "9"', 'MIN_SPEAKERS: "1"'))
+    world.obey(report)
+    again = world.report()
+    assert again.causes == [] and again.exit_code == 0, again.summary()
+
+
 def test_comment_in_max_speakers(bring_up: BringUp) -> None:
     env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\t# Can be increased\n"
     world = bring_up(Scenario(env=env))
