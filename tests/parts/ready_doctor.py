@@ -171,10 +171,10 @@ def _warm_up() -> None:
 
 def _read_certificates_once() -> None:
     """The machine's own take the client an eighth of a run; those that the environment names are read by each run."""
-    with contextlib.suppress(ModuleNotFoundError):
+    with contextlib.suppress(ModuleNotFoundError):  # another release of the Hub's client has another library below it
         client: Any = importlib.import_module("httpcore2")
         read = client.default_ssl_context
-        of_the_machine = read(_trust_env=False)
+        of_the_machine = read()
         named = ("SSL_CERT_FILE", "SSL_CERT_DIR")
         client.default_ssl_context = lambda **more: read(**more) if any(map(os.environ.get, named)) else of_the_machine
 
