@@ -62,6 +62,7 @@ def run_until(env: Path, state: Path, number: int) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.slow
 def test_killed_anywhere_the_file_is_whole_and_can_be_taken_back(tmp_path: Path) -> None:
     seen = set()
     for number in range(1, 30):

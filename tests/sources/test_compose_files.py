@@ -219,6 +219,7 @@ def test_hostile_files_end_soon(tmp_path: Path, name: str) -> None:
     assert time.process_time() - started < 10
 
 
+@pytest.mark.slow
 def test_random_bytes_are_no_compose_file(tmp_path: Path) -> None:
     chance = random.Random(1)
     pieces = [b"services:", b"\n", b"  ", b"- ", b"a: ", b"&a ", b"*a", b"<<: ", b"{", b"}", b"[", b"]", b'"']

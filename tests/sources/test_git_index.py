@@ -311,6 +311,7 @@ def test_an_index_that_is_cut_anywhere(env: Path) -> None:
             assert tracked(env) is None
 
 
+@pytest.mark.slow
 def test_a_bitmap_that_is_none(env: Path) -> None:
     root = env.parent.parent
     git(root, "config", "splitIndex.maxPercentChange", "100")

@@ -120,6 +120,7 @@ def test_a_fault_is_known_at_once(hub: LocalHub, fault: Fault, answer: Answer, t
     assert len(hub.requests) == 2 + len(found.files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spared", [cache(), cache(False, offline="HF_HUB_OFFLINE=1"), cache(False, native=True)])
 def test_a_worker_that_needs_no_hub_is_not_kept_waiting(hub: LocalHub, spared: ModelCache) -> None:
     """Nothing comes back: the Hub has a second, also where that becomes known while it is waited for."""
@@ -136,6 +137,7 @@ def test_a_worker_that_needs_no_hub_is_not_kept_waiting(hub: LocalHub, spared: M
     assert 1.5 <= time.monotonic() - began < 1.5 + 1.5
 
 
+@pytest.mark.slow
 def test_a_worker_that_needs_the_hub_waits_for_it(hub: LocalHub) -> None:
     hub.fault = Fault("slow", seconds=1.5)
     assert Answer.TIMEOUT not in all_answers(ask(hub.url, known=Soon.of(cache(False))))
@@ -408,6 +410,7 @@ def test_a_setting_that_the_client_cannot_read(hub: LocalHub, tmp_path: Path) ->
     assert "huggingface_hub library cannot be loaded" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_black_hole_does_not_hold_up_the_end_of_the_process(hub: LocalHub, tmp_path: Path) -> None:
     hub.fault = Fault("blackhole")
     started = time.monotonic()

@@ -137,6 +137,7 @@ def test_memory_and_time_are_bounded(tmp_path: Path, make: Callable[[], Iterator
     assert int(done.stdout) < MOST_MEMORY
 
 
+@pytest.mark.slow
 def test_a_pipe_that_is_written_for_ever_has_a_deadline(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

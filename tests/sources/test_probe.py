@@ -232,6 +232,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(details=st.lists(_JSON, min_size=7, max_size=7))
 def test_whatever_a_layer_holds_is_evidence_that_can_be_recorded(details: list[Any]) -> None:

@@ -116,6 +116,7 @@ def test_memory_stays_flat_and_the_first_line_is_found(tmp_path: Path) -> None:
     assert int(grown) < 40_000, "kilobytes"
 
 
+@pytest.mark.slow
 def test_standard_input_without_end_has_a_deadline_and_memory_stays_flat(tmp_path: Path) -> None:
     (tmp_path / "piece").write_text(ATTEMPT + ORDINARY * 5_000)
     code = (
