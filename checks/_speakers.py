@@ -23,6 +23,15 @@ class Limit:
         return self.lines[0] if self.lines else None
 
     @property
+    def place(self) -> str:
+        """In a few words."""
+        if self.entry:
+            return str(self.entry.where)
+        if self.line:
+            return f"line {self.line}"
+        return "the default" if self.raw is None else "set"
+
+    @property
     def number(self) -> int | None:
         """As the worker reads it: with Python's ``int()``. ``ValueError`` where that stops the worker."""
         if self.raw is None or (self.name == "NUM_SPEAKERS" and not self.raw):
@@ -44,7 +53,7 @@ def limits_of(
 
 def _in_container(name: str, worker: Worker, env_file: EnvFile | Unavailable, compose: ComposeConfig | Unavailable) -> Limit:
     raw = as_text(worker.env.get(name))
-    seen = Seen("container", worker.where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
+    seen = Seen("container", worker.where, _said(name, raw))
     if overriding := _overriding(compose, worker, name):
         sets = Seen("compose", overriding.where, f"'environment:' of {overriding.service} sets {name}")
         return Limit(name, raw, (seen, sets), entry=overriding)
@@ -60,8 +69,11 @@ def _in_file(name: str, env_file: EnvFile) -> Limit:
     entry = env_file.entry(name)
     raw = as_text(entry.value if entry else None)
     where = env_file.where(entry.line) if entry else ".env"
-    seen = Seen(".env", where, f"{name}={raw!r}" if raw is not None else f"{name} is not set")
-    return Limit(name, raw, (seen,), tuple(entry.lines) if entry else ())
+    return Limit(name, raw, (Seen(".env", where, _said(name, raw)),), tuple(entry.lines) if entry else ())
+
+
+def _said(name: str, raw: str | None) -> str:
+    return f"{name}={raw!r}" if raw is not None else f"{name} is not set"
 
 
 def _overriding(compose: ComposeConfig | Unavailable, worker: Worker, name: str) -> ComposeSetting | None:

@@ -64,8 +64,7 @@ def speaker_limits(
 def _place(limits: Mapping[str, Limit], name: str) -> str:
     """``MIN_SPEAKERS=6 (line 2)``."""
     limit = limits[name]
-    place = str(limit.entry.where) if limit.entry else f"line {limit.line}" if limit.line else ""
-    return f"{name}={limit.number} ({place or ('the default' if limit.raw is None else 'set')})"
+    return f"{name}={limit.number} ({limit.place})"
 
 
 class _Problem(NamedTuple):

@@ -158,8 +158,9 @@ def _warm_up() -> None:
         log = Path(folder, "worker.log")
         log.write_text("[2026-01-01 00:00:00,000: ERROR/MainProcess] CUDA out of memory\n")
         plan = Plan(Request(directory=Path(folder), logs=(str(log),), offline=True, no_docker=True, environ={}))
+        report = report_of(examine(plan, *prepare(plan)))
         for name in ("json", "text"):
-            render(report_of(examine(plan, *prepare(plan))), name)
+            render(report, name)
     _read_certificates_once()
     hub: Any = importlib.import_module("huggingface_hub.utils")
     hub.build_hf_headers(token=False)

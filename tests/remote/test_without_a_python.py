@@ -58,7 +58,6 @@ def world(engine: Engine, python_worker: str, sshd: Sshd, tmp_path_factory: pyte
         scenario = Scenario(image=TAG.rpartition(":")[2], env=env, prepare=prepare, up=up)
         yield scenario.build(engine, hub, tmp_path_factory.mktemp("stack"))
     engine.clear()
-    engine.clear()
 
 
 @pytest.fixture(scope="module")

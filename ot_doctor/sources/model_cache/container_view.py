@@ -192,8 +192,8 @@ def _parse(text: str) -> Answers | None:
     path = ""
     for line in lines:
         match line.split("\t"):
-            case ["user", uid, gid, name] if uid.isdigit():
-                user = User(printable(name), int(uid), int(gid) if gid.isdigit() else -1)
+            case ["user", uid, gid, name] if _NUMBER.fullmatch(uid):
+                user = User(printable(name), int(uid), _number(gid))
             case ["path", path, flags, head]:
                 found[path] = flags, head
             case ["stat", mode, uid, gid, size, inode, changed, of]:
@@ -211,11 +211,16 @@ def _parse(text: str) -> Answers | None:
     return Answers(user, looks, commits, incomplete) if user else None
 
 
+def _number(word: str) -> int:
+    """-1 for what is none."""
+    return int(word) if _NUMBER.fullmatch(word) else -1
+
+
 def _record(path: str, flags: str, facts: Sequence[str], head: str) -> Look:
     if "e" not in flags:
         return Look(path, Existence.DANGLING if "L" in flags else Existence.NO)
     mode = facts[0][:10] if facts else ""
-    uid, gid, size, inode, changed = (int(word) if _NUMBER.fullmatch(word) else -1 for word in facts[1:] or [""] * 5)
+    uid, gid, size, inode, changed = map(_number, facts[1:] or [""] * 5)
     beginning = bytes.fromhex(head[1:]) if head.startswith("+") else None
     rights = "".join(letter for letter in "rwx" if letter in flags)
     when = float(changed) if 0 < changed < _LATEST else 0.0
