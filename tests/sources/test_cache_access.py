@@ -287,6 +287,14 @@ def test_an_image_without_what_the_script_needs_says_so() -> None:
     assert _parse(ran.stdout) is None
 
 
+def test_what_is_no_user_and_what_od_makes_of_blanks() -> None:
+    assert _parse("user\t\u00b2\t1\tappuser\nend\n") is None
+    for bytes_ in (" 50 4b\n 03\n", "50  4b \n03\n"):
+        answers = _parse(f"user\t1000\tx\tappuser\npath\t/m\ter\t+\n{bytes_}stat\t-rw-r--r--\t1\t2\t3\t4\t5\t/m\nend\n")
+        assert answers is not None and answers.user == User("appuser", 1000, -1)
+        assert answers.looks["/m"] == Look("/m", Existence.YES, "-rw-r--r--", 1, 2, 3, b"PK\x03", 4, "r", 5.0)
+
+
 # -- asked of a container --------------------------------------------------------------------------------------------
 
 

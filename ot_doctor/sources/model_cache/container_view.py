@@ -98,7 +98,7 @@ stat -Lc "$facts" -- "$@" 2>/dev/null
 echo end
 """
 
-_HEX = re.compile(r"(?: [0-9a-f]{2}){1,16}")
+_HEX = re.compile(r"(?: *[0-9a-f]{2}){1,16} *")  # how many blanks od puts between them differs
 _MOST_HEX = 4 * 48  # characters: four lines of sixteen bytes
 _NUMBER = re.compile(r"[0-9]{1,20}")
 _LATEST = 10**11  # seconds since 1970
