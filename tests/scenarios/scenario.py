@@ -29,7 +29,7 @@ services:
     image: davidamacey/opentranscribe-backend:{image}
     container_name: opentranscribe-celery-worker
     command: {command}
-    network_mode: none
+    network_mode: host
 {env_file}{environment}{extra}    volumes:
 {volumes}
 {services}"""

@@ -31,7 +31,7 @@ _FRONTEND = """\
     image: busybox
     container_name: opentranscribe-frontend
     command: sleep 3600
-    network_mode: none
+    network_mode: host
     volumes:
       - ./html:/usr/share/nginx/html:ro
 """

@@ -79,7 +79,7 @@ def test_two_celery_containers_with_different_tokens(bring_up: BringUp) -> None:
     other = f"""\
   celery-download-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
-    network_mode: none
+    network_mode: host
     env_file: .env
     environment:
       HUGGINGFACE_TOKEN: {UNKNOWN_TOKEN}

@@ -140,7 +140,7 @@ def test_lite_install_is_skipped(bring_up: BringUp) -> None:
     cloud = """\
   celery-cloud-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
-    network_mode: none
+    network_mode: host
     env_file: .env
 """
     report = bring_up(Scenario(services=cloud, extra="    scale: 0\n", cache="none")).report()
@@ -153,7 +153,7 @@ def test_only_the_scaled_worker(bring_up: BringUp) -> None:
   celery-worker-gpu-scaled:
     image: davidamacey/opentranscribe-backend:v0.4.1
     container_name: opentranscribe-celery-worker-gpu-scaled
-    network_mode: none
+    network_mode: host
     env_file: .env
     volumes:
       - ./models/huggingface:/home/appuser/.cache/huggingface

@@ -145,7 +145,7 @@ def test_a_worker_with_user_ids_of_its_own(empty: Stack) -> None:
     """With 'keep-id' the numbers in it are other users than those in a container beside it."""
     file = empty.folder / "docker-compose.yml"
     text = file.read_text()
-    file.write_text(text.replace("network_mode: none", "network_mode: none\n    userns_mode: keep-id"))
+    file.write_text(text.replace("network_mode: host", "network_mode: none\n    userns_mode: keep-id"))
     empty.podman.podman("rm", "--force", "--time", "0", WORKER)
     empty.engine.run("docker-compose", "up", "-d", cwd=empty.folder, env=empty.shell())
     report = empty.report()

@@ -32,7 +32,7 @@ services:
     image: davidamacey/opentranscribe-backend:v0.4.1
     container_name: opentranscribe-celery-worker-gpu-scaled
     scale: 1
-    network_mode: none
+    network_mode: host
     env_file: .env
     environment:
       - CUDA_VISIBLE_DEVICES=0
@@ -49,7 +49,7 @@ services:
       replicas: 0
   celery-cloud-worker:
     image: davidamacey/opentranscribe-backend-lite:latest
-    network_mode: none
+    network_mode: host
     env_file: .env
     environment:
       - DEPLOYMENT_MODE=lite
@@ -68,7 +68,7 @@ _OVERLAYS = {"production": "", "offline": _OFFLINE, "lite": _LITE, "gpu-scale": 
 
 def _services(release: str) -> str:
     def service(name: str, image: str, more: str) -> str:
-        return f"  {name}:\n    image: {image}\n    container_name: opentranscribe-{name}\n    network_mode: none\n{more}"
+        return f"  {name}:\n    image: {image}\n    container_name: opentranscribe-{name}\n    network_mode: host\n{more}"
 
     models_mount = "      - ${MODEL_CACHE_DIR:-./models}/huggingface:/home/appuser/.cache/huggingface\n"
     ours = f"    env_file: .env\n    volumes:\n{models_mount}"

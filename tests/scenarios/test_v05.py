@@ -208,7 +208,7 @@ _SPLIT = """\
 services:
   celery-worker-gpu-transcribe:
     image: davidamacey/opentranscribe-backend:v0.5.1
-    network_mode: none
+    network_mode: host
     env_file: .env
     volumes:
       - ./transcribe.log:/recorded.log:ro
@@ -270,7 +270,7 @@ services:
       - DEPLOYMENT_MODE=lite
   celery-cloud-asr-worker:
     image: davidamacey/opentranscribe-backend-lite:latest
-    network_mode: none
+    network_mode: host
     env_file: .env
     environment:
       - DEPLOYMENT_MODE=lite

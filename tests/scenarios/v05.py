@@ -29,7 +29,7 @@ _SERVICES = """\
   backend:
     image: davidamacey/opentranscribe-backend:v0.5.1
     container_name: opentranscribe-backend
-    network_mode: none
+    network_mode: host
     env_file: .env
     volumes:
       - ./models/diar-native:/models
@@ -119,8 +119,8 @@ def stack(
         level = "ERROR" if "failed" in backend_log else "INFO"
         (world.folder / "backend.log").write_text(text(1, level, "app.transcription.native_provision", backend_log) + "\n")
         compose = world.folder / "docker-compose.yml"
-        shared = "    network_mode: service:diar-native\n" if sidecar and native else "    network_mode: none\n"
-        written = compose.read_text().replace("    network_mode: none\n", shared, 1)
+        shared = "    network_mode: service:diar-native\n" if sidecar and native else "    network_mode: host\n"
+        written = compose.read_text().replace("    network_mode: host\n", shared, 1)
         if not sidecar:
             written = written[: written.index("  diar-native:")] + written[written.index("volumes:\n  pipeline") :]
         compose.write_text(written)

@@ -284,7 +284,7 @@ def test_an_odd_version_file_tells_nothing(tmp_path: Path, content: bytes) -> No
 def test_a_stack_of_each_release(
     clean_engine: RealEngine, tmp_path: Path, tag: str, line: ReleaseLine, version: str | None
 ) -> None:
-    service = {"image": f"davidamacey/opentranscribe-backend:{tag}", "network_mode": "none"}
+    service = {"image": f"davidamacey/opentranscribe-backend:{tag}", "network_mode": "host"}
     (tmp_path / "docker-compose.yml").write_text(json.dumps({"services": {"celery-worker": service}}))
     (tmp_path / "docker-compose.prod.yml").write_text("services:\n  celery-worker:\n    env_file: .env\n")
     (tmp_path / ".env").write_text("A=1\n")

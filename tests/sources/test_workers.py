@@ -351,21 +351,21 @@ services:
   celery-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
     container_name: opentranscribe-celery-worker
-    network_mode: none
+    network_mode: host
     env_file: .env
     volumes: ["./models:/home/appuser/.cache/huggingface"]
   celery-worker-gpu-scaled:
     image: davidamacey/opentranscribe-backend:v0.4.1
-    network_mode: none
+    network_mode: host
     env_file: .env
   celery-cpu-worker:
     image: davidamacey/opentranscribe-backend:v0.4.1
     container_name: opentranscribe-celery-cpu-worker
-    network_mode: none
+    network_mode: host
   postgres:
     image: busybox
     container_name: opentranscribe-postgres
-    network_mode: none
+    network_mode: host
     command: ["sleep", "3600"]
 """
 
