@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
 from ot_doctor.report.formats import FORMATS
-from tests.cli.test_commands import COMPOSE, TOKEN
+from tests.cli.test_commands import COMPOSE, ROOT, TOKEN
 
 pytestmark = pytest.mark.slow
 
@@ -42,13 +42,13 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-# The interpreter starts once for an encoding, and is then each run in turn: a fork has the streams' encoding, and loads less.
+# The interpreter starts once for an encoding, and each run is a fork of it, with the streams' encoding.
 RUNS = """
-import importlib, os, pkgutil, sys
+import os, sys
+sys.path.append(sys.argv.pop(1))
 from ot_doctor.cli.main import main
-for package in ("ot_doctor.report", "ot_doctor.run", "ot_doctor_checks"):
-    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        importlib.import_module(found.name)
+from tests.parts import ready_doctor
+ready_doctor._warm_up()
 runs = " ".join(sys.argv[2:]).split(" ; ")
 for number, run in enumerate(runs):
     if not os.fork():
@@ -56,7 +56,7 @@ for number, run in enumerate(runs):
             os.dup2(os.open(f"{sys.argv[1]}/{number}.{stream}", os.O_CREAT | os.O_WRONLY), stream)
         sys.argv = ["ot-doctor", *run.split()]
         main()
-    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+    os.write(1, b"%d " % os.waitstatus_to_exitcode(os.wait()[1]))
 """
 Call = tuple[str, ...]
 Done = subprocess.CompletedProcess[bytes]
@@ -68,8 +68,8 @@ def out(folder: Path, calls: list[Call], **environ: str) -> list[Done]:
     written.mkdir()
     words = [word for call in calls for word in (";", *call)][1:]
     codes = subprocess.run(
-        [sys.executable, "-c", RUNS, str(written), *words], cwd=folder, env={**usual, **environ}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, timeout=100,
+        [sys.executable, "-c", RUNS, str(ROOT), str(written), *words], cwd=folder, env={**usual, **environ},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=100,
     ).stdout.split()  # fmt: skip
     streams = [[(written / f"{number}.{stream}").read_bytes() for stream in (1, 2)] for number in range(len(calls))]
     done = [Done(call, int(code), *both) for call, code, both in zip(calls, codes, streams, strict=True)]
@@ -136,6 +136,6 @@ def text_never_fails(done: Done, encoding: str) -> None:
     assert b"nternal error" not in done.stderr
     data = done.stderr if done.args[-1] == NAME else done.stdout
     said = data.decode({"utf-16": "utf-16", "cp1252": "cp1252", "latin-1": "latin-1"}.get(encoding, "utf-8"))
-    assert said.strip() and "\\u" not in said
+    assert said.strip() and (encoding != "latin-1" or "\\u" not in said)
     if encoding in ("ascii", "strict"):
         assert said.isascii()
