@@ -286,6 +286,7 @@ def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn
         os.environ.clear()
         os.environ.update(request["environ"])  # type: ignore[call-overload]
         _open_the_streams()
+        tempfile.tempdir = None  # TMPDIR is read by the run
         sys.argv = ["ot-doctor", *request["arguments"]]  # type: ignore[misc]
         from ot_doctor.cli.main import main
         from ot_doctor.redaction import registry
