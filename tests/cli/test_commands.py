@@ -401,7 +401,8 @@ def test_of_strict_and_fail_on_the_last_one_given_wins(
     arguments: list[str], environ: dict[str, str], code: int, installed: Doctor
 ) -> None:
     warned(installed)
-    assert document(installed("--format", "json", *arguments, **environ))["exit_code"] == code
+    done = installed("--format", "json", "--select", "token-exposure", *arguments, **environ)
+    assert document(done)["exit_code"] == code
 
 
 def test_fail_on_never(installed: Doctor) -> None:
