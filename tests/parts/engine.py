@@ -25,6 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+from urllib.parse import quote
+
+from docker import APIClient
 
 from . import images, python_image
 
@@ -187,8 +190,39 @@ class Engine:
         return self.run("docker", *arguments, check=check, stdin=stdin).stdout.strip()
 
     def compose(self, project: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-        """What `docker compose ARGUMENTS` prints in the project's folder."""
-        return self.run("docker", "compose", *arguments, cwd=project, env=env).stdout.strip()
+        """What `docker compose ARGUMENTS` prints in the project's folder.
+
+        Without `docker` before it, which would start it twice: first to ask what it is.
+        """
+        return self.run("docker-compose", *arguments, cwd=project, env=env).stdout.strip()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What `docker inspect` prints of one container."""
+        told: dict[str, Any] = self.ask("GET", f"/containers/{container}/json")
+        return told
+
+    def containers(self, label: str = "") -> list[str]:
+        """The ids of all containers, or of those with a label, which is a name or NAME=VALUE."""
+        filters = quote(json.dumps({"label": [label]} if label else {}))
+        return [str(one["Id"]) for one in self.ask("GET", f"/containers/json?all=1&filters={filters}")]
+
+    def do(self, container: str, what: str) -> None:
+        """`docker start CONTAINER`, or what else it is called."""
+        if told := self.ask("POST", f"/containers/{container}/{what}"):
+            raise EngineError(told["message"])
+
+    def revive(self, container: str) -> None:
+        """Start it, or let it go on; whatever it was, it runs then."""
+        self.do(container, "unpause" if self.inspect(container)["State"]["Paused"] else "start")
+
+    def execute(self, container: str, *command: str, user: str = "") -> str:
+        """What a command prints in a running container, without the line's end."""
+        with contextlib.closing(APIClient(base_url=self.host, version="auto", timeout=60)) as api:
+            made = str(api.exec_create(container, list(command), user=user)["Id"])
+            printed = api.exec_start(made).decode(errors="replace")
+            if code := api.exec_inspect(made)["ExitCode"]:
+                raise EngineError(f"{' '.join(command)} ended with {code} in {container}:\n{printed}")
+        return printed.strip()
 
     def cable(self, other: Engine) -> tuple[str, str]:
         """Lays a cable to another engine: the addresses of this one's and of the other one's end."""

@@ -66,7 +66,7 @@ class World:
         return env | {"HOME": str(self.home), "NO_PROXY": "127.0.0.1,localhost", "PYTHONUTF8": "1"} | self.environ
 
     def compose(self, *arguments: str) -> str:
-        return self.engine.run("docker", "compose", *arguments, cwd=self.folder, env=self.shell()).stdout
+        return self.engine.compose(self.folder, *arguments, env=self.shell())
 
     def doctor(self, *arguments: str, cwd: Path | None = None, format: str = "json") -> subprocess.CompletedProcess[str]:
         """Run ot-doctor as a user would, in the scenario's folder."""
@@ -98,11 +98,10 @@ class World:
 
     def until_restarting(self) -> None:
         """Until the engine waits for seconds before it starts the worker once more: in between it runs for a moment."""
-        look = ("inspect", "--format={{.State.Status}} {{.RestartCount}}", "opentranscribe-celery-worker")
         until = time.monotonic() + 60
         while True:
-            status, count = self.engine.docker(*look).split()
-            if status == "restarting" and int(count) >= 5:
+            told = self.engine.inspect("opentranscribe-celery-worker")
+            if told["State"]["Status"] == "restarting" and told["RestartCount"] >= 5:
                 return
             assert time.monotonic() < until
             time.sleep(0.1)
