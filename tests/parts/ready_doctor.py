@@ -144,7 +144,9 @@ def _serve(channel: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    """What each run would do again: compile patterns, resolve types, load the Hub's client and the machine's certificates."""
+    """What each run would do again: find plug-ins, compile patterns, resolve types, load the Hub's client and certificates."""
+    discovery = importlib.import_module("ot_doctor.run.discovery")
+    setattr(discovery, "entry_points", functools.cache(discovery.entry_points))  # noqa: B010  # no run installs one
     from ot_doctor.evidence import Request
     from ot_doctor.redaction.registry import new_registry
     from ot_doctor.report.build import report_of
