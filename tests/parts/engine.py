@@ -31,8 +31,9 @@ from docker import APIClient
 
 from . import images, python_image
 
-#: Short, because the path of a socket may have 107 bytes at most.
-_TEMP = Path("/tmp")
+# Where an engine's folder is: short, because the path of a socket may have 107 bytes at most.
+_MEMORY, _DISK = Path("/dev/shm"), Path("/tmp")
+_ROOM = 3 * 2**30  # bytes that there must be in memory
 _PREFIX = "otd-engine-"
 
 #: Variables of the caller's shell that would point its Docker or its Compose somewhere else.
@@ -74,9 +75,10 @@ class Engine:
     The engine dies with the thread that started it, so that a killed test run leaves none behind.
     """
 
-    def __init__(self, *, deadline: float = 60.0, hostname: str = "") -> None:
+    def __init__(self, *, deadline: float = 60.0, hostname: str = "", place: Path | None = None) -> None:
         self._deadline = deadline
         self._hostname = hostname or socket.gethostname()
+        self._place = place or (_MEMORY if _has_room(_MEMORY) else _DISK)
         self._root = parts_folder() / "root"
         self._home: Path | None = None
         self._lock: IO[str] | None = None
@@ -128,7 +130,7 @@ class Engine:
         if reason := why_not():
             raise EngineError(reason)
         _sweep()
-        self._home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_TEMP))
+        self._home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._place))
         self._lock = _hold(self._home)
         self._prepare_client()
         try:
@@ -399,6 +401,15 @@ def _answers(path: Path) -> bool:
         return False
 
 
+def _has_room(folder: Path) -> bool:
+    """Whether images and containers may be kept there: in memory a container takes a fifth less processor time than on a disk."""
+    try:
+        told = os.statvfs(folder)
+    except OSError:
+        return False
+    return os.path.ismount(folder) and told.f_bavail * told.f_frsize > _ROOM and not told.f_flag & os.ST_NOEXEC
+
+
 def _hold(home: Path) -> IO[str]:
     """A lock that lasts as long as this process: a folder whose lock is free was left by a killed run."""
     lock = (home / "lock").open("w")
@@ -407,7 +418,7 @@ def _hold(home: Path) -> IO[str]:
 
 
 def _sweep() -> None:
-    for home in _TEMP.glob(f"{_PREFIX}*"):
+    for home in (*_MEMORY.glob(f"{_PREFIX}*"), *_DISK.glob(f"{_PREFIX}*")):
         with contextlib.suppress(OSError), (home / "lock").open() as lock:
             # One that is being made right now may not hold its lock yet.
             if time.time() - home.stat().st_mtime > 60:
