@@ -32,7 +32,7 @@ from docker import APIClient
 from . import images, python_image
 
 # Where an engine's folder is: short, because the path of a socket may have 107 bytes at most.
-_MEMORY, _DISK = Path("/dev/shm"), Path("/tmp")
+MEMORY, _DISK = Path("/dev/shm"), Path("/tmp")
 _ROOM = 3 * 2**30  # bytes that there must be in memory
 _PREFIX = "otd-engine-"
 
@@ -65,6 +65,15 @@ def why_not() -> str | None:
     return None
 
 
+def has_room(folder: Path) -> bool:
+    """Whether tests may keep their files there: in memory a container takes a fifth less processor time than on a disk."""
+    try:
+        told = os.statvfs(folder)
+    except OSError:
+        return False
+    return os.path.ismount(folder) and told.f_bavail * told.f_frsize > _ROOM and not told.f_flag & os.ST_NOEXEC
+
+
 class EngineError(RuntimeError):
     """The engine did not start, or a command to it failed; the text has its log or its output."""
 
@@ -78,7 +87,7 @@ class Engine:
     def __init__(self, *, deadline: float = 60.0, hostname: str = "", place: Path | None = None) -> None:
         self._deadline = deadline
         self._hostname = hostname or socket.gethostname()
-        self._place = place or (_MEMORY if _has_room(_MEMORY) else _DISK)
+        self._place = place or (MEMORY if has_room(MEMORY) else _DISK)
         self._root = parts_folder() / "root"
         self._home: Path | None = None
         self._lock: IO[str] | None = None
@@ -401,15 +410,6 @@ def _answers(path: Path) -> bool:
         return False
 
 
-def _has_room(folder: Path) -> bool:
-    """Whether images and containers may be kept there: in memory a container takes a fifth less processor time than on a disk."""
-    try:
-        told = os.statvfs(folder)
-    except OSError:
-        return False
-    return os.path.ismount(folder) and told.f_bavail * told.f_frsize > _ROOM and not told.f_flag & os.ST_NOEXEC
-
-
 def _hold(home: Path) -> IO[str]:
     """A lock that lasts as long as this process: a folder whose lock is free was left by a killed run."""
     lock = (home / "lock").open("w")
@@ -418,7 +418,7 @@ def _hold(home: Path) -> IO[str]:
 
 
 def _sweep() -> None:
-    for home in (*_MEMORY.glob(f"{_PREFIX}*"), *_DISK.glob(f"{_PREFIX}*")):
+    for home in (*MEMORY.glob(f"{_PREFIX}*"), *_DISK.glob(f"{_PREFIX}*")):
         with contextlib.suppress(OSError), (home / "lock").open() as lock:
             # One that is being made right now may not hold its lock yet.
             if time.time() - home.stat().st_mtime > 60:
