@@ -1,4 +1,4 @@
-"""A terminal for ``ot-doctor fix``: waits for what is shown, and types."""
+"""A terminal for the doctor: waits for what is shown, and types."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import os
 import pty
 import select
 import struct
-import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+
+from tests.parts.ready_doctor import IN_ITS_TERMINAL, Started
 
 _SECONDS = 60.0  # a loaded machine
 
 
 class Terminal:
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, *arguments: str, environ: Mapping[str, str], folder: Path) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 140, 0, 0))
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environ), cwd=folder, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
+        self.process = Started(*arguments, cwd=folder, env=environ, streams=(theirs,) * 3, before=IN_ITS_TERMINAL)
         os.close(theirs)
         self.shown = ""
         self._from = 0

@@ -31,7 +31,7 @@ from tests.parts import ready_doctor
 from tests.parts.engine import Engine
 from tests.parts.hub import Fault
 from tests.scenarios.fixing import WORKER, containers
-from tests.scenarios.scenario import DOCTOR, World
+from tests.scenarios.scenario import World
 
 pytestmark = pytest.mark.engine
 
@@ -216,7 +216,7 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
             assert state_of(stack, number) == "running" and "MAX_SPEAKERS=10" in environment_of(stack, number)
         case.before_undo(stack)
         if point == "applied":
-            terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
+            terminal = Terminal("fix", environ=stack.shell(), folder=stack.folder)
             terminal.expect(told)
             terminal.answer("or leave all as it is? [L/u/r]", "u")
             terminal.expect("✓ Taken back: Recreates")

@@ -16,10 +16,11 @@ from ot_doctor.redaction.registry import new_registry
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import examine, prepare
 from ot_doctor.sources.store import Store
+from tests.parts import ready_doctor
 from tests.parts.engine import Engine
 from tests.parts.python_image import TAG
 
-from .scenario import DOCTOR, TOKEN
+from .scenario import TOKEN
 
 CONTAINER = "opentranscribe-celery-worker"
 CHECKS = (
@@ -117,11 +118,10 @@ class Inside:
 
     def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The installed ot-doctor, as a user calls it."""
-        env = {name: value for name, value in self.engine.environment().items() if not name.startswith(("HF_", "OT_DOCTOR"))}
-        command = [str(DOCTOR), *arguments, "--dir", str(self.folder), "--worker", CONTAINER]
-        return subprocess.run(
-            command, env={**env, "PYTHONUTF8": "1"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-        )
+        foreign = ("HF_", "OT_DOCTOR", "PYTHON", "XDG_")
+        env = {name: value for name, value in self.engine.environment().items() if not name.startswith(foreign)}
+        where = ("--dir", str(self.folder), "--worker", CONTAINER)
+        return ready_doctor.run(*arguments, *where, cwd=self.folder, env={**env, "PYTHONUTF8": "1"})
 
     def look(self, environ: Mapping[str, str] | None = None, *, probe: str = "light", gpu: bool = False) -> Seen:
         """One look with the real engine, and the checks on what was recorded of it: live and bundle agree."""

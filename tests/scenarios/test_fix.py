@@ -13,7 +13,7 @@ import pytest
 from tests.fix.terminal import Terminal
 from tests.scenarios.dry_runs import assert_dry
 from tests.scenarios.fixing import EXTRA, POSTGRES, UP, containers, contents, fix, holding_a_token, outcomes, undo
-from tests.scenarios.scenario import DOCTOR, TOKEN, Scenario, World
+from tests.scenarios.scenario import TOKEN, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -54,7 +54,7 @@ def test_several_causes_are_fixed_with_one_restart_and_taken_back(bring_up: Call
 
 def _recorded(world: World) -> None:
     """The session in the manual is a real one; only the folder, the run's name and what differs by chance are made the same."""
-    terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
+    terminal = Terminal("fix", environ=world.shell(), folder=world.folder)
     for question in ("Change the file?", "Change the file?", "Change the file?", "Recreate it now?"):
         terminal.answer(f"{question} [y/N/d/s/q]", "y")
     terminal.answer("Try it now with two generated voices? [y/N]", "n")
@@ -78,7 +78,7 @@ def test_a_container_that_is_replaced_while_the_question_stands_is_left_alone(br
 
     env = "HUGGINGFACE_TOKEN={token}\nMAX_SPEAKERS=20\n"
     world = bring_up(Scenario(env=env, after=edited, extra=EXTRA, services=POSTGRES, up=UP))
-    terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
+    terminal = Terminal("fix", environ=world.shell(), folder=world.folder)
     terminal.expect("Recreate it now? [y/N/d/s/q]")
     assert "MAX_SPEAKERS: 20 becomes 9" in terminal.shown
     world.env_path.write_text(f"HUGGINGFACE_TOKEN={TOKEN}\nMAX_SPEAKERS=8\n")

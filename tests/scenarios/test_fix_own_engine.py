@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.parts.engine import Engine, why_not
 from tests.scenarios import logs
 from tests.scenarios.fixing import POSTGRES, UP, WORKER, Fault, actions, containers, fix, holding_a_token
 from tests.scenarios.forms import forms
-from tests.scenarios.scenario import DOCTOR, Scenario, hub_for
+from tests.scenarios.scenario import Scenario, hub_for
 
 pytestmark = pytest.mark.engine
 
@@ -48,16 +49,16 @@ class _WithGpu(Engine):
 
 
 @pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small file system of its own."""
+def disk() -> Iterator[Path]:
+    """A small file system of its own, in a folder whose path is short enough for sockets."""
     if reason := why_not():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}m", "tmpfs", str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with tempfile.TemporaryDirectory(prefix="otd-") as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}m", "tmpfs", folder], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_a_gpu_is_guided_to_and_given(own_engine: Engine, tmp_path: Path) -> Non
         database = containers(world, "postgres")
         told = fix(world, "--yes", "--allow", "restarts")
         assert [one["outcome"] for one in told["causes"][0]["actions"]] == ["by-hand"], "a driver is a person's to install"
-        terminal = Terminal([str(DOCTOR), "fix"], world.shell(), world.folder)
+        terminal = Terminal("fix", environ=world.shell(), folder=world.folder)
         terminal.answer("Do it now? [y/N/d/s/q]", "y")
         terminal.answer("[Enter, or q to give up]", "")
         terminal.expect(f"{WORKER}, unexpected: GPUs: none becomes 1 of them")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import ready_doctor
 from tests.parts.hub import Fault
 from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
 
@@ -103,6 +104,5 @@ def test_three_different_messages_for_docker(folder: Path, tmp_path: Path) -> No
 
 def test_no_docker_is_no_unknown(folder: Path, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
-    command = [str(DOCTOR), "--offline", "--no-docker"]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    done = ready_doctor.run("--offline", "--no-docker", cwd=folder, env=env)
     assert done.returncode == 0, done.stdout

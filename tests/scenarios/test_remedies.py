@@ -37,7 +37,7 @@ from tests.scenarios.fixing import (
     undo,
 )
 from tests.scenarios.forms import forms
-from tests.scenarios.scenario import APPUSER, DOCTOR, TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
+from tests.scenarios.scenario import APPUSER, TOKEN, UNKNOWN_TOKEN, Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
 
@@ -353,7 +353,7 @@ def test_a_person_is_guided_until_the_hub_says_yes(stack: World) -> None:
             repo.pending.add("ada")
         else:
             stack.hub.add(Token(TOKEN, good.account, "fineGrained", can_read_gated=False))
-        terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
+        terminal = Terminal("fix", environ=stack.shell(), folder=stack.folder)
         for fault in faults:
             terminal.expect(f"({fault.cause})")
             terminal.answer("Do it now? [y/N/d/s/q]", "y")

@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 
 from tests.fix.terminal import Terminal
-from tests.parts import models
+from tests.parts import models, ready_doctor
 from tests.parts.engine import Engine
 
 from .inside import CONTAINER, Inside
-from .scenario import APPUSER, DOCTOR, TOKEN
+from .scenario import APPUSER, TOKEN
 
 pytestmark = pytest.mark.engine
 
@@ -86,12 +86,17 @@ def inside(engine: Engine, python_worker: str, tmp_path_factory: pytest.TempPath
     place.down()
 
 
+def environment(inside: Inside) -> dict[str, str]:
+    foreign = ("HF_", "PYTHON", "LC_", "XDG_")
+    return {name: value for name, value in inside.engine.environment().items() if not name.startswith(foreign)} | {"LANG": "C.UTF-8"}
+
+
 def tried(inside: Inside, *options: str, mode: str = "", format_: str = "json") -> subprocess.CompletedProcess[str]:
     packages = inside.folder / "packages"
     inside.up("-v", f"{packages}:/packages:ro", env={"PYTHONPATH": "/packages", "MODE": mode, "MAX_SPEAKERS": "4"})
-    environ = {**inside.engine.environment(), "LANG": "C.UTF-8"}
-    command = [str(DOCTOR), "try", "--dir", str(inside.folder), "--format", format_, *options]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+    done = ready_doctor.run(
+        "try", "--dir", str(inside.folder), "--format", format_, *options, cwd=inside.folder, env=environment(inside)
+    )
     assert TOKEN not in done.stdout + done.stderr
     left = inside.engine.docker("ps", "--all", "--format", "{{.Names}}").split()
     assert left == [CONTAINER], "the container of the trial is gone"
@@ -161,19 +166,19 @@ def test_fix_offers_it_as_its_last_step(inside: Inside) -> None:
     mounts = [word for part in ("huggingface", "torch") for word in ("-v", f"{cache}/{part}:/home/appuser/.cache/{part}")]
     inside.up("-v", f"{inside.folder / 'packages'}:/packages:ro", *mounts, env={"PYTHONPATH": "/packages", "MAX_SPEAKERS": "4"})
     env = inside.folder / ".env"
-    environ = {**inside.engine.environment(), "LANG": "C.UTF-8", "XDG_STATE_HOME": str(inside.folder / "state")}
-    command = [str(DOCTOR), "fix", "--dir", str(inside.folder), "--offline", "--select", "token-exposed"]
+    environ = {**environment(inside), "XDG_STATE_HOME": str(inside.folder / "state")}
+    command = ["fix", "--dir", str(inside.folder), "--offline", "--select", "token-exposed"]
     named = f"To try it with two generated voices: ot-doctor try --dir {inside.folder}\n"
 
     env.chmod(0o644)
     allowed = [*command, "--yes", "--allow", "changes-files"]
-    done = subprocess.run(allowed, env=environ, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    done = ready_doctor.run(*allowed, cwd=inside.folder, env=environ)
     assert done.returncode == 0 and done.stdout.endswith(named), done.stdout + done.stderr
-    assert "generated voices" not in subprocess.run(allowed, env=environ, capture_output=True, text=True, timeout=120).stdout
+    assert "generated voices" not in ready_doctor.run(*allowed, cwd=inside.folder, env=environ).stdout
 
     for answer, tells in (("", ""), ("y", "It took")):
         env.chmod(0o644)
-        terminal = Terminal(command, environ, inside.folder)
+        terminal = Terminal(*command, environ=environ, folder=inside.folder)
         terminal.answer("Change its mode? [y/N/d/s/q]", "y")
         terminal.answer("Try it now with two generated voices? [y/N]", answer)
         assert terminal.end() == 0, terminal.shown

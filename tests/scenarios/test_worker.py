@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.parts import images
-from tests.scenarios.scenario import DOCTOR, BringUp, Scenario, World
+from tests.parts import images, ready_doctor
+from tests.scenarios.scenario import BringUp, Scenario, World
 
 pytestmark = pytest.mark.engine
 
@@ -93,5 +93,6 @@ def test_a_worker_that_nothing_is_called_is_wrong_usage(bring_up: BringUp) -> No
         assert (done.returncode, said["exit_code"], said["error_kind"]) == (2, 2, "usage")
         assert "'celery-wroker' (--worker). There are: opentranscribe-celery-worker." in said["error"]
     bundle = world.home / "made.zip"
-    done = world._run([str(DOCTOR), "collect", "--yes", "--worker", "celery-wroker", "-o", str(bundle)], world.folder)
+    collect = ("collect", "--yes", "--worker", "celery-wroker", "-o", str(bundle))
+    done = ready_doctor.run(*collect, cwd=world.folder, env=world.shell())
     assert done.returncode == 2 and "There are: opentranscribe-celery-worker." in done.stderr and not bundle.exists()
