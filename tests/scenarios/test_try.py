@@ -88,7 +88,8 @@ def inside(engine: Engine, python_worker: str, tmp_path_factory: pytest.TempPath
 
 def environment(inside: Inside) -> dict[str, str]:
     foreign = ("HF_", "PYTHON", "LC_", "XDG_")
-    return {name: value for name, value in inside.engine.environment().items() if not name.startswith(foreign)} | {"LANG": "C.UTF-8"}
+    own = {name: value for name, value in inside.engine.environment().items() if not name.startswith(foreign)}
+    return own | {"LANG": "C.UTF-8"}
 
 
 def tried(inside: Inside, *options: str, mode: str = "", format_: str = "json") -> subprocess.CompletedProcess[str]:
