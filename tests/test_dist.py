@@ -37,7 +37,9 @@ COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-ba
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(folder: Path) -> None:
-        done = subprocess.run([sys.executable, ROOT / ".ci" / "dist.py", folder], capture_output=True, text=True, timeout=600)
+        env = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("build"))}  # in memory where there is room: half of the work
+        command: list[str | Path] = [sys.executable, ROOT / ".ci" / "dist.py", folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
         assert done.returncode == 0, done.stdout + done.stderr
 
     return made_once(tmp_path_factory, "dist", build)
@@ -58,11 +60,12 @@ def sdist(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pythons(oldest: int, newest: int) -> Iterator[str]:
-    """Those that are on this machine, of the versions 3.oldest to 3.newest."""
+    """Those that are on this machine, of the versions 3.oldest to 3.newest: themselves, and not a script that looks for one."""
     for minor in range(oldest, newest + 1):
-        found = shutil.which(f"python3.{minor}")
-        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
-            yield found
+        if found := shutil.which(f"python3.{minor}"):
+            itself = subprocess.run([found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+            if itself.returncode == 0:
+                yield itself.stdout.strip()
 
 
 def run(*command: str | Path, cwd: Path, timeout: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
