@@ -46,7 +46,7 @@ def build(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         source, stage = Path(temporary, "source"), Path(temporary, "stage")
         copy(source)
-        run("-m", "build", "--outdir", str(folder), str(source))
+        run("-m", "build", "--no-isolation", "--outdir", str(folder), str(source))  # whoever installs from source isolates it
         (wheel,) = folder.glob("*.whl")
         fill(stage, wheel)
         single = folder / "ot-doctor.pyz"

@@ -50,6 +50,12 @@ def tree(module: str) -> ast.Module:
     return ast.parse(FILES[module].read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(module: str) -> tuple[ast.AST, ...]:
+    """All of a module's tree; to walk it costs more than what most look for."""
+    return tuple(ast.walk(tree(module)))
+
+
 def room_of(module: str) -> str | None:
     """``core`` of ``ot_doctor.core.deadline``; ``None`` for the package itself."""
     if module == CHECKS or module.startswith(f"{CHECKS}."):
@@ -58,18 +64,21 @@ def room_of(module: str) -> str | None:
     return {"conformance": "testing"}.get(parts[1], parts[1]) if len(parts) > 1 else None  # its old name
 
 
-def imports(module: str) -> Iterator[tuple[str, int]]:
+@cache
+def imports(module: str) -> tuple[tuple[str, int], ...]:
     """What a module imports, as full names with their lines: late imports and those for types alone too."""
-    for node in ast.walk(tree(module)):
+    found: list[tuple[str, int]] = []
+    for node in nodes(module):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = module.split(".") if module in PACKAGES else module.split(".")[:-1]
             start = base[: len(base) - node.level + 1] if node.level else []
             name = ".".join([*start, *([node.module] if node.module else [])])
             for alias in node.names:
                 full = f"{name}.{alias.name}"
-                yield (full if full in FILES else name), node.lineno
+                found.append((full if full in FILES else name, node.lineno))
+    return tuple(found)
 
 
 def ours(module: str) -> Iterator[tuple[str, int]]:

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.rooms import CHECKS, FILES, PACKAGES, PICTURE, ROOMS, ROOT, arrows, imports, ours, picture, room_of, tree
+from tests.rooms import CHECKS, FILES, PACKAGES, PICTURE, ROOMS, ROOT, arrows, imports, nodes, ours, picture, room_of, tree
 
 _ABOVE = {room: tuple(ROOMS)[:index] for index, room in enumerate(ROOMS)}
 # Rooms that do not simply import everything above them.
@@ -35,18 +35,18 @@ def _line(module: str, line: int) -> str:
 
 
 def _calls(module: str) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree(module)) if isinstance(node, ast.Call))
+    return (node for node in nodes(module) if isinstance(node, ast.Call))
 
 
 def _imported_names(module: str) -> set[str]:
-    nodes = (node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom))
-    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    own = (node for node in nodes(module) if isinstance(node, ast.ImportFrom))
+    return {f"{node.module}.{alias.name}" for node in own for alias in node.names}
 
 
 def _late_lines(module: str) -> set[int]:
     """Lines of a module that run only when somebody calls a function, or never: those for types."""
-    late = [outer for outer in ast.walk(tree(module)) if isinstance(outer, _FUNCTIONS)]
-    late_blocks = [n for n in ast.walk(tree(module)) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    late = [outer for outer in nodes(module) if isinstance(outer, _FUNCTIONS)]
+    late_blocks = [n for n in nodes(module) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
     return {line for node in (*late, *late_blocks) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
@@ -146,7 +146,7 @@ def test_a_secret_is_revealed_in_few_places() -> None:
     offenders += [
         _line(module, node.lineno)
         for module in FILES.keys() - {"ot_doctor.redaction.secret"}
-        for node in ast.walk(tree(module))
+        for node in nodes(module)
         if isinstance(node, ast.Attribute) and node.attr == "_value" and ast.unparse(node) != "self._value"
     ]
     assert not offenders, "\n".join(offenders)

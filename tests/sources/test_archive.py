@@ -44,7 +44,7 @@ class Stack:
     def made(self, *options: str, command: str = "create") -> str:
         """One more container of the same image."""
         binds = [word for n in ("huggingface", "torch") for word in ("-v", f"{self.folder / n}:{CACHE}/{n}")]
-        return self.engine.docker(command, "--network", "none", *binds, *options, f"{BACKEND}:v0.4.1")
+        return self.engine.docker(command, "--network", "host", *binds, *options, f"{BACKEND}:v0.4.1")
 
 
 @pytest.fixture(scope="module")
@@ -154,14 +154,14 @@ def test_it_tells_what_the_host_tells(stack: Stack, cached: Path) -> None:
 
 def test_it_asks_little_and_changes_nothing(stack: Stack, cached: Path) -> None:
     before = sorted(stack.folder.rglob("*"))
-    changed = set(stack.engine.docker("diff", stack.container).splitlines())
+    changed = stack.engine.ask("GET", f"/containers/{stack.container}/changes")
     cache = look(stack.worker())
     assert cache.complete and cache.suffices and cache.access.user == "appuser (1000)"
     assert cache.access.how == "worked out from owner and mode"
     assert stack.proxy.endpoints() == {"GET /containers/{id}/archive", "HEAD /containers/{id}/archive"}
     assert len(stack.proxy.asked) <= 40
     assert sorted(stack.folder.rglob("*")) == before
-    assert set(stack.engine.docker("diff", stack.container).splitlines()) == changed
+    assert stack.engine.ask("GET", f"/containers/{stack.container}/changes") == changed
 
 
 def test_a_large_folder_is_not_taken_whole(stack: Stack, cached: Path) -> None:
@@ -176,21 +176,23 @@ def test_a_large_folder_is_not_taken_whole(stack: Stack, cached: Path) -> None:
 
 
 def test_a_worker_in_every_state(stack: Stack, cached: Path) -> None:
-    dying = stack.made("-d", "--restart", "always", "--entrypoint", "false", command="run")
     never = stack.made()
-    assert look(stack.worker(id=dying, status="restarting")).suffices
     assert look(stack.worker(id=never, status="created")).suffices
-    stack.engine.docker("rm", "-f", dying, never)
-    stack.engine.docker("pause", stack.container)
+    dying = stack.made("-d", "--restart", "always", "--entrypoint", "false", command="run")
+    assert look(stack.worker(id=dying, status="restarting")).suffices
+    for one in (dying, never):
+        stack.engine.ask("DELETE", f"/containers/{one}?force=1")
+    kept = f"/containers/{stack.container}"
+    stack.engine.ask("POST", f"{kept}/pause")
     assert look(stack.worker(status="paused")).suffices
-    stack.engine.docker("unpause", stack.container)
-    stack.engine.docker("stop", "-t", "0", stack.container)
+    stack.engine.ask("POST", f"{kept}/unpause")
+    stack.engine.ask("POST", f"{kept}/stop?t=0")
     assert look(stack.worker(status="exited")).suffices
-    stack.engine.docker("start", stack.container)
+    stack.engine.ask("POST", f"{kept}/start")
 
 
 def test_a_cache_on_a_named_volume(stack: Stack, cached: Path) -> None:
-    one = stack.engine.docker("create", "--network", "none", "-v", f"kept:{CACHE}/huggingface", f"{BACKEND}:v0.4.1")
+    one = stack.engine.docker("create", "--network", "host", "-v", f"kept:{CACHE}/huggingface", f"{BACKEND}:v0.4.1")
     mount = Mount("volume", "/var/lib/docker/volumes/kept/_data", f"{CACHE}/huggingface", True, "kept")
     empty = look(stack.worker(id=one, status="created", mounts=(mount,)))
     assert (empty.view, empty.complete, verdict(empty)) == (CacheView.ARCHIVE, False, (True, False)), "root's"
@@ -249,7 +251,7 @@ def test_a_read_only_mount_and_a_blob_that_only_root_reads(stack: Stack, cached:
 
 def test_what_lies_in_memory_is_not_called_missing(stack: Stack, cached: Path) -> None:
     """The engine does not show a tmpfs, and shows the empty folder under it instead."""
-    one = stack.engine.docker("create", "--network", "none", "--tmpfs", f"{CACHE}/huggingface", f"{BACKEND}:v0.4.1")
+    one = stack.engine.docker("create", "--network", "host", "--tmpfs", f"{CACHE}/huggingface", f"{BACKEND}:v0.4.1")
     cache = look(stack.worker(id=one, mounts=(Mount("tmpfs", "", f"{CACHE}/huggingface", True),)))
     assert (cache.view, verdict(cache)) == (CacheView.NOBODY, (None, None))
     assert {file.state for file in cache.models[0].files} == {FileState.UNREADABLE}

@@ -298,15 +298,58 @@ def test_what_is_no_user_and_what_od_makes_of_blanks() -> None:
 # -- asked of a container --------------------------------------------------------------------------------------------
 
 
-def running(engine: Engine, folder: Path, *options: str, env: dict[str, str] | None = None) -> Worker:
+def running(engine: Engine, folder: Path, *options: str) -> Worker:
     """A running container of the v0.4 image with the usual mounts, and the evidence of it."""
     binds = [word for m in mounts(folder) for word in ("-v", f"{m.source}:{m.destination}")]
     name = f"worker-{time.monotonic_ns()}"
-    variables = [word for key, value in (env or {}).items() for word in ("-e", f"{key}={value}")]
-    command = ["run", "-d", "--network", "none", "--name", name, *binds, *variables, *options, f"{BACKEND}:v0.4.1"]
-    container = engine.docker(*command)
+    container = engine.docker("run", "-d", "--network", "host", "--name", name, *binds, *options, f"{BACKEND}:v0.4.1")
     found = replace(worker().engine, endpoint=engine.host, found_by="DOCKER_HOST")
-    return worker(name, engine=found, id=container, mounts=mounts(folder), env=env or {})
+    return worker(name, engine=found, id=container, mounts=mounts(folder), env={})
+
+
+@pytest.fixture(scope="module")
+def kept(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One container for all tests that leave it as it is."""
+    top = tmp_path_factory.mktemp("access")
+    for folder in (top, top.parent):
+        folder.chmod(0o755)
+    for name in ("huggingface", "torch"):
+        (top / "models" / name).mkdir(parents=True)
+    one = running(engine, top / "models")
+    yield one
+    remove(engine, one)
+
+
+def remove(engine: Engine, one: Worker) -> None:
+    engine.ask("DELETE", f"/containers/{one.id}?force=1")
+
+
+@pytest.fixture
+def one(kept: Worker) -> Iterator[Worker]:
+    """The same container; what a test puts into its folders goes afterwards."""
+    yield kept
+    for mount in kept.mounts:
+        for inside in Path(mount.source).iterdir():
+            shutil.rmtree(inside)
+    models.own(folder_of(kept), ROOT)
+
+
+@pytest.fixture
+def started(engine: Engine) -> Iterator[Callable[..., Worker]]:
+    """``running`` for a container of the test's own, which goes with it."""
+    made: list[Worker] = []
+
+    def start(folder: Path, *options: str) -> Worker:
+        made.append(running(engine, folder, *options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        remove(engine, one)
+
+
+def folder_of(one: Worker) -> Path:
+    return Path(one.mounts[0].source).parent
 
 
 def hidden(one: Worker) -> Worker:
@@ -326,7 +369,8 @@ def without_paths(cache: ModelCache) -> list[object]:
     "how",
     ["healthy", "absent", "lfs", "html", "empty", "small", "dangling", "pipe", "folder", "incomplete", "no ref", "absolute"],
 )
-def test_the_container_tells_what_the_host_tells(clean_engine: Engine, folder: Path, how: str) -> None:
+def test_the_container_tells_what_the_host_tells(one: Worker, how: str) -> None:
+    folder = folder_of(one)
     if how != "absent":
         (repo,) = models.v04_cache(folder)
         link = models.file_in(repo, WEIGHTS)
@@ -350,7 +394,6 @@ def test_the_container_tells_what_the_host_tells(clean_engine: Engine, folder: P
         link.unlink()
         link.symlink_to(blob)
     models.own(folder, APPUSER)
-    one = running(clean_engine, folder)
     from_host, from_inside = look(one), look(hidden(one))
     assert (from_host.host_side, from_inside.host_side) == (True, False)
     assert without_paths(from_host) == without_paths(from_inside)
@@ -363,7 +406,8 @@ def test_the_container_tells_what_the_host_tells(clean_engine: Engine, folder: P
 
 @pytest.mark.engine
 @pytest.mark.parametrize("how", ["mine", "another's", "root's", "closed", "closed blobs", "secret blob", "locks", "empty root's"])
-def test_asking_and_working_out_agree(clean_engine: Engine, folder: Path, how: str) -> None:
+def test_asking_and_working_out_agree(one: Worker, how: str) -> None:
+    folder = folder_of(one)
     if how != "empty root's":
         (repo,) = models.v04_cache(folder, owner=APPUSER)
     if how == "another's":
@@ -382,7 +426,6 @@ def test_asking_and_working_out_agree(clean_engine: Engine, folder: Path, how: s
         blob.chmod(0o600)
     elif how == "locks":
         models.lock_owned_by_root(repo)
-    one = running(clean_engine, folder)
     asked, out = look(one), look(one, no_exec=True)
     assert (asked.access.how, out.access.how) == ("asked in the container", "worked out from owner and mode")
     assert verdict(asked) == verdict(out)
@@ -393,10 +436,10 @@ def test_asking_and_working_out_agree(clean_engine: Engine, folder: Path, how: s
 
 
 @pytest.mark.engine
-def test_what_the_user_may_not_enter_is_not_called_missing(clean_engine: Engine, folder: Path) -> None:
-    (repo,) = models.v04_cache(folder, owner=ROOT)
+def test_what_the_user_may_not_enter_is_not_called_missing(one: Worker) -> None:
+    (repo,) = models.v04_cache(folder_of(one), owner=ROOT)
     (repo / "blobs").chmod(0o700)
-    cache = look(hidden(running(clean_engine, folder)))
+    cache = look(hidden(one))
     assert {file.state for file in cache.models[0].files} == {FileState.UNREADABLE}
     assert cache.access.readable is False
     first = cache.access.denied[0]
@@ -404,49 +447,47 @@ def test_what_the_user_may_not_enter_is_not_called_missing(clean_engine: Engine,
 
 
 @pytest.mark.engine
-def test_another_user_of_the_container_is_asked(clean_engine: Engine, folder: Path) -> None:
+def test_another_user_of_the_container_is_asked(started: Callable[..., Worker], folder: Path) -> None:
     models.v04_cache(folder, owner=APPUSER)
-    cache = look(running(clean_engine, folder, "--user", "1234:1234"))
+    cache = look(started(folder, "--user", "1234:1234"))
     assert (cache.access.uid, cache.access.user, verdict(cache)) == (1234, "1234", (True, False))
     assert "1000" in cache.access.denied[0].owner
 
 
 @pytest.mark.engine
-def test_a_cache_in_the_containers_own_layer(clean_engine: Engine, folder: Path) -> None:
-    one = running(clean_engine, folder, env={"HF_HOME": "/tmp/moved"})
-    cache = look(one)
+def test_a_cache_in_the_containers_own_layer(one: Worker) -> None:
+    cache = look(replace(one, env={"HF_HOME": "/tmp/moved"}))
     assert (cache.root.mount, cache.root.path, cache.root.set_by, cache.root.exists) == (None, None, "HF_HOME", False)
     assert (cache.host_side, verdict(cache)) == (False, (True, True))
     assert {file.state for file in cache.models[0].files} == {FileState.MISSING}
 
 
 @pytest.mark.engine
-def test_a_folder_that_was_replaced_under_its_mount(clean_engine: Engine, folder: Path) -> None:
+def test_a_folder_that_was_replaced_under_its_mount(started: Callable[..., Worker], engine: Engine, folder: Path) -> None:
     """The container keeps the folder that was deleted: what lies there now, it does not see."""
-    one = running(clean_engine, folder)
+    one = started(folder)
     shutil.rmtree(folder / "huggingface")
     models.v04_cache(folder, owner=APPUSER)
     cache = look(one)
     assert (cache.host_side, cache.replaced, cache.complete) == (False, True, False)
-    clean_engine.docker("restart", "-t", "0", one.id)
+    engine.ask("POST", f"/containers/{one.id}/restart?t=0")
     cache = look(one)
     assert (cache.host_side, cache.replaced, cache.complete) == (True, False, True)
 
 
 @pytest.mark.engine
-def test_a_container_that_cannot_be_asked(clean_engine: Engine, folder: Path) -> None:
+def test_a_container_that_cannot_be_asked(started: Callable[..., Worker], engine: Engine, folder: Path) -> None:
     models.v04_cache(folder, owner=APPUSER)
-    one = running(clean_engine, folder)
-    clean_engine.docker("pause", one.id)
+    one = started(folder)
+    engine.ask("POST", f"/containers/{one.id}/pause")
     assert look(one).access.how == "worked out from owner and mode"
-    clean_engine.docker("unpause", one.id)
-    clean_engine.docker("rm", "-f", one.id)
+    engine.ask("POST", f"/containers/{one.id}/unpause")
+    remove(engine, one)
     assert look(one).access.how == "worked out from owner and mode"
 
 
 @pytest.mark.engine
-def test_a_script_that_hangs_is_given_up(clean_engine: Engine, folder: Path) -> None:
-    one = running(clean_engine, folder)
+def test_a_script_that_hangs_is_given_up(one: Worker) -> None:
     request = Request(environ={"DOCKER_HOST": one.engine.endpoint}, timeout=3.0)
     threads = threading.active_count()
     began = time.monotonic()
@@ -457,28 +498,26 @@ def test_a_script_that_hangs_is_given_up(clean_engine: Engine, folder: Path) -> 
 
 
 @pytest.mark.engine
-def test_arguments_are_never_code_and_nothing_is_left_behind(clean_engine: Engine, folder: Path) -> None:
-    one = running(clean_engine, folder)
+def test_arguments_are_never_code_and_nothing_is_left_behind(one: Worker, engine: Engine) -> None:
     odd = "a b'\"$(id)`id`\\n*;&\n\ttab"
     request = Request(environ={"DOCKER_HOST": one.engine.endpoint})
     assert container_exec.run_in(request, one, 'printf %s "$1"', [odd]) == odd.encode()
-    before = set(clean_engine.docker("diff", one.id).splitlines())
+    before = engine.ask("GET", f"/containers/{one.id}/changes")
     look(one)
-    assert set(clean_engine.docker("diff", one.id).splitlines()) == before
+    assert engine.ask("GET", f"/containers/{one.id}/changes") == before
+    folder = folder_of(one)
     assert sorted(folder.rglob("*")) == [folder / "huggingface", folder / "torch"]
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("name", ["a:b", "a,b", "it's \"c:d\", e", "$(touch x)", "-n"])
-def test_the_folder_of_any_name_is_given_to_the_worker_by_the_printed_command(
-    clean_engine: Engine, tmp_path: Path, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["a:b -n", "a,b $(touch x)", "it's \"c:d\", e"])
+def test_the_folder_of_any_name_is_given_to_the_worker_by_the_printed_command(engine: Engine, tmp_path: Path, name: str) -> None:
     given = tmp_path / name
     (given / "hub").mkdir(parents=True)
     step = own_cache(deployment(), worker(), CacheAccess("asked", "appuser (1000)", 1000, False, False), str(given))
     assert step.command
     done = subprocess.run(
-        ["sh", "-c", step.command], env=clean_engine.environment(), cwd="/", capture_output=True, text=True, timeout=60
+        ["sh", "-c", step.command], env=engine.environment(), cwd="/", capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.stat().st_uid for path in (given, given / "hub")} == {1000}

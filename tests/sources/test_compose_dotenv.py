@@ -97,7 +97,7 @@ def test_random_input_is_read_or_refused_and_never_slow(kind: str) -> None:
     assert time.process_time() - started < 10
 
 
-MEGABYTES = 5 * 1024 * 1024
+MEGABYTES = 3 * 1024 * 1024
 
 
 @pytest.mark.slow
@@ -120,13 +120,13 @@ MEGABYTES = 5 * 1024 * 1024
         pytest.param(b"A=" + b"x" * 100_000 + b"\n" + b"B=$A\n" * 100_000, id="a long value again and again"),
     ],
 )
-def test_five_megabytes_of_anything_end_soon(data: bytes) -> None:
+def test_megabytes_of_anything_end_soon(data: bytes) -> None:
     started = time.process_time()
     try:
         parse(data, nothing)
     except DotenvRefused as refused:
         assert len(refused.message) < 200
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -294,9 +294,10 @@ def test_a_stack_of_each_release(
     found = source.gather(request, NOWHERE, workers_source.gather(request, NOWHERE))
     assert (found.line, found.version, found.project, found.directory) == (line, version, "otd", tmp_path)
     assert found.compose_files == (tmp_path / "docker-compose.yml", tmp_path / "docker-compose.prod.yml")
-    command = found.compose("up --detach --force-recreate --no-deps --pull never --no-build celery-worker")
-    again = clean_engine.run("sh", "-c", command, cwd=Path("/"))
-    assert again.returncode == 0, "the command works from any folder"
+    if version is None:  # the command is the same for each
+        command = found.compose("up --detach --force-recreate --no-deps --pull never --no-build celery-worker")
+        again = clean_engine.run("sh", "-c", command, cwd=Path("/"))
+        assert again.returncode == 0, "the command works from any folder"
 
 
 @pytest.mark.parametrize(

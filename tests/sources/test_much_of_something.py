@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import ready_doctor
+
 pytestmark = pytest.mark.slow
 
 SECONDS = 20.0
@@ -46,8 +48,7 @@ print(json.dumps({"found": found, "seconds": time.monotonic() - began, "kB": pea
 
 
 def read(kind: str, home: Path) -> str:
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", _READ, kind, home], capture_output=True, text=True, timeout=90, cwd=root)
+    done = ready_doctor.run_code(_READ, kind, str(home), cwd=home, env={}, timeout=90)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["kB"] < MEMORY, f"{result['kB'] // 1024} MB"

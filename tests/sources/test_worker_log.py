@@ -122,7 +122,7 @@ def test_standard_input_without_end_has_a_deadline_and_memory_stays_flat(tmp_pat
     code = (
         "import resource; from ot_doctor.evidence import Request, Unavailable;"
         "from ot_doctor.sources.log_windows import gather; base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "log = gather(Request(logs=('-',), timeout=2), Unavailable('x'));"
+        "log = gather(Request(logs=('-',), timeout=1), Unavailable('x'));"
         "print(log.newest.outcome.value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base, log.sources[0].lines_read);"
         "print(log.sources[0].problem)"
     )
@@ -226,23 +226,27 @@ def _start(engine: Engine, tmp_path: Path, text: str, *options: str, name: str =
     log = tmp_path / "recorded.log"
     log.write_text(text)
     command = "cat /recorded.log >&2; exec sleep 3600"
-    engine.docker("run", "-d", "--name", name, "-v", f"{log}:/recorded.log:ro", *options, "busybox:latest", "sh", "-c", command)
+    mount = f"{log}:/recorded.log:ro"
+    engine.docker("run", "-d", "--network", "host", "--name", name, "-v", mount, *options, "busybox:latest", "sh", "-c", command)
     return _described(engine, name, text.count("\n"))
 
 
 def _described(engine: Engine, name: str, lines: int = 0) -> Worker:
-    form = "{{.Id}} {{.Created}} {{.State.StartedAt}} {{.State.FinishedAt}} {{.State.Status}} {{.HostConfig.LogConfig.Type}}"
-    for _ in range(100 if lines else 0):
-        shown = engine.run("docker", "logs", name)
-        if (shown.stdout + shown.stderr).count("\n") >= lines:
-            break
-        time.sleep(0.1)
-    ident, created, started, finished, status, driver = engine.docker("inspect", "-f", form, name).split()
+    shown = engine.ask("GET", f"/containers/{name}/json")
+    until = time.monotonic() + 30
+    while lines and Path(shown["LogPath"]).read_bytes().count(b'\\n","stream"') < lines and time.monotonic() < until:
+        time.sleep(0.05)
+    state = shown["State"]
     return Worker(
-        EngineEvidence(engine.host, "the test"), ident, name, Role.DIARIZER, "busybox", ComposeLabels(), status,
-        created_at=parse_stamp(created), started_at=parse_stamp(started),
-        finished_at=None if finished.startswith("0001") else parse_stamp(finished), log_driver=driver,
+        EngineEvidence(engine.host, "the test"), shown["Id"], name, Role.DIARIZER, "busybox", ComposeLabels(), state["Status"],
+        created_at=parse_stamp(shown["Created"]), started_at=parse_stamp(state["StartedAt"]),
+        finished_at=None if state["FinishedAt"].startswith("0001") else parse_stamp(state["FinishedAt"]),
+        log_driver=shown["HostConfig"]["LogConfig"]["Type"],
     )  # fmt: skip
+
+
+def _restart(engine: Engine, worker: Worker) -> None:
+    engine.ask("POST", f"/containers/{worker.id}/restart?t=0")
 
 
 def read_container(worker: Worker, timeout: float = 30.0) -> WorkerLog:
@@ -284,7 +288,7 @@ def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Pat
     worker = _start(clean_engine, tmp_path, (LOGS / "v4-disk-full.log").read_text())
     assert read_container(worker).newest is not None
     (tmp_path / "recorded.log").write_text(ORDINARY)
-    clean_engine.docker("restart", "-t", "0", worker.name)
+    _restart(clean_engine, worker)
     time.sleep(0.5)
     log = read_container(_described(clean_engine, worker.name))
     assert log.newest is None
@@ -296,7 +300,7 @@ def test_what_an_earlier_run_left_is_history(clean_engine: Engine, tmp_path: Pat
 def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> None:
     worker = _start(clean_engine, tmp_path, "".join(ATTEMPT.splitlines(keepends=True)[:4]))
     (tmp_path / "recorded.log").write_text(" -------------- celery@gpu v5.5.3 (immunity)\n")
-    clean_engine.docker("restart", "-t", "0", worker.name)
+    _restart(clean_engine, worker)
     time.sleep(0.5)
     newest = read_container(_described(clean_engine, worker.name)).newest
     assert newest is not None and (newest.outcome, newest.cause) == (Outcome.FAILED, "unrecognised")
@@ -305,7 +309,7 @@ def test_a_restart_cuts_an_attempt_off(clean_engine: Engine, tmp_path: Path) -> 
 @pytest.mark.engine
 def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -> None:
     worker = _start(clean_engine, tmp_path, ATTEMPT)
-    clean_engine.docker("kill", worker.name)
+    clean_engine.ask("POST", f"/containers/{worker.id}/kill")
     stopped = _described(clean_engine, worker.name)
     newest = read_container(stopped).newest
     assert stopped.status == "exited" and newest is not None and newest.outcome is Outcome.SUCCEEDED
@@ -313,7 +317,8 @@ def test_a_stopped_container_is_read_too(clean_engine: Engine, tmp_path: Path) -
 
 @pytest.mark.engine
 def test_a_driver_that_cannot_be_read(clean_engine: Engine, tmp_path: Path) -> None:
-    clean_engine.docker("run", "-d", "--name", "mute", "--log-driver", "none", "busybox:latest", "sleep", "3600")
+    options = ("--network", "host", "--name", "mute", "--log-driver", "none")
+    clean_engine.docker("run", "-d", *options, "busybox:latest", "sleep", "3600")
     source = read_container(_described(clean_engine, "mute")).sources[0]
     assert "docker inspect -f '{{.HostConfig.LogConfig.Type}}' mute" in source.problem
     assert "'none'" in source.problem and not source.whole
@@ -340,12 +345,10 @@ def _now(log: str, **shift: int) -> str:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("steps", [(30, 200, None), (30, 60, 250, None), (30, 60, None)])
 @pytest.mark.parametrize("middle", ["a line without a prefix\n", "Traceback (most recent call last):\nValueError: bad\n"])
 def test_older_lines_are_read_without_stamps_and_tell_the_same(
-    middle: str, steps: tuple[int | None, ...], clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    middle: str, clean_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_windows, "_STEPS", steps)
     numbered = [ORDINARY.replace("{}", str(number)) for number in range(400)]
     text = _now("".join(numbered[:300]) + middle + ATTEMPT + middle + "".join(numbered[300:]))
     worker = _start(clean_engine, tmp_path, text)
@@ -356,15 +359,19 @@ def test_older_lines_are_read_without_stamps_and_tell_the_same(
         asked.append(before)
         return real(*arguments, before=before)
 
-    monkeypatch.setattr(log_windows, "container_lines", listened)
-    without = read_container(worker)
-    assert asked[0] == b"" and asked[1] and asked[1] == asked[-1]
-    monkeypatch.setattr(log_windows, "_tells_the_time", lambda *_: False)
-    stamped = read_container(worker)
-    assert _outline(without) == _outline(stamped)
-    (one,), (other,) = without.attempts, stamped.attempts
-    assert one.started_at and other.started_at and abs(one.started_at - other.started_at) < timedelta(minutes=2)
-    assert all(hit.record.at for hit in one.hits)
+    for steps in ((30, 200, None), (30, 60, 250, None), (30, 60, None)):
+        with monkeypatch.context() as patch:
+            patch.setattr(log_windows, "_STEPS", steps)
+            patch.setattr(log_windows, "container_lines", listened)
+            asked.clear()
+            without = read_container(worker)
+            assert asked[0] == b"" and asked[1] and asked[1] == asked[-1]
+            patch.setattr(log_windows, "_tells_the_time", lambda *_: False)
+            stamped = read_container(worker)
+        assert _outline(without) == _outline(stamped)
+        (one,), (other,) = without.attempts, stamped.attempts
+        assert one.started_at and other.started_at and abs(one.started_at - other.started_at) < timedelta(minutes=2)
+        assert all(hit.record.at for hit in one.hits)
 
 
 def _outline(log: WorkerLog) -> object:
@@ -390,7 +397,7 @@ def test_an_earlier_run_is_told_from_the_present_one_by_stamps(
 ) -> None:
     monkeypatch.setattr(log_windows, "_STEPS", (30, None))
     worker = _start(clean_engine, tmp_path, _now(ATTEMPT + ORDINARY * 100))
-    clean_engine.docker("restart", "-t", "0", worker.name)
+    _restart(clean_engine, worker)
     attempts = read_container(_described(clean_engine, worker.name, 2 * (ATTEMPT.count("\n") + 100))).attempts
     assert [attempt.current for attempt in attempts] == [True, False]
 
