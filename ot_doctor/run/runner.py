@@ -143,7 +143,7 @@ def _place(check: Check, error: Exception) -> str:
 def _findings(check: Check, store: Store, over: float, call_within: _Within) -> list[Finding]:
     arguments: dict[str, object] = {}
     for name, (kind, takes_unavailable) in parameters(check.function).items():
-        if kind is not Request:
+        if kind is not Request and not store.has(kind):
             supervisor.doing(f"the check {check.name} waited for {SOURCES[kind].label}", _advice_on_evidence(store.request))
         value = store.request if kind is Request else store.get(kind)
         if isinstance(value, Unavailable) and not takes_unavailable:

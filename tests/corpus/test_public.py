@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.check import Status
-from ot_doctor.evidence import Request
-from ot_doctor.report.build import report_of
 from ot_doctor.report.model import Report as Outcome
 from ot_doctor.report.model import exit_code
-from ot_doctor.run.plan import Plan
-from ot_doctor.run.session import examine, prepare
+from tests.corpus import accuracy
 from tests.corpus.accuracy import said
 from tests.logs import mutations
 from tests.logs.test_public_reports import REPORTS, Report
@@ -33,9 +30,7 @@ def examined(folder: Path, text: str) -> Outcome:
     log = folder / "worker.log"
     with log.open("w", encoding="utf-8", newline="") as out:
         out.write(text)
-    plan = Plan(Request(logs=(str(log),), cwd=Path("/"), timeout=60))
-    checks, store, notices = prepare(plan)
-    return report_of(examine(plan, checks, store, notices))
+    return accuracy.examined(log)
 
 
 def wrong(outcome: Outcome, report: Report) -> str:
