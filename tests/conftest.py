@@ -12,12 +12,18 @@ import pytest
 from hypothesis import settings
 
 from ot_doctor.redaction.registry import Registry, new_registry
+from tests.parts.engine import MEMORY, has_room
 from tests.parts.fixtures import *  # noqa: F403
 
 # Where an example fails, what repeats it is printed (@reproduce_failure). HYPOTHESIS_PROFILE=search tries others in each run.
 settings.register_profile("repeatable", derandomize=True, print_blob=True, database=None)
 settings.register_profile("search", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+# Where pytest makes the folders of tests; ``pytest_configure`` would be too late.
+if has_room(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 # A background job, or nohup, ignores these, and what is started from here would as well.
@@ -45,9 +51,9 @@ def let_others_in() -> Callable[[Path], None]:
     """``let_others_in(tmp_path)``: other users of the machine may enter the folder, and those above it."""
 
     def open_up(folder: Path) -> None:
-        above = Path(tempfile.gettempdir()).resolve()
+        above = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()).resolve()
         for one in (folder, *folder.parents):
-            if one == above:
+            if above not in one.parents:
                 break
             one.chmod(0o755)
 

@@ -208,7 +208,7 @@ def logs_of(runs: list[Run]) -> dict[str, bytes]:
                 check=False,
             )
             shown = done.stdout.replace(str(folder).encode(), b"/opt/opentranscribe")
-            found[run.name] = re.sub(rb"/tmp/otd-engine-\w+", b"/var/run", shown)
+            found[run.name] = re.sub(rb"(?:/tmp|/dev/shm)/otd-engine-\w+", b"/var/run", shown)
             engine.clear()
     return found
 

@@ -6,7 +6,6 @@ What tests each action in one way or another goes over these, so that none is le
 from __future__ import annotations
 
 import enum
-import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -45,7 +44,7 @@ from ot_doctor.fix.procedure import Preview, Site
 from ot_doctor.redaction.secret import Secret
 from ot_doctor.sources.store import Store
 from tests.fix import on_the_engine
-from tests.fix.on_the_engine import MODEL, SERVICE, facts, owners, seen, with_new_cache
+from tests.fix.on_the_engine import MODEL, SERVICE, environment_of, facts, owners, with_new_cache
 from tests.fix.site import TOKEN, Script, planted
 from tests.parts.hub import LocalHub
 from tests.parts.hub import Token as HubToken
@@ -242,12 +241,12 @@ def _moved(world: World, preview: Preview, said: str) -> None:
 
 
 def _scratch(world: World) -> Action:
-    world.engine.docker("exec", "-u", "0", WORKER, "sh", "-c", "cd /scratch/opentranscribe && touch a.wav && chown -R 0:0 .")
+    world.engine.execute(WORKER, "sh", "-c", "cd /scratch/opentranscribe && touch a.wav && chown -R 0:0 .", user="0")
     return OwnScratch("opentranscribe_audio", WORKER)
 
 
 def _scratch_owners(world: World) -> object:
-    return world.engine.docker("exec", WORKER, "sh", "-c", "cd /scratch/opentranscribe && stat -c '%u:%g %n' . *")
+    return world.engine.execute(WORKER, "sh", "-c", "cd /scratch/opentranscribe && stat -c '%u:%g %n' . *")
 
 
 def _fetch(world: World) -> Action:
@@ -257,7 +256,8 @@ def _fetch(world: World) -> Action:
 
 
 def _model(world: World) -> object:
-    return facts(world.models / "huggingface" / "hub" / MODEL).keys()
+    folder = world.models / "huggingface" / "hub" / MODEL
+    return folder.exists(), facts(folder).keys()
 
 
 def _fetched(world: World, preview: Preview, said: str) -> None:
@@ -269,7 +269,8 @@ def _fetched(world: World, preview: Preview, said: str) -> None:
 
 
 def _status(world: World) -> str:
-    return seen(world, WORKER, "{{.Id}} {{.State.Status}}")
+    told = world.engine.inspect(WORKER)
+    return f"{told['Id']} {told['State']['Status']}"
 
 
 def _recreate(world: World) -> Action:
@@ -281,7 +282,7 @@ def _recreate(world: World) -> Action:
 
 
 def _environment(world: World) -> object:
-    return sorted(json.loads(seen(world, WORKER, "{{json .Config.Env}}")))
+    return environment_of(world, WORKER)
 
 
 def _recreated(world: World, preview: Preview, said: str) -> None:
@@ -294,11 +295,10 @@ def _env_taken_back(world: World) -> None:
     os.replace(world.env_path.with_name("env.before"), world.env_path)
 
 
-def _stopped(action: Callable[[], Action], *how: str) -> Callable[[World], Action]:
+def _stopped(action: Callable[[], Action], how: str) -> Callable[[World], Action]:
     def breaks(world: World) -> Action:
-        world.engine.docker("unpause", WORKER, check=False)
-        world.engine.docker("start", WORKER)
-        world.engine.docker(*how, WORKER)
+        world.engine.revive(WORKER)
+        world.engine.do(WORKER, how)
         return action()
 
     return breaks

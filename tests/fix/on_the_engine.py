@@ -73,9 +73,7 @@ def stack(engine: Engine, folder: Path) -> Iterator[World]:
 
 def running(world: World) -> World:
     """The stack with its worker running, whatever the test before left behind: which one that was differs with each run."""
-    if seen(world, WORKER) == "paused":
-        world.engine.docker("unpause", WORKER)
-    world.engine.docker("start", WORKER)
+    world.engine.revive(WORKER)
     return world
 
 
@@ -112,7 +110,7 @@ def standing(world: World, folder: str) -> None:
     """Start a container that works on the folder, or the volume, for as long as the stack is there."""
     kind = "bind" if folder.startswith("/") else "volume"
     mount = f"type={kind},source={folder},target={alterations.FOLDER}"
-    image = world.engine.docker("inspect", "--format={{.Image}}", WORKER)
+    image = world.engine.inspect(WORKER)["Image"]
     options = ("--name", _standing(folder), "--user", "0:0", "--network", "none", "--mount", mount, "--entrypoint", "sleep")
     world.engine.docker("run", "-d", *options, image, "9999")
 
@@ -162,6 +160,10 @@ def owners(found: Facts) -> set[tuple[int, int]]:
     return {fact[:2] for fact in found.values()}
 
 
-def seen(world: World, name: str, what: str = "{{.State.Status}}") -> str:
-    """What the engine says of a container."""
-    return world.engine.docker("inspect", f"--format={what}", name)
+def state_of(world: World, name: str) -> str:
+    """Of a container: running, paused, …"""
+    return str(world.engine.inspect(name)["State"]["Status"])
+
+
+def environment_of(world: World, name: str) -> list[str]:
+    return sorted(world.engine.inspect(name)["Config"]["Env"])

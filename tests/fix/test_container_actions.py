@@ -11,10 +11,10 @@ from ot_doctor.actions import RecreateServices, RestartContainer, Risk
 from ot_doctor.fix.actions import container
 from ot_doctor.fix.catalogue import procedure_of
 from ot_doctor.fix.procedure import NotDone, NotPossible
-from tests.fix.on_the_engine import SERVICE, seen, site
+from tests.fix.on_the_engine import SERVICE, site
 from tests.parts.engine import Engine
 from tests.scenarios import logs
-from tests.scenarios.fixing import UP, WORKER, fix, outcomes, rebuilt
+from tests.scenarios.fixing import UP, WORKER, containers, fix, outcomes, rebuilt
 from tests.scenarios.scenario import Scenario, World, hub_for
 
 pytestmark = pytest.mark.engine
@@ -57,10 +57,10 @@ def test_what_is_not_expected_is_shown_and_needs_somebody_who_sees_it(stack: Wor
         preview = procedure_of(RECREATE, site(world)).preview()
         assert any(f"{WORKER}, unexpected: {said}" in line for line in preview.lines) and said in preview.only_seen
     written(world, "MAX_SPEAKERS=10\n")
-    there = seen(world, WORKER, "{{.Id}} {{.State.Status}}")
+    there = containers(world, "celery-worker")
     told = fix(world, "--yes", "--allow", "restarts")
     assert outcomes(told) == {"stale-worker-env": ["refused"]} and "devices: none becomes" in str(told), told
-    assert seen(world, WORKER, "{{.Id}} {{.State.Status}}") == there
+    assert containers(world, "celery-worker") == there
     compose.write_text(text.replace("backend:v0.4.1", "backend:v9"))
     with pytest.raises(NotPossible, match="backend:v9"):
         procedure_of(RECREATE, site(world)).precondition()

@@ -58,7 +58,7 @@ def test_applied_applied_again_undone_and_undone_again(name: str, request: pytes
         database = containers(world, "postgres")
         _walk(ENGINE[name], world, lambda person: on_the_engine.site(world, person), tmp_path)
         assert containers(world, "postgres") == database
-        assert world.engine.docker("ps", "-aq", "--filter=label=ot-doctor.helper") == "", "no helper stays"
+        assert world.engine.containers("ot-doctor.helper") == [], "no helper stays"
         return
     env = tmp_path / "ot" / ".env"
     env.parent.mkdir()

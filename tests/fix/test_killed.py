@@ -25,7 +25,7 @@ from ot_doctor.fix.takeback import TakenBack, take_back, undoable
 from ot_doctor.sources.docker import alterations
 from tests.fix import on_the_engine
 from tests.fix.cases import ENGINE
-from tests.fix.on_the_engine import MODEL, SERVICE, by_the_standing_one, seen, site, standing
+from tests.fix.on_the_engine import MODEL, SERVICE, by_the_standing_one, environment_of, site, standing, state_of
 from tests.fix.terminal import Terminal
 from tests.parts import ready_doctor
 from tests.parts.engine import Engine
@@ -40,7 +40,7 @@ FIRST: dict[str, Callable[[World], str]] = {
     "cache.own": lambda world: str(world.models / "huggingface/hub/link"),
     "cache.quarantine": lambda world: str(world.models / "huggingface/hub" / MODEL),
     "cache.move": lambda world: str(world.models / "old" / MODEL),
-    "scratch.own": lambda world: world.engine.docker("volume", "inspect", "--format={{.Mountpoint}}", "opentranscribe_audio"),
+    "scratch.own": lambda world: str(world.engine.ask("GET", "/volumes/opentranscribe_audio")["Mountpoint"]),
     "models.fetch": lambda world: str(world.models / "huggingface/hub" / MODEL),
 }
 # The lines of the journal, and what is between them.
@@ -213,7 +213,7 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
             fixed = re.search(r"^Fixed: .*(?:stale-worker-env|worker-down)", done.stdout, re.M)
             assert told in done.stderr and fixed, done.stderr + done.stdout
             (number,) = (line.split()[0] for line in containers(stack, SERVICE).splitlines())
-            assert seen(stack, number) == "running" and "MAX_SPEAKERS=10" in seen(stack, number, "{{.Config.Env}}")
+            assert state_of(stack, number) == "running" and "MAX_SPEAKERS=10" in environment_of(stack, number)
         case.before_undo(stack)
         if point == "applied":
             terminal = Terminal([str(DOCTOR), "fix"], stack.shell(), stack.folder)
@@ -225,7 +225,7 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
             if undoable(one):
                 taken_back(site(stack), state, one)
         assert case.state(stack) == before and containers(stack, "postgres") == database, point
-        assert len(containers(stack, SERVICE).splitlines()) == 1 and seen(stack, WORKER) == "running", point
+        assert len(containers(stack, SERVICE).splitlines()) == 1 and state_of(stack, WORKER) == "running", point
 
 
 def test_a_download_ends_with_the_doctor(stack: World, tmp_path: Path) -> None:

@@ -144,10 +144,13 @@ def _serve(channel: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    """What each run would do again: compile patterns, resolve types, load the Hub's client and the machine's certificates."""
+    """What each run would do again: find plug-ins, compile patterns, resolve types, load the Hub's client and certificates."""
+    discovery = importlib.import_module("ot_doctor.run.discovery")
+    setattr(discovery, "entry_points", functools.cache(discovery.entry_points))  # noqa: B010  # no run installs one
+    from ot_doctor.bundle.writing import make_bundle
     from ot_doctor.evidence import Request
     from ot_doctor.redaction.registry import new_registry
-    from ot_doctor.report.build import report_of
+    from ot_doctor.report.build import redactor_of, report_of
     from ot_doctor.report.formats import render
     from ot_doctor.run.plan import Plan
     from ot_doctor.run.session import examine, prepare
@@ -158,9 +161,14 @@ def _warm_up() -> None:
         log = Path(folder, "worker.log")
         log.write_text("[2026-01-01 00:00:00,000: ERROR/MainProcess] CUDA out of memory\n")
         plan = Plan(Request(directory=Path(folder), logs=(str(log),), offline=True, no_docker=True, environ={}))
-        report = report_of(examine(plan, *prepare(plan)))
-        for name in ("json", "text"):
-            render(report, name)
+        checks, store, notices = prepare(plan)
+        redactor = redactor_of(plan)
+        report = report_of(examine(plan, checks, store, notices), redactor)
+        shown = {name: render(report, name) for name in ("json", "text", "markdown")}
+        make_bundle(
+            store.given(), request=plan.request, report_text=shown["markdown"], report_json=shown["json"],
+            created=report.started_at, level=plan.redact, redactor=redactor,
+        )  # fmt: skip
     _read_certificates_once()
     hub: Any = importlib.import_module("huggingface_hub.utils")
     hub.build_hf_headers(token=False)

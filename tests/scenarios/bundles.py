@@ -16,8 +16,8 @@ _OF_THE_RUN = ("started_at", "duration_ms", "recorded_at", "accessed", "hidden")
 _REPORT = "ot-doctor-report/report.json"
 
 
-def assert_bundle_agrees(world: World, *arguments: str, cwd: Path | None = None) -> None:
-    """``collect`` with the arguments of a run, then ``diagnose`` with no Docker, no HOME and no PATH, agree in all they say."""
+def document_that_agrees(world: World, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
+    """What ``collect`` reports; ``diagnose`` with no Docker, no HOME and no PATH says the same of the bundle."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle.zip"
         done = ready_doctor.run("collect", "--yes", "-o", str(path), *arguments, cwd=cwd or world.folder, env=world.shell())
@@ -29,16 +29,17 @@ def assert_bundle_agrees(world: World, *arguments: str, cwd: Path | None = None)
         nobody = {"HOME": f"{folder}/nobody", "PATH": ""}
         again = ready_doctor.run("diagnose", str(path), "--format", "json", cwd=Path(folder), env=nobody)
         assert again.stderr == "" and again.stdout.startswith("{"), again.stderr
-        live, recorded = stable(members[_REPORT].decode()), stable(again.stdout)
+        document: dict[str, Any] = json.loads(members[_REPORT])
+        live, recorded = stable(document), stable(json.loads(again.stdout))
         assert recorded == live, _difference(live, recorded)
-        assert again.returncode == json.loads(again.stdout)["exit_code"]
+        assert again.returncode == document["exit_code"]
+        return document
 
 
-def stable(document: str) -> dict[str, Any]:
+def stable(document: dict[str, Any]) -> dict[str, Any]:
     """A JSON report without what is of the run alone."""
-    content = {key: value for key, value in json.loads(document).items() if key not in _OF_THE_RUN}
-    for check in content["checks"]:
-        del check["duration_ms"]
+    content = {key: value for key, value in document.items() if key not in _OF_THE_RUN}
+    content["checks"] = [{key: value for key, value in check.items() if key != "duration_ms"} for check in content["checks"]]
     return content
 
 

@@ -23,6 +23,7 @@ CHANGES = (
     "pull", "import", "tag", "untag", "delete", "prune", "connect", "disconnect", "remove",
 )  # fmt: skip
 _LISTS = ("containers/json?all=1", "volumes", "networks", "images/json")
+_TRIED: set[tuple[str, ...]] = set()
 _LARGEST = 4 * 2**20  # bytes of a file that are read; its times and its inode tell of a larger one
 
 
@@ -40,6 +41,16 @@ def assert_dry(world: World, *arguments: str, cwd: Path | None = None) -> dict[s
         outcomes = {action["outcome"] for one in told["causes"] for action in one["actions"]}
         assert outcomes <= {"planned", "already", "refused", "by-hand"}, outcomes
     return told
+
+
+def is_new(report: dict[str, Any]) -> bool:
+    """Whether there is something to fix, and no dry run has been tried yet of these causes with these actions."""
+    if report["fix"] is None:  # then a dry run is an examination and nothing else
+        return False
+    plan = (*(one["cause"] for one in report["diagnosis"]), *report["fix"]["would"])
+    known = plan in _TRIED
+    _TRIED.add(plan)
+    return not known
 
 
 @contextmanager

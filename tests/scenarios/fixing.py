@@ -21,6 +21,7 @@ POSTGRES = """\
   postgres:
     image: busybox
     env_file: .env
+    network_mode: host
     stop_grace_period: 0s
     command: [sleep, "9999"]
 """
@@ -50,7 +51,7 @@ def rebuilt(world: World, scenario: Scenario) -> None:
     scenario.write(world)
     if scenario.prepare:
         scenario.prepare(world)
-    world.engine.docker("rm", "--force", WORKER)
+    world.engine.ask("DELETE", f"/containers/{WORKER}?force=1")
     world.compose(*UP, "--no-deps", "celery-worker")
     if scenario.after:
         scenario.after(world)
@@ -86,9 +87,9 @@ def actions(told: dict[str, Any]) -> list[tuple[str, str]]:
 
 def containers(world: World, service: str) -> str:
     """Ids, and when they were started."""
-    ids = world.engine.docker("ps", "-aq", f"--filter=label=com.docker.compose.service={service}").split()
+    ids = world.engine.containers(f"com.docker.compose.service={service}")
     assert ids
-    return world.engine.docker("inspect", "--format={{.Id}} {{.State.StartedAt}}", *ids)
+    return "\n".join(f"{one} {world.engine.inspect(one)['State']['StartedAt']}" for one in ids)
 
 
 def contents(world: World) -> Iterator[tuple[str, bytes]]:

@@ -97,7 +97,7 @@ class Inside:
         self.engine.docker("run", "-d", "--name", CONTAINER, *told, *options, image, *command)
 
     def down(self) -> None:
-        self.engine.run("docker", "rm", "--force", "--volumes", CONTAINER, check=False)
+        self.engine.ask("DELETE", f"/containers/{CONTAINER}?force=1&v=1")
 
     def serve(self, port: int, *words: str, token: str = TOKEN) -> None:
         """A Hub on the worker's own loopback; ``tls``, ``ahead`` (its clock, by an hour)."""
@@ -109,13 +109,11 @@ class Inside:
 
     def background(self, code: str, port: int, *words: str) -> None:
         self.engine.docker("exec", "-d", CONTAINER, "python3", "-c", code, str(port), *words)
-        until = time.monotonic() + 15
-        listening = ("grep", "-q", f":{port:04X} 00000000:0000 0A", "/proc/net/tcp")
-        while self.engine.run("docker", "exec", CONTAINER, *listening, check=False).returncode:
-            assert time.monotonic() < until, "the server in the container did not start"
+        listens = f"grep -q ':{port:04X} 00000000:0000 0A' /proc/net/tcp"
+        self.engine.execute(CONTAINER, "sh", "-c", f"for _ in $(seq 300); do {listens} && exit; sleep 0.05; done; exit 1")
 
     def processes(self) -> str:
-        return self.engine.docker("exec", CONTAINER, "ps", "-o", "args")
+        return self.engine.execute(CONTAINER, "ps", "-o", "args")
 
     def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The installed ot-doctor, as a user calls it."""

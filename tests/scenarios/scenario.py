@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.parts.engine import Engine
 from tests.parts.hub import COMMUNITY_1, LocalHub, pyannote_hub
 
 from . import logs
+from .forms import forms_of
 
 TOKEN = "hf_" + "Qw3rTy7uIo" * 3 + "Zx9c"
 UNKNOWN_TOKEN = "hf_" + "Nm5bVc2xZl" * 3 + "Pq8w"  # well-formed, and no Hub knows it
@@ -66,7 +67,7 @@ class World:
         return env | {"HOME": str(self.home), "NO_PROXY": "127.0.0.1,localhost", "PYTHONUTF8": "1"} | self.environ
 
     def compose(self, *arguments: str) -> str:
-        return self.engine.run("docker", "compose", *arguments, cwd=self.folder, env=self.shell()).stdout
+        return self.engine.compose(self.folder, *arguments, env=self.shell())
 
     def doctor(self, *arguments: str, cwd: Path | None = None, format: str = "json") -> subprocess.CompletedProcess[str]:
         """Run ot-doctor as a user would, in the scenario's folder."""
@@ -77,6 +78,24 @@ class World:
         return subprocess.run(command, cwd=cwd, env=self.shell(), timeout=120, **streams)
 
     def report(self, *arguments: str, cwd: Path | None = None) -> Report:
+        """What a run says, or at the first look at a world ``collect``: its bundle is examined as well, and a fix tried dry."""
+        if self.examined or not self.bundled:
+            report = self._of_a_run(*arguments, cwd=cwd)
+        else:
+            from .bundles import document_that_agrees
+            from .dry_runs import nothing_changes
+
+            with nothing_changes(self):
+                report = Report(document_that_agrees(self, *arguments, cwd=cwd), self)
+        if not self.examined:
+            from .dry_runs import assert_dry, is_new
+
+            self.examined = True
+            if is_new(report.document):
+                assert_dry(self, *arguments, cwd=cwd)
+        return report
+
+    def _of_a_run(self, *arguments: str, cwd: Path | None) -> Report:
         done = self.doctor(*arguments, cwd=cwd)
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         secrets = [value for value in (TOKEN, UNKNOWN_TOKEN) if value[3:] in done.stdout + done.stderr]
@@ -84,32 +103,22 @@ class World:
         assert done.stdout.startswith("{"), done.stderr
         report = Report(json.loads(done.stdout), self)
         assert report.exit_code == done.returncode
-        if not self.examined:
-            from .bundles import assert_bundle_agrees
-            from .dry_runs import assert_dry, nothing_changes
-
-            self.examined = True
-            if self.bundled:
-                with nothing_changes(self):
-                    assert_bundle_agrees(self, *arguments, cwd=cwd)
-            if report.document["fix"]:  # else a dry run is an examination and nothing else, which was just watched
-                assert_dry(self, *arguments, cwd=cwd)
         return report
 
     def until_restarting(self) -> None:
         """Until the engine waits for seconds before it starts the worker once more: in between it runs for a moment."""
-        look = ("inspect", "--format={{.State.Status}} {{.RestartCount}}", "opentranscribe-celery-worker")
         until = time.monotonic() + 60
         while True:
-            status, count = self.engine.docker(*look).split()
-            if status == "restarting" and int(count) >= 5:
+            told = self.engine.inspect("opentranscribe-celery-worker")
+            if told["State"]["Status"] == "restarting" and told["RestartCount"] >= 5:
                 return
             assert time.monotonic() < until
             time.sleep(0.1)
 
-    def obey(self, report: Report, index: int = 0) -> list[str]:
-        """Run the commands of a remedy exactly as printed, from another folder; returns them."""
-        commands = [step["command"] for step in report.diagnosis[index]["remedy"]["steps"] if step["command"]]
+    def obey(self, report: Report, index: int = 0, without: Container[str] = ()) -> list[str]:
+        """Run the commands of a remedy exactly as printed, but for those forms, from another folder; returns them."""
+        printed = [step["command"] for step in report.diagnosis[index]["remedy"]["steps"] if step["command"]]
+        commands = [command for command in printed if not all(form in without for form in forms_of(command))]
         for command in commands:
             done = self._run(["sh", "-c", command], Path("/"))
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

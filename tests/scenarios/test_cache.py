@@ -103,7 +103,7 @@ volumes:
 
     def fill(world: World) -> None:
         script = "dd if=/dev/zero of=/home/appuser/.cache/huggingface/filler bs=64k 2>/dev/null; true"
-        world.engine.docker("exec", "opentranscribe-celery-worker", "sh", "-c", script)
+        world.engine.execute("opentranscribe-celery-worker", "sh", "-c", script)
 
     log = logs.v04_failure(*logs.os_error(28, "No space left on device", f"{HUB}/blobs"))
     scenario = Scenario(cache="absent", volumes=volumes, log=log, after=fill)

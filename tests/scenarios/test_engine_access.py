@@ -40,7 +40,7 @@ _FRONTEND = """\
 def _fill(world: World) -> None:
     models.v04_cache(world.folder / "made", owner=APPUSER)
     world.engine.run("docker", "cp", "-a", f"{world.folder}/made/huggingface/.", f"{WORKER}:{MODELS}")
-    world.engine.docker("exec", "-u", "0", WORKER, "chown", "1000:998", MODELS)
+    world.engine.execute(WORKER, "chown", "1000:998", MODELS, user="0")
     (world.folder / "html/assets").mkdir(parents=True, exist_ok=True)
     (world.folder / "html/index.html").write_text("<script src=assets/index.js></script>")
 
@@ -65,8 +65,7 @@ def behind(kept: World, tmp_path: Path) -> Iterator[Callable[[Rule], tuple[World
             return World(kept.engine, kept.hub, kept.folder, kept.home, {"DOCKER_HOST": proxy.address}), proxy
 
         yield through
-    kept.engine.docker("unpause", WORKER, check=False)
-    kept.engine.docker("start", WORKER)
+    kept.engine.revive(WORKER)
 
 
 def _view(report: Report) -> str:
@@ -88,7 +87,7 @@ def test_behind_a_proxy_that_only_reads(behind: Callable[[Rule], tuple[World, En
     """docker-socket-proxy with CONTAINERS=1 and nothing else: no command can be run, and the engine does not say what it is."""
     world, proxy = behind(switches("CONTAINERS"))
     if state != "running":
-        world.engine.docker(*(("pause",) if state == "paused" else ("stop", "-t", "0")), WORKER)
+        world.engine.do(WORKER, "pause" if state == "paused" else "stop?t=0")
     report = world.report()
     assert _view(report) == "engine's archive", report.summary()
     assert report.statuses("unknown") == set(), report.summary()

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.fix.terminal import Terminal
-from tests.parts import engine as parts
 from tests.parts import images
 from tests.parts.engine import Engine, why_not
 from tests.scenarios import logs
@@ -64,12 +63,10 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def own_engine(disk: Path) -> Iterator[Engine]:
     """One whose data is on that disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "_TEMP", disk)
-        with _WithGpu() as engine:
-            engine.import_image(f"{images.BACKEND}:v0.4.1", env=images.backend_image_env("v0.4"))
-            engine.import_busybox()
-            yield engine
+    with _WithGpu(place=disk) as engine:
+        engine.import_image(f"{images.BACKEND}:v0.4.1", env=images.backend_image_env("v0.4"))
+        engine.import_busybox()
+        yield engine
 
 
 def test_a_full_disk_is_given_room_by_what_docker_can_make_again(own_engine: Engine, disk: Path) -> None:

@@ -63,13 +63,13 @@ _REFUSED = [
 
 def _stopped(name: str) -> Callable[[World], None]:
     def stop(world: World) -> None:
-        world.engine.docker("kill", name)
+        world.engine.do(name, "kill")
 
     return stop
 
 
 def _of_root(world: World) -> None:
-    world.engine.docker("exec", "-u", "0", WORKER, "chown", "0:0", SCRATCH)
+    world.engine.execute(WORKER, "chown", "0:0", SCRATCH, user="0")
 
 
 def _scenario(after: Callable[[World], None], env: str = "", **changes: object) -> Scenario:
@@ -112,8 +112,8 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def what_it_does(world: World) -> object:
     """Of the services, and of the volume for audio."""
-    services = world.engine.docker("inspect", "--format={{.State.Running}}", REDIS, SIDECAR)
-    return services, world.engine.docker("exec", WORKER, "stat", "-c", "%u:%g", SCRATCH)
+    services = [world.engine.inspect(name)["State"]["Running"] for name in (REDIS, SIDECAR)]
+    return services, world.engine.execute(WORKER, "stat", "-c", "%u:%g", SCRATCH)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -154,12 +154,12 @@ def test_commands_that_no_scenario_prints_are_pasted_twice(stack: World) -> None
     model = next(model for model in cache.models if model.required)
     alone = replace(cache, root=replace(cache.root, path=None))
     stopped = replace(workers, containers=tuple(replace(one, status="exited") for one in workers.containers))
-    look = ("exec", WORKER, "sh", "-c", f"stat -c %u:%g {SCRATCH}; ls {os.path.dirname(model.container_path)}")
-    before = stack.engine.docker(*look)
+    look = (WORKER, "sh", "-c", f"stat -c %u:%g {SCRATCH}; ls {os.path.dirname(model.container_path)}")
+    before = stack.engine.execute(*look)
     assert before.startswith("0:0") and "models--pyannote" in before
     printed = [remove_model(deployment, worker, alone, model).command or "", own_scratch(deployment, stopped).command or ""]
     assert forms(printed) == set(PASTED)
     for _ in range(2):
         for command in printed:
             stack.engine.run("sh", "-c", command, cwd=stack.home, env=stack.shell())
-        assert stack.engine.docker(*look) == "1000:999"
+        assert stack.engine.execute(*look) == "1000:999"

@@ -201,13 +201,13 @@ def test_workers_in_which_nothing_can_be_run(inside: Inside, here: LocalHub) -> 
     seen = inside.look()
     assert seen.status("worker-network") is Status.SKIP and "There is no Python in" in seen.said()
     inside.up(env={"HF_ENDPOINT": here.url})
-    inside.engine.docker("pause", CONTAINER)
+    inside.engine.do(CONTAINER, "pause")
     try:
         seen = inside.look()
     finally:
-        inside.engine.docker("unpause", CONTAINER)
+        inside.engine.do(CONTAINER, "unpause")
     assert seen.status("worker-network") is Status.SKIP and "is not running" in seen.said()
-    inside.engine.docker("kill", CONTAINER)
+    inside.engine.do(CONTAINER, "kill")
     assert inside.look().status("worker-network") is Status.SKIP
 
 
@@ -271,7 +271,7 @@ def test_deep_tries_to_write_and_leaves_no_file(inside: Inside, here: LocalHub) 
     inside.up("--tmpfs", "/home/appuser/.cache/huggingface:uid=1000", env={"HF_ENDPOINT": here.url})
     seen = inside.look(probe="deep")
     assert seen.status("cache-write-test") is Status.PASS, seen.said()
-    assert inside.engine.docker("exec", CONTAINER, "ls", "-A", "/home/appuser/.cache/huggingface") == ""
+    assert inside.engine.execute(CONTAINER, "ls", "-A", "/home/appuser/.cache/huggingface") == ""
     inside.up("--read-only", env={"HF_ENDPOINT": here.url})
     seen = inside.look(probe="deep")
     assert seen.status("cache-write-test") is Status.WARN and "Read-only file system" in seen.said()
@@ -294,9 +294,9 @@ def test_libraries_are_imported_beside_a_worker_that_cannot_start(inside: Inside
     site = inside.engine.docker("run", "--rm", "--network", "none", TAG, "python3", "-m", "site", "--user-site")
     mounts = [part for path in tmp_path.iterdir() for part in ("-v", f"{path}:{site}/{path.name}:ro")]
     inside.up(*mounts, "--restart", "always", env={"HF_ENDPOINT": here.url}, command=("false",))
-    before = inside.engine.docker("ps", "--all", "--quiet")
+    before = inside.engine.containers()
     seen = inside.look(probe="deep")
-    assert inside.engine.docker("ps", "--all", "--quiet") == before, "nothing is left"
+    assert inside.engine.containers() == before, "nothing is left"
     assert {"lib-mismatch", "worker-crashed"} <= set(seen.causes), seen.said()
     assert "torchaudio cannot be imported" in seen.said() and "(torchaudio.py:3)" in seen.said()
     assert "Importing ctranslate2" in seen.said() and "pyannote.audio cannot be imported" in seen.said()

@@ -54,9 +54,9 @@ def looked(inside: Inside, library: Path | None = None, mode: str = "", log: str
         mounts += ["-v", f"{library}:/usr/lib/libnvidia-ml.so.1:ro"]
     env = {"PYTHONPATH": "/packages", "LD_LIBRARY_PATH": "/usr/lib", "HF_ENDPOINT": "http://127.0.0.1:9", "MODE": mode}
     inside.up(*mounts, env=env, command=("sh", "-c", f"echo '{log}'; exec sleep 600"))
-    before = inside.engine.docker("ps", "--all", "--quiet")
+    before = inside.engine.containers()
     seen = inside.look(probe="gpu", gpu=True)
-    assert inside.engine.docker("ps", "--all", "--quiet") == before, "nothing is left"
+    assert inside.engine.containers() == before, "nothing is left"
     return seen
 
 

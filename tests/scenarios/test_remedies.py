@@ -1,7 +1,7 @@
 """Faults that are fixed twice over: by ``ot-doctor fix --yes``, which is taken back, and by the commands as they are printed.
 
-The commands are run exactly so, from another folder, twice: the second paste changes nothing. Neither way touches another
-container: not even one that has old values of ``.env`` as well and that the worker depends on, as Postgres.
+The commands are run exactly so, from another folder, and each form of them twice: the second paste changes nothing. Neither way
+touches another container: not even one that has old values of ``.env`` as well and that the worker depends on, as Postgres.
 """
 
 from __future__ import annotations
@@ -81,28 +81,32 @@ def _for_all_to_read(world: World) -> None:
     world.env_path.chmod(0o644)
 
 
-def _docker(*command: str) -> Callable[[World], None]:
+def _engine(what: str) -> Callable[[World], None]:
     def done(world: World) -> None:
-        world.engine.docker(*command, WORKER)
+        world.engine.do(WORKER, what)
 
     return done
 
 
+def _removed(world: World) -> None:
+    world.engine.ask("DELETE", f"/containers/{WORKER}?force=1")
+
+
 def _ill(world: World) -> None:
-    world.engine.docker("exec", WORKER, "touch", "/tmp/ill")
+    world.engine.execute(WORKER, "touch", "/tmp/ill")
     until = time.monotonic() + 30
-    while world.engine.docker("inspect", "--format={{.State.Health.Status}}", WORKER) != "unhealthy":
+    while world.engine.inspect(WORKER)["State"]["Health"]["Status"] != "unhealthy":
         assert time.monotonic() < until
         time.sleep(0.1)
 
 
 def _not_of_compose(world: World) -> None:
     """Made by hand, and stopped."""
-    image = world.engine.docker("inspect", "--format={{.Config.Image}}", WORKER)
-    world.engine.docker("rm", "-f", WORKER)
+    image = world.engine.inspect(WORKER)["Config"]["Image"]
+    _removed(world)
     mount = f"{world.models}/huggingface:/home/appuser/.cache/huggingface"
-    world.engine.docker("run", "-d", "--name", WORKER, "--env-file", str(world.env_path), "--network", "none", "-v", mount, image)
-    world.engine.docker("kill", WORKER)
+    world.engine.docker("run", "-d", "--name", WORKER, "--env-file", str(world.env_path), "--network", "host", "-v", mount, image)
+    world.engine.do(WORKER, "kill")
 
 
 def _of_root(world: World) -> None:
@@ -173,12 +177,12 @@ REMEDIES: Mapping[str, Fault] = {
     "UTF-16": Fault(Scenario(after=_in_utf16), "env-unreadable", ("env.reencode", "worker.recreate"), forms=("iconv", RECREATED)),
     "the word set": Fault(Scenario(after=_with_set), "env-unreadable", EDIT, forms=("sed, drop set", RECREATED)),
     "a folder": Fault(Scenario(after=_as_a_folder), "env-unreadable", forms=("rmdir, cp", RECREATED)),
-    "paused": Fault(Scenario(after=_docker("pause")), "worker-down", ("worker.unpause",), forms=("unpause",)),
+    "paused": Fault(Scenario(after=_engine("pause")), "worker-down", ("worker.unpause",), forms=("unpause",)),
     "killed": Fault(
-        Scenario(after=_docker("kill")), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull never",)
+        Scenario(after=_engine("kill")), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull never",)
     ),
     "removed": Fault(
-        Scenario(after=_docker("rm", "-f")), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull missing",)
+        Scenario(after=_removed), "worker-down", ("worker.start",), forms=("compose up --no-recreate --pull missing",)
     ),
     "unhealthy": Fault(
         Scenario(
@@ -242,6 +246,7 @@ GUIDED: Mapping[str, Sequence[Fault]] = {
     "a request that is not granted": (Fault(Scenario(), "gated-pending", ("guide.accept-terms",)),),
 }
 ONE_OF_EACH = list({fault.actions: fault for fault in (*FIXED.values(), *REMEDIES.values())}.values())
+_PASTED_TWICE: set[str] = set()  # one of each form is enough
 ALLOWED = ("--yes", "--allow", "changes-files,restarts,removes")
 
 
@@ -310,7 +315,8 @@ def test_fixed_taken_back_and_obeyed_as_printed(stack: World, name: str, new_tok
     assert stack.obey(report), "the remedy has no command"
     assert containers(stack, "postgres") == others
     files = state(stack)
-    stack.obey(report)
+    stack.obey(report, without=_PASTED_TWICE)
+    _PASTED_TWICE.update(fault.forms)
     assert state(stack) == files, "a second paste changes a file"
     assert containers(stack, "postgres") == others
     again = stack.report()

@@ -96,7 +96,7 @@ def test_the_volume_for_audio_belongs_to_root(bring_up: BringUp) -> None:
     denied = "[Errno 13] Permission denied: '/scratch/opentranscribe/engine/8f2c.wav'"
 
     def to_root(world: World) -> None:
-        world.engine.docker("exec", "-u", "0", v05.WORKER, "chown", "-R", "0:0", "/scratch/opentranscribe")
+        world.engine.execute(v05.WORKER, "chown", "-R", "0:0", "/scratch/opentranscribe", user="0")
 
     world = bring_up(v05.stack(after=to_root, log=v05.job(*v05.failed(denied), end="'error'")))
     report = world.report()

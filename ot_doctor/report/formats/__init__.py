@@ -36,7 +36,8 @@ def format_of(file_name: str) -> str | None:
 def render(report: Report, name: str, style: Style | None = None) -> str:
     """The whole document. ``style`` is how ``text`` is to look; no other format has a style."""
     if report.hidden_in is not None and _tells_what_is_hidden(name, style):
-        rest = _rendered(replace(report, hidden=()), name, style)
+        bare = replace(report, hidden=())
+        rest = _module(name).compact(bare) if name == "json" else _rendered(bare, name, style)
         report = replace(report, hidden=report.hidden_in(rest))
     return _rendered(report, name, style)
 
