@@ -186,5 +186,5 @@ _KINDS: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[str], str]], ...
     (("&",), _ENTITY, _entity),
     (tuple("\u00ad\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"), _INVISIBLE, lambda _: ""),
 )
-# A character of each hint: where none is, nothing is to be undone.
+# A character of each hint: a text without any of them has no escape.
 _ESCAPES = re.compile(f"[{re.escape(''.join(min(sign) for hint, _, _ in _KINDS for sign in hint))}]")
