@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 
 from ot_doctor.check import Check
-from ot_doctor.evidence import Request
+from ot_doctor.evidence import Request, WorkerLog
 from ot_doctor.report.build import report_of
 from ot_doctor.report.model import Report
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import checks_of, examine
-from ot_doctor.sources.store import Store
+from ot_doctor.sources.store import SOURCES, Store
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
 from tests.logs import mutations
 
@@ -110,7 +110,7 @@ def judge(case: Case) -> Verdict:
 def examined(log: Path) -> Report:
     """What ``ot-doctor --logs FILE`` says of a log where there is no installation."""
     plan = Plan(Request(logs=(str(log),), log_alone=True, timeout=60))
-    return report_of(examine(plan, _checks(), Store(plan.request), ()))
+    return report_of(examine(plan, _checks(), Store(plan.request, _beside_the_log()), ()))
 
 
 @cache
@@ -122,6 +122,13 @@ def original(name: str) -> Report:
 @cache
 def _checks() -> Mapping[str, Check]:
     return checks_of(Plan(Request()))[0]
+
+
+@cache
+def _beside_the_log() -> Mapping[type, object]:
+    """What there is to know beside a log alone, whatever is in it."""
+    store = Store(Request(log_alone=True))
+    return {kind: store.get(kind) for kind in SOURCES if kind is not WorkerLog}
 
 
 def said(report: Report) -> str:

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.check import Status
+from ot_doctor.evidence import Request
+from ot_doctor.report.build import report_of
 from ot_doctor.report.model import Report as Outcome
 from ot_doctor.report.model import exit_code
+from ot_doctor.run.plan import Plan
+from ot_doctor.run.session import examine, prepare
 from tests.corpus import accuracy
 from tests.corpus.accuracy import said
 from tests.logs import mutations
@@ -33,6 +37,12 @@ def examined(folder: Path, text: str) -> Outcome:
     return accuracy.examined(log)
 
 
+def run_on(log: Path) -> Outcome:
+    """The same from the very beginning, as the command does it."""
+    plan = Plan(Request(logs=(str(log),), cwd=Path("/"), timeout=60))
+    return report_of(examine(plan, *prepare(plan)))
+
+
 def wrong(outcome: Outcome, report: Report) -> str:
     """What is not as it should be; empty where all is."""
     cause = said(outcome).replace("(none)", "none")
@@ -48,7 +58,11 @@ def verdict_is_wrong(folder: Path, text: str, report: Report) -> bool:
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 def test_a_report_gets_its_cause(tmp_path: Path, report: Report) -> None:
-    assert wrong(examined(tmp_path, report.text), report) == ""
+    outcome = examined(tmp_path, report.text)
+    assert wrong(outcome, report) == ""
+    whole = run_on(tmp_path / "worker.log")
+    assert [(r.check, r.findings) for r in whole.results] == [(r.check, r.findings) for r in outcome.results]
+    assert (whole.diagnosis, whole.log) == (outcome.diagnosis, outcome.log)
 
 
 @pytest.mark.parametrize("mutation", ALWAYS, ids=lambda mutation: mutation.__name__)
