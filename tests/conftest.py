@@ -51,9 +51,10 @@ def let_others_in() -> Callable[[Path], None]:
     """``let_others_in(tmp_path)``: other users of the machine may enter the folder, and those above it."""
 
     def open_up(folder: Path) -> None:
-        above = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()).resolve()
+        places = (MEMORY, Path(tempfile.gettempdir()).resolve())
+        above = next((place for place in places if place in folder.parents), folder.parent)
         for one in (folder, *folder.parents):
-            if above not in one.parents:
+            if one == above:
                 break
             one.chmod(0o755)
 

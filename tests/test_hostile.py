@@ -210,7 +210,7 @@ UNKNOWN_PLUG_INS = {
 
 @pytest.mark.parametrize("body", UNKNOWN_PLUG_INS.values(), ids=UNKNOWN_PLUG_INS)
 def test_a_plug_in_that_fails_is_unknown_and_the_rest_runs(tmp_path: Path, body: str) -> None:
-    report = with_plug_in(tmp_path, f"{PLUG_IN}{body}\n    yield passed('x')\n")
+    report = with_plug_in(tmp_path, f"{PLUG_IN}{body}\n    yield passed('x')\n", timeout="1")
     assert found(report, "mine")["status"] == "unknown" and report["exit_code"] == 3
     assert found(report, "token-present")["status"] == "pass"
 
@@ -237,10 +237,10 @@ def test_a_plug_in_that_cannot_be_loaded_is_named(tmp_path: Path, module: str) -
     assert "mine.py" in report["notices"][0] and report["exit_code"] == 3
 
 
-def with_plug_in(tmp_path: Path, module: str) -> dict[str, Any]:
+def with_plug_in(tmp_path: Path, module: str, timeout: str = "2") -> dict[str, Any]:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "mine.py").write_text(module)
-    options = ("--no-docker", "--offline", "--timeout", "2", "--checks-dir", str(tmp_path / "checks"))
+    options = ("--no-docker", "--offline", "--timeout", timeout, "--checks-dir", str(tmp_path / "checks"))
     return document(folder(tmp_path / "ot"), *options)
 
 

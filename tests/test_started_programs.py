@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import ready_doctor
 from tests.parts.engine import parts_folder
 from tests.rooms import FILES, ROOT, tree
 
@@ -133,18 +134,25 @@ class Trap:
             json.dumps({"credsStore": "evil", "credHelpers": {"x": "evil"}, "cliPluginsExtraDirs": [str(self.folder)]})
         )
 
-    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in ("LANG", "LD_LIBRARY_PATH")}
         programs = {name: f"touch {self.mark}" for name in ("PAGER", "EDITOR", "VISUAL", "BROWSER", "GIT_PAGER")}
         places = {
             "PATH": f":.:{self.folder}:/usr/bin:/bin", "HOME": str(self.home), "BASH_ENV": str(self.home / "startup"),
             "ENV": str(self.home / "startup"), "HF_ENDPOINT": "http://127.0.0.1:9", "SHELL": str(self.folder / "bash"),
         }  # fmt: skip
+        return kept | programs | places
+
+    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=kept | programs | places | environ, cwd=self.folder, capture_output=True, text=True, timeout=120,
+            command, env=self.environ | environ, cwd=self.folder, capture_output=True, text=True, timeout=120,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
+    def forked(self, code: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """The same in a fork of the loaded doctor, whose modules are loaded already."""
+        return ready_doctor.run_code(code, str(self.mark), *arguments, cwd=self.folder, env=self.environ | environ)
 
     def audited(self, code: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run ``code``, which is no module of the working folder's."""
@@ -163,10 +171,8 @@ def trap(tmp_path: Path) -> Trap:
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [
-        (["run", "--no-docker"], {}),
         (["run", "--offline", "--format", "json"], {}),
         (["run", "--offline"], {"DOCKER_HOST": "s\tsh://me@127.0.0.1"}),
-        (["run", "--offline"], {"DOCKER_HOST": "tcp://127.0.0.1:9"}),
         (["collect", "--offline", "--yes", "-o", "bundle.zip"], {}),
         (["completion", "bash"], {}),
         (["completion", "zsh"], {}),
@@ -176,7 +182,20 @@ def trap(tmp_path: Path) -> Trap:
     ],
 )
 def test_a_run_starts_no_program(trap: Trap, arguments: list[str], environ: dict[str, str]) -> None:
-    done = trap.audited(AUDIT, *arguments, **environ)
+    nothing_was_started(trap, trap.forked(AUDIT, *arguments, **environ))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [(["run", "--no-docker"], {}), (["run", "--offline"], {"DOCKER_HOST": "tcp://127.0.0.1:9"})],
+)
+def test_nor_does_loading_the_clients(trap: Trap, arguments: list[str], environ: dict[str, str]) -> None:
+    """That of the Hub, and that of the engine."""
+    nothing_was_started(trap, trap.audited(AUDIT, *arguments, **environ))
+
+
+def nothing_was_started(trap: Trap, done: subprocess.CompletedProcess[str]) -> None:
     assert not trap.mark.exists(), trap.mark.read_text()
     assert done.stdout or "bundle.zip" in done.stderr
     assert "Traceback" not in done.stderr
@@ -209,8 +228,11 @@ compose_cli.program = lambda *_: {str(COMPOSE)!r}
 
 def test_the_trap_shuts(trap: Trap) -> None:
     """What would show in the other tests does show."""
-    trap.audited(AUDIT.partition("from ot_doctor")[0] + "import subprocess; subprocess.run(['true'])")
-    assert "subprocess.Popen" in trap.mark.read_text()
+    code = AUDIT.partition("from ot_doctor")[0] + "import subprocess; subprocess.run(['true'])"
+    for run in (trap.audited, trap.forked):
+        run(code)
+        assert "subprocess.Popen" in trap.mark.read_text()
+        trap.mark.unlink()
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "ot_doctor"], [str(Path(sys.executable).with_name("ot-doctor"))]])

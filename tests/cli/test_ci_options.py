@@ -9,9 +9,7 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from tests.parts.models import v04_cache
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(sys.executable).with_name("ot-doctor")
 TOKEN = "hf_" + "CiOpTiOnToKeN12345678" + "CiOpTiOnToKeN"
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
 LOCAL = "offline = true\nno-docker = true\n"
@@ -187,27 +184,22 @@ def test_wrong_usage_is_not_waited_for(folder: Path, arguments: tuple[str, ...],
 
 def test_an_interrupted_wait_prints_nothing_half(folder: Path) -> None:
     (folder / ".ot-doctor.toml").write_text("offline = true\n")
-    command = [str(SCRIPT), "--wait", "10m", "--format", "json"]
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell's job in the background ignores interruptions, and hands that down.
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, cwd=folder, env=environ(folder), preexec_fn=heed, **pipes) as running:
-        time.sleep(4)
-        assert running.poll() is None
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=30)
+    running = ready_doctor.Started("--wait", "10m", "--format", "json", cwd=folder, env=environ(folder))
+    time.sleep(3)
+    assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(30)
     *waited, said = err.strip().splitlines()
-    assert (running.returncode, out, said) == (130, b"", b"ot-doctor: interrupted")
-    assert waited and all(line.startswith(b"Waiting: ") and line.endswith(b" s.") for line in waited if line)
+    assert (running.returncode, out, said) == (130, "", "ot-doctor: interrupted")
+    assert waited and all(line.startswith("Waiting: ") and line.endswith(" s.") for line in waited if line)
 
 
 def test_a_terminal_shows_what_is_waited_for(folder: Path) -> None:
     (folder / ".ot-doctor.toml").write_text("offline = true\n")
     ours, theirs = pty.openpty()
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": theirs}
-    with subprocess.Popen([str(SCRIPT), "--wait", "8s"], cwd=folder, env=environ(folder), **pipes) as running:
-        os.close(theirs)
-        out, _ = running.communicate(timeout=60)
+    running = ready_doctor.Started("--wait", "8s", cwd=folder, env=environ(folder), streams=(None, None, theirs))
+    os.close(theirs)
+    out, _ = running.communicate(60)
     shown = ""
     while select.select([ours], [], [], 0.5)[0]:
         try:
@@ -217,4 +209,4 @@ def test_a_terminal_shows_what_is_waited_for(folder: Path) -> None:
     os.close(ours)
     assert "Waiting: " in shown and "could not be checked and " in shown and "Next try in 1 s." in shown
     told = re.split(r"\r\n|\x1b\[K", shown)  # a line each, which stays; what a run waits for is taken away again
-    assert told[-1] == "" and b"waiting" not in out.lower()
+    assert told[-1] == "" and "waiting" not in out.lower()

@@ -48,8 +48,10 @@ def well_formed(name: str, text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(("change", "code"), [(None, 0), (broken, 1)])
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [*((name, broken, 1) for name in FORMATS), *((name, None, 0) for name in ("text", "nagios", "github", "reply"))],
+)
 def test_every_format_is_one_whole_document(
     name: str, change: Callable[[Doctor], None] | None, code: int, installed: Doctor  # noqa: F811
 ) -> None:
@@ -77,9 +79,9 @@ def test_a_format_that_there_is_not_is_told_in_the_one_named_before(doctor: Doct
 
 
 def test_several_report_files_at_once(installed: Doctor, tmp_path: Path) -> None:  # noqa: F811
-    names = ["r.json", "r.md", "r.xml", "r.html", "r.sarif", "s.sarif.json", "r.prom", "r.txt"]
+    names = ["r.json", "r.md", "r.xml", "r.html", "r.sarif", "s.sarif.json", "r.prom", "r.nagios", "r.txt"]
     done = installed(*(part for name in names for part in ("--output", str(tmp_path / name))))
-    assert done.returncode == 0 and "  ✓ token " in done.stdout
+    assert done.returncode == 0 and "  ✓ token " in done.stdout and done.stderr == "" and TOKEN not in done.stdout
     for name in names:
         text = (tmp_path / name).read_text()
         well_formed(format_of(name) or "", text)
@@ -152,8 +154,8 @@ def test_every_document_hides_a_secret_that_was_registered_after_its_redaction()
 def test_faults_are_shown_with_vv_alone_and_without_secrets(installed: Doctor, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "crash.py").write_text(FAILING)
     for flag in ("-v", "-vv"):
-        process = installed.start("--checks-dir", str(tmp_path), flag, stdout=-1)
-        out, error = (stream.decode() for stream in process.communicate(timeout=60))
+        process = installed.start("--checks-dir", str(tmp_path), flag)
+        out, error = process.communicate(60)
         text = " ".join(out.split())
         assert process.returncode == 3 and "the check my-crash itself failed: ValueError: red hf_…" in text
         assert f" at {tmp_path}/crash.py:7" in text and "Run it with -vv to see the traceback." in text

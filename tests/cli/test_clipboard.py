@@ -8,8 +8,6 @@ import os
 import pty
 import re
 import select
-import subprocess
-import termios
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +19,7 @@ from ot_doctor.cli import clipboard
 from ot_doctor.report.formats import render
 from ot_doctor.report.formats.markdown import in_short
 from tests.cli.test_commands import TOKEN, Doctor, broken, doctor, installed  # noqa: F401
+from tests.parts.ready_doctor import IN_ITS_TERMINAL, Started
 from tests.report.reports import REPORTS, STARTED, everywhere, report
 
 PLAIN = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")
@@ -31,13 +30,9 @@ def in_terminal(doctor: Doctor, *arguments: str, **environ: str) -> tuple[int, b
     """The exit code, what the terminal got, and standard error. The terminal is the one that controls the process."""
     ours, theirs = pty.openpty()
 
-    def control() -> None:
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
-    process = subprocess.Popen(
-        doctor.command(*arguments), cwd=doctor.cwd, env={**doctor.environ, **environ}, stdin=theirs, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=control,
-    )  # fmt: skip
+    process = Started(
+        *arguments, cwd=doctor.cwd, env={**doctor.environ, **environ}, streams=(theirs, None, None), before=IN_ITS_TERMINAL
+    )
     os.close(theirs)
     shown, until = b"", time.monotonic() + 60
     while time.monotonic() < until:
@@ -48,9 +43,9 @@ def in_terminal(doctor: Doctor, *arguments: str, **environ: str) -> tuple[int, b
                 break
         elif process.poll() is not None:
             break
-    said = process.communicate(timeout=60)[1].decode()
+    _, said = process.communicate(60)
     os.close(ours)
-    return process.returncode, shown, said
+    return process.wait(0), shown, said
 
 
 @pytest.mark.slow
@@ -74,12 +69,10 @@ def test_in_tmux_it_is_sent_in_both_forms(installed: Doctor) -> None:  # noqa: F
 
 
 def test_without_a_terminal_it_is_said(installed: Doctor) -> None:  # noqa: F811
-    done = subprocess.run(
-        installed.command("--copy"), cwd=installed.cwd, env=installed.environ, capture_output=True, text=True,
-        start_new_session=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 0 and "\x1b" not in done.stdout + done.stderr
-    assert done.stderr == (
+    process = installed.start("--copy", before="import os; os.setsid()")
+    out, err = process.communicate(60)
+    assert process.returncode == 0 and "\x1b" not in out + err
+    assert err == (
         "ot-doctor: --copy needs a terminal, and there is none. --output report.md writes the same into a file.\n"
     )
 

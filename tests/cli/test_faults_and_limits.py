@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,16 @@ from ot_doctor.cli.output import CouldNotWrite, write_files
 from ot_doctor.core.debug_log import where_to_report
 from ot_doctor.core.limits import limit_reached
 from tests.cli.test_commands import SCHEMA, SCRIPT, TOKEN, Doctor, doctor, document, engine_that_hangs, installed, refused  # noqa: F401
+from tests.parts import ready_doctor
 
 pytestmark = pytest.mark.slow
 
 CRASHING = """
-import sys
 from ot_doctor.run import session as place
 def crash(*arguments, **options):
     raise KeyError("boom {token}")
 place.{function} = crash
 from ot_doctor.cli.main import main
-sys.argv = ["ot-doctor", *{arguments!r}]
 main()
 """
 
@@ -192,11 +190,8 @@ def test_what_an_allocation_becomes_that_fails_unnoticed_is_told_only_where_memo
 
 
 def crashed(doctor: Doctor, *arguments: str, function: str = "prepare") -> Any:  # noqa: F811
-    code = CRASHING.format(function=function, token=TOKEN, arguments=arguments)
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=doctor.cwd, env=doctor.environ, capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    code = CRASHING.format(function=function, token=TOKEN)
+    return ready_doctor.run_code(code, *arguments, cwd=doctor.cwd, env=doctor.environ, timeout=60)
 
 
 def test_a_bug_is_exit_code_4_and_a_sentence_with_where_to_report_it(installed: Doctor) -> None:  # noqa: F811
@@ -235,17 +230,15 @@ def test_a_bug_in_every_format(name: str, installed: Doctor) -> None:  # noqa: F
 
 def test_a_report_that_would_leak_is_a_document_about_that(installed: Doctor) -> None:  # noqa: F811
     code = f'''
-import sys
 from ot_doctor.cli import main as cli, show
 from ot_doctor.redaction.secret import Secret
 secret = Secret({TOKEN!r}, "HUGGINGFACE_TOKEN")
 render = show.render
 show.render = lambda *arguments: render(*arguments) + {TOKEN!r}
-sys.argv = ["ot-doctor", "--format", "json", "--output", "x.json"]
 cli.main()
 '''
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=installed.cwd, env=installed.environ, capture_output=True, text=True, timeout=60)
+    arguments = ("--format", "json", "--output", "x.json")
+    done = ready_doctor.run_code(code, *arguments, cwd=installed.cwd, env=installed.environ, timeout=60)
     read = document(done)
     assert (read["exit_code"], read["error_kind"]) == (4, "internal") and "would have held HUGGINGFACE_TOKEN" in read["error"]
     assert TOKEN not in done.stdout + done.stderr and not (installed.cwd / "x.json").exists()
@@ -291,14 +284,13 @@ main()
 
 @pytest.mark.parametrize("pause", [0.0, 0.001, 0.05])
 def test_five_interruptions_in_a_row(pause: float, engine_that_hangs: Doctor) -> None:  # noqa: F811
-    heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    process = engine_that_hangs.start("--timeout", "60", stdout=subprocess.PIPE, preexec_fn=heed)
+    process = engine_that_hangs.start("--timeout", "60")
     time.sleep(1.5)
     for _ in range(5):
         process.send_signal(signal.SIGINT)
         time.sleep(pause)
-    output, error = process.communicate(timeout=20)
-    assert (process.returncode, output) == (CODE, b"") and error.strip() in (b"ot-doctor: interrupted", b""), error
+    output, error = process.communicate(20)
+    assert (process.returncode, output) == (CODE, "") and error.strip() in ("ot-doctor: interrupted", ""), error
 
 
 @pytest.mark.parametrize(
@@ -317,9 +309,9 @@ def test_a_completion_that_nobody_can_answer(environ: dict[str, str], said: str,
 
 
 def test_interruptions_that_are_ignored_still_are(engine_that_hangs: Doctor) -> None:  # noqa: F811
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    process = engine_that_hangs.start("--timeout", "4", "--format", "json", stdout=subprocess.PIPE, preexec_fn=ignore)
+    ignore = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    process = engine_that_hangs.start("--timeout", "4", "--format", "json", before=ignore)
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(30)
     assert process.returncode == json.loads(output)["exit_code"] == 3

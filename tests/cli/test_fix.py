@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jsonschema
@@ -31,6 +35,19 @@ COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-ba
 NAME = "HUGGINGFACE_TOKEN"
 PLAIN = f"POSTGRES_PASSWORD=canaryPassW0rd77\n{NAME}={TOKEN}\n"
 SHADOWED = f"{PLAIN}{NAME}=\n"
+
+
+class ForkInTerminal(Terminal):
+    """What is in the terminal is a fork of the loaded doctor."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str], folder: Path) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 140, 0, 0))
+        before = ready_doctor.IN_ITS_TERMINAL
+        process = ready_doctor.Started(*arguments, cwd=folder, env=environ, streams=(theirs,) * 3, before=before)
+        self.process = process  # type: ignore[assignment]
+        os.close(theirs)
+        self.shown, self._from = "", 0
 
 
 class Bench:
@@ -59,7 +76,7 @@ class Bench:
         return ready_doctor.run(*arguments, cwd=self.ot, env={**self.environ, **environ}, input=stdin)
 
     def terminal(self, *arguments: str) -> Terminal:
-        return Terminal(self.command("fix", "--no-docker", "--offline", *arguments), self.environ, self.ot)
+        return ForkInTerminal("fix", "--no-docker", "--offline", *arguments, environ=self.environ, folder=self.ot)
 
     def everything(self) -> dict[str, tuple[str, int, int]]:
         """Every byte, mode and inode below the folder."""
@@ -308,7 +325,7 @@ def test_a_new_token_is_in_the_env_and_nowhere_else(bench: Bench, hub: LocalHub,
     bench.environ |= hub.client_environment()
     arguments = ["fix", "--no-docker", "--select", "token-placeholder", "-vv"]
     if way == "prompt":
-        terminal = Terminal(bench.command(*arguments), bench.environ, bench.ot)
+        terminal = ForkInTerminal(*arguments, environ=bench.environ, folder=bench.ot)
         terminal.answer("Enter a token? [y/N/d/s/q]", "y")
         terminal.answer("it is not shown): ", OTHER)
         terminal.expect("Done, and verified.")

@@ -16,22 +16,27 @@ from pathlib import Path
 import pytest
 
 from ot_doctor.run.discovery import discover
+from tests.parts import ready_doctor
 
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(sys.executable).with_name("ot-doctor")
 FAMILIES = {"env", "token", "access", "cache", "worker", "logs", "speakers", "host"}
 ENVIRON = {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}", "TERM": "dumb", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+# Each way in which a shell hands the words over: an option, an argument, a value behind others, and an empty word.
 LINES = [
     ("ot-doctor --sel", {"--select"}),
+    ("ot-doctor explain token-acc", {"token-accepted"}),
+    ("ot-doctor --offline --ignore spea", {"speakers", "speaker-limits"}),
+    ("ot-doctor run --require ", FAMILIES),
+]
+# What the program itself offers is the same in each of them.
+MORE = [
     ("ot-doctor run --no-d", {"--no-docker"}),
     ("ot-doctor --offline --no-d", {"--no-docker"}),
     ("ot-doctor exp", {"explain"}),
-    ("ot-doctor explain token-acc", {"token-accepted"}),
     ("ot-doctor explain gated-not-acc", {"gated-not-accepted"}),
     ("ot-doctor --select token-", {name for name in discover().checks if name.startswith("token-")}),
-    ("ot-doctor --offline --ignore spea", {"speakers", "speaker-limits"}),
-    ("ot-doctor run --require ", FAMILIES),
     ("ot-doctor --format j", {"json", "junit"}),
     ("ot-doctor completion ", {"bash", "zsh", "fish"}),
 ]
@@ -96,31 +101,29 @@ def zsh(tmp_path: Path) -> Iterator[Terminal]:
 
 
 @needs["bash"]
-@pytest.mark.parametrize(("line", "offered"), LINES)
-def test_bash_offers(line: str, offered: set[str]) -> None:
+def test_bash_offers() -> None:
     code = """
         eval "$(ot-doctor completion bash)"
-        read -ra COMP_WORDS <<< "$1"; [[ $1 == *" " ]] && COMP_WORDS+=("")
-        COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
-        _ot_doctor_completion ot-doctor
-        printf '%s\\n' "${COMPREPLY[@]}"
+        for line; do
+            read -ra COMP_WORDS <<< "$line"; [[ $line == *" " ]] && COMP_WORDS+=("")
+            COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+            COMPREPLY=()
+            _ot_doctor_completion ot-doctor
+            echo "${COMPREPLY[@]}"
+        done
     """
-    assert set(out("bash", "--norc", "-c", code, "bash", line).split()) == offered
+    shown = out("bash", "--norc", "-c", code, "bash", *(line for line, _ in LINES)).splitlines()
+    assert [(line, set(row.split())) for (line, _), row in zip(LINES, shown, strict=True)] == LINES
 
 
 @needs["fish"]
-@pytest.mark.parametrize(("line", "offered"), LINES)
-def test_fish_offers(line: str, offered: set[str], tmp_path: Path) -> None:
-    code = "ot-doctor completion fish | source; complete --do-complete $argv[1]"
-    shown = out("fish", "--no-config", "-c", code, line, HOME=str(tmp_path))
-    assert {row.split("\t")[0] for row in shown.splitlines()} == offered
-
-
-@needs["fish"]
-def test_fish_shows_what_a_check_is_about(tmp_path: Path) -> None:
-    code = "ot-doctor completion fish | source; complete --do-complete 'ot-doctor explain token-acc'"
+def test_fish_offers_and_shows_what_a_check_is_about(tmp_path: Path) -> None:
+    code = "ot-doctor completion fish | source; for line in $argv; complete --do-complete $line; echo; end"
+    shown = out("fish", "--no-config", "-c", code, *(line for line, _ in LINES), HOME=str(tmp_path))
+    rows = [answer.strip().splitlines() for answer in shown.split("\n\n")[:-1]]
+    assert [(line, {one.split("\t")[0] for one in row}) for (line, _), row in zip(LINES, rows, strict=True)] == LINES
     title = discover().checks["token-accepted"].check.title
-    assert out("fish", "--no-config", "-c", code, HOME=str(tmp_path)) == f"token-accepted\t{title}\n"
+    assert rows[[line for line, _ in LINES].index("ot-doctor explain token-acc")] == [f"token-accepted\t{title}"]
 
 
 @needs["bash"]
@@ -141,13 +144,19 @@ def test_a_bare_command_offers_the_commands_and_no_option(tmp_path: Path) -> Non
     assert {"run", "list", "explain", "completion"} <= offered and not any(name.startswith("-") for name in offered)
 
 
+@pytest.mark.parametrize(("line", "offered"), [*LINES, *MORE])
+def test_the_program_offers(line: str, offered: set[str], tmp_path: Path) -> None:
+    assert complete(line, tmp_path) == offered
+    asked = {"COMP_WORDS": line, "COMP_CWORD": line.split(" ")[-1], "_OT_DOCTOR_COMPLETE": "fish_complete"}
+    done = ready_doctor.run(env={**ENVIRON, **asked}, cwd=tmp_path)
+    assert {row.partition(",")[2].partition("\t")[0] for row in done.stdout.splitlines()} == offered
+
+
 def complete(line: str, folder: Path, **environ: str) -> set[str]:
     """What the program itself answers, as the scripts ask it."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_OT_DOCTOR_COMPLETE": "bash_complete"}
-    done = subprocess.run(
-        [str(SCRIPT)], env={**ENVIRON, **asked, **environ}, cwd=folder, capture_output=True, text=True, timeout=60
-    )
+    done = ready_doctor.run(env={**ENVIRON, **asked, **environ}, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     rows = done.stdout.splitlines()
     assert all(re.fullmatch(r"(plain|file|dir),.*", row) for row in rows), rows

@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,10 +41,14 @@ def run(
     *arguments: str, cwd: Path, env: Mapping[str, str], input: str | None = None, timeout: float = 120.0
 ) -> subprocess.CompletedProcess[str]:
     """What ``subprocess.run(["ot-doctor", *arguments], capture_output=True, text=True, …)`` gives."""
-    special = {name for name, value in env.items() if (name, value) not in _NO_DIFFERENCE and name not in _READ_BY_THE_RUN}
-    if any(name.startswith(_READ_AT_THE_START) for name in special):
+    if _asks_for_a_real_start(env):
         return script(*arguments, cwd=cwd, env=env, input=input, timeout=timeout)
     return _forked({"arguments": arguments}, cwd, env, input, timeout)
+
+
+def _asks_for_a_real_start(env: Mapping[str, str]) -> bool:
+    special = {name for name, value in env.items() if (name, value) not in _NO_DIFFERENCE and name not in _READ_BY_THE_RUN}
+    return any(name.startswith(_READ_AT_THE_START) for name in special)
 
 
 def run_code(
@@ -80,6 +84,64 @@ def script(
     return subprocess.run([str(SCRIPT), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, **streams)
 
 
+#: For ``before``: in a session of its own, which standard input's terminal controls.
+IN_ITS_TERMINAL = "import fcntl, os, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+
+
+class Started:
+    """A run that goes on meanwhile: what a test needs of ``subprocess.Popen``.
+
+    ``streams`` are descriptors: standard input, output and error. Where there is none, the input is empty, and what is written
+    is what ``communicate`` gives. ``before`` is code that the process runs first.
+    """
+
+    def __init__(
+        self, *arguments: str, cwd: Path, env: Mapping[str, str], streams: Sequence[int | None] = (None,) * 3, before: str = ""
+    ) -> None:
+        assert not _asks_for_a_real_start(env), "the interpreter has started"
+        self.returncode: int | None = None
+        self.peak = 0  # KiB, of the largest of its processes, when it has ended
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._told, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        request = {"arguments": arguments, "before": before, "cwd": str(cwd), "environ": dict(env)}
+        with theirs, open(os.devnull, "rb") as nothing:
+            usual = (nothing.fileno(), self._out.fileno(), self._err.fileno())
+            files = [own if given is None else given for given, own in zip(streams, usual, strict=True)]
+            _server().start(request, [*files, theirs.fileno()])
+        self._told.settimeout(60)
+        self.pid = int(self._told.recv(100))
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        if self.returncode is None:
+            self._told.settimeout(timeout)
+            try:
+                self.returncode, self.peak = map(int, self._told.recv(100).split())
+            except (BlockingIOError, TimeoutError):
+                raise subprocess.TimeoutExpired("ot-doctor", timeout) from None
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Its output and its errors, when it has ended."""
+        self.wait(timeout)
+        with self._out, self._err:
+            for file in (self._out, self._err):
+                file.seek(0)
+            return self._out.read().decode(), self._err.read().decode()
+
+
 class _Server:
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,8 +151,11 @@ class _Server:
                 stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2], env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
             )  # fmt: skip
 
-    def run(self, request: Mapping[str, object], files: list[int], timeout: float) -> int:
+    def start(self, request: Mapping[str, object], files: list[int]) -> None:
         socket.send_fds(self._channel, [json.dumps(request).encode()], files)
+
+    def run(self, request: Mapping[str, object], files: list[int], timeout: float) -> int:
+        self.start(request, files)
         self._channel.settimeout(60)
         number = int(self._channel.recv(100))
         self._channel.settimeout(timeout)
@@ -130,17 +195,37 @@ def _serve(channel: socket.socket) -> None:
     setattr(importlib.import_module("ot_doctor.fix.actions.container"), "_LASTS", 0.3)  # noqa: B010  # sooner than a real worker
     gc.freeze()
     while True:
-        request, files, _, _ = socket.recv_fds(channel, _LARGEST, 3)
+        request, files, _, _ = socket.recv_fds(channel, _LARGEST, 4)
         if not request:
             return
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         number = os.fork()
         if not number:
             channel.close()
+            if len(files) == 4:
+                _watch(files)
             _become_the_doctor(json.loads(request), files)
         for file in files:
             os.close(file)
-        channel.send(b"%d" % number)
-        channel.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+        if len(files) < 4:  # otherwise it is told by who watches it
+            channel.send(b"%d" % number)
+            channel.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+
+
+def _watch(files: list[int]) -> None:
+    """Fork: the child returns and is the doctor; the parent tells the last of the files its number and how it ended."""
+    with socket.socket(fileno=files.pop()) as told:
+        number = os.fork()
+        if not number:
+            return
+        for file in files:
+            os.close(file)
+        told.send(b"%d" % number)
+        _, status, used = os.wait4(number, 0)
+        told.send(b"%d %d" % (os.waitstatus_to_exitcode(status), used.ru_maxrss))
+        os._exit(0)
 
 
 def _warm_up() -> None:
@@ -188,6 +273,18 @@ def _read_certificates_once() -> None:
         client.default_ssl_context = lambda **more: read(**more) if any(map(os.environ.get, named)) else of_the_machine
 
 
+def _open_the_streams() -> None:
+    """As the interpreter does at its start: those of the server remember that theirs can be sought in."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        old: Any = getattr(sys, name)
+        new = open(  # noqa: SIM115
+            number, "w" if number else "r", -1 if number < 2 else 1, encoding=old.encoding, errors=old.errors, newline="\n",
+            closefd=False,
+        )  # fmt: skip
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
+
+
 def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn:
     try:
         for number, file in enumerate(files):
@@ -196,6 +293,8 @@ def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn
         os.chdir(str(request["cwd"]))
         os.environ.clear()
         os.environ.update(request["environ"])  # type: ignore[call-overload]
+        _open_the_streams()
+        tempfile.tempdir = None  # TMPDIR is read by the run
         sys.argv = ["ot-doctor", *request["arguments"]]  # type: ignore[misc]
         from ot_doctor.cli.main import main
         from ot_doctor.redaction import registry
@@ -205,6 +304,7 @@ def _become_the_doctor(request: dict[str, object], files: list[int]) -> NoReturn
             exec(str(request["code"]), {"__name__": "__main__"})
             sys.stdout.flush()
             os._exit(0)
+        exec(str(request.get("before", "")), {})
         main()
     except Exception:
         traceback.print_exc()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -57,3 +59,37 @@ def test_a_run_that_does_not_end_is_ended(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         ready_doctor.run("list", "--checks-dir", "checks", cwd=tmp_path, env=ENVIRON, timeout=0.5)
     assert ready_doctor.run("--version", cwd=tmp_path, env=ENVIRON).returncode == 0
+
+
+def test_a_run_that_goes_on_has_a_number_and_its_own_streams_and_is_watched(tmp_path: Path) -> None:
+    readable, writable = os.pipe()
+    environ = ENVIRON | {"OT_DOCTOR_FORMAT": "json"}
+    started = ready_doctor.Started("--logs", "-", cwd=tmp_path, env=environ, streams=(readable, None, None))
+    os.close(readable)
+    assert started.poll() is None and Path(f"/proc/{started.pid}").exists()
+    with pytest.raises(subprocess.TimeoutExpired):
+        started.wait(0.1)
+    assert ready_doctor.run("--version", cwd=tmp_path, env=ENVIRON).returncode == 0, "meanwhile"
+    os.write(writable, b"a line\n")
+    os.close(writable)
+    out, err = started.communicate(60)
+    assert started.returncode == 3 and out.startswith("{") and "a line" not in err
+    assert 20_000 < started.peak < 300_000
+
+
+def test_it_is_ended_by_a_signal_or_by_what_is_run_before(tmp_path: Path) -> None:
+    started = ready_doctor.Started("list", cwd=tmp_path, env=ENVIRON, before="import time; time.sleep(60)")
+    started.kill()
+    assert started.wait(10) == -signal.SIGKILL == started.poll()
+    started = ready_doctor.Started("list", cwd=tmp_path, env=ENVIRON, before="import os; print('so', flush=True); os._exit(7)")
+    assert started.communicate(10) == ("so\n", "") and started.returncode == 7
+
+
+def test_one_in_a_terminal_is_controlled_by_it(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    before = f"{ready_doctor.IN_ITS_TERMINAL}; print(os.getsid(0) == os.getpid() == os.tcgetpgrp(0), end='.\\n')"
+    started = ready_doctor.Started("--version", cwd=tmp_path, env=ENVIRON, streams=(theirs, theirs, theirs), before=before)
+    os.close(theirs)
+    assert os.read(ours, 100) == b"True.\r\n", "and what is printed comes line by line"
+    assert started.wait(10) == 0
+    os.close(ours)

@@ -22,7 +22,7 @@ from ot_doctor.evidence import Unavailable
 from ot_doctor.sources.sent_file import run_there
 from ot_doctor.sources.ssh import address_of
 from ot_doctor.sources.there import NO_PYTHON, line_for
-from tests.remote.sshd import DOCTOR, Sshd, free_port
+from tests.remote.sshd import Sshd, free_port
 
 COMPOSE = "services:\n  celery-worker:\n    image: davidamacey/opentranscribe-backend:v0.4.1\n    env_file: .env\n"
 SAME = ("exit_code", "summary", "diagnosis", "deployment")
@@ -160,12 +160,11 @@ def test_a_run_that_is_ended_here_ends_there(sshd: Sshd, tmp_path: Path, number:
     cat = shutil.which("cat")
     sshd.program("old", "python3.10", f'#!/bin/sh\n[ "$3" ] || exit 0\necho $$ >{told_by}\nexec {cat} >/dev/null\n')
     try:
-        line = sshd.inside(DOCTOR, "--host", sshd.address("old"), "--offline")
-        with subprocess.Popen(line, env=sshd.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
-            there = until(lambda: number_in(told_by))
-            ours = [here.pid, *below(here.pid)]
-            os.kill(here.pid, number)
-            here.communicate(timeout=10)
+        here = sshd.begin("--host", sshd.address("old"), "--offline")
+        there = until(lambda: number_in(told_by))
+        ours = [here.pid, *below(here.pid)]
+        here.send_signal(number)
+        here.communicate(10)
         until(lambda: not any(map(runs, (there, *ours))), 8)
         assert here.returncode == {signal.SIGINT: 130}.get(number, -number)
     finally:
@@ -181,12 +180,11 @@ def test_no_ssh_is_left_that_waits_for_a_silent_server(sshd: Sshd, command: str,
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        line = sshd.inside(DOCTOR, command, "--host", f"ssh://127.0.0.1:{silent.getsockname()[1]}", "--offline")
-        with subprocess.Popen(line, env=sshd.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as here:
-            ssh = until(lambda: [pid for pid in below(here.pid) if Path(f"/proc/{pid}/comm").read_text() == "ssh\n"])
-            os.kill(here.pid, number)
-            here.communicate(timeout=8)
-            until(lambda: not any(map(runs, ssh)), 3)
+        here = sshd.begin(command, "--host", f"ssh://127.0.0.1:{silent.getsockname()[1]}", "--offline")
+        ssh = until(lambda: [pid for pid in below(here.pid) if Path(f"/proc/{pid}/comm").read_text() == "ssh\n"])
+        here.send_signal(number)
+        here.communicate(8)
+        until(lambda: not any(map(runs, ssh)), 3)
 
 
 # -- without sshd: what its shell is told ----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import pytest
 from ot_doctor.remote.single_file import single_file
 from tests.parts.engine import Engine
 from tests.parts.python_image import TAG
-from tests.remote.sshd import DOCTOR, Sshd
+from tests.remote.sshd import Sshd
 from tests.remote.test_ssh import _SENDING, runs, until
 from tests.scenarios.scenario import Scenario, World, hub_for
 
@@ -68,6 +68,13 @@ def here(world: World) -> dict[str, Any]:
     return document
 
 
+@pytest.fixture(scope="module")
+def from_outside(world: World) -> dict[str, Any]:
+    """The same where nothing is run in the worker."""
+    document: dict[str, Any] = json.loads(world.doctor("--offline", "--no-exec").stdout)
+    return document
+
+
 def causes(document: dict[str, Any]) -> set[str]:
     return {finding["cause"] for check in document["checks"] for finding in check["findings"] if finding["cause"]}
 
@@ -86,10 +93,9 @@ def left_behind(engine: Engine) -> tuple[set[str], set[Path]]:
     return set(engine.docker("ps", "-aq").split()), {path for place in places for path in place.glob("ot-doctor-*.pyz")}
 
 
-def test_in_a_container_of_the_workers_image(world: World, sshd: Sshd) -> None:
+def test_in_a_container_of_the_workers_image(world: World, from_outside: dict[str, Any], sshd: Sshd) -> None:
     """Nothing is run in the worker: what that would tell could hide that the container does not see a folder."""
-    before = left_behind(world.engine)
-    here: dict[str, Any] = json.loads(world.doctor("--offline", "--no-exec").stdout)
+    before, here = left_behind(world.engine), from_outside
     done = sshd.doctor("--host", sshd.address("image", world.folder), *OPTIONS, "--no-exec")
     there = json.loads(done.stdout)
     assert causes(there) == causes(here) != set()
@@ -99,14 +105,13 @@ def test_in_a_container_of_the_workers_image(world: World, sshd: Sshd) -> None:
     assert left_behind(world.engine) == before
 
 
-def test_the_launcher_sees_the_same_in_the_image(world: World, tmp_path: Path) -> None:
+def test_the_launcher_sees_the_same_in_the_image(world: World, from_outside: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "ot-doctor.pyz").write_bytes(single_file())
     shutil.copy(LAUNCHER, tmp_path)
     line = ["sh", str(tmp_path / "ot-doctor.sh"), *OPTIONS, "--no-exec"]
     environ = world.shell() | {"OT_DOCTOR_WITH": "image"}
     done = subprocess.run(line, env=environ, cwd=world.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    here = json.loads(world.doctor("--offline", "--no-exec").stdout)
-    assert verdicts(json.loads(done.stdout)) == verdicts(here), done.stderr
+    assert verdicts(json.loads(done.stdout)) == verdicts(from_outside), done.stderr
 
 
 def test_a_container_is_gone_when_the_connection_is(world: World, sshd: Sshd, tmp_path: Path) -> None:
@@ -120,12 +125,12 @@ def test_a_container_is_gone_when_the_connection_is(world: World, sshd: Sshd, tm
     until(lambda: left_behind(world.engine) == before, 10)
 
 
-def engine_only(document: dict[str, Any], here: dict[str, Any], machine: str) -> None:
+def engine_only(document: dict[str, Any], here: dict[str, Any], machine: str, not_seen: set[str]) -> None:
     """It says of containers, model cache and log what the machine itself says, and no pass of what was not seen."""
     found, known = verdicts(document), verdicts(here)
     unseen = {name for name, (status, _) in found.items() if status != known[name][0]}
-    assert {name: found[name] for name in found.keys() - NOT_SEEN} == {name: known[name] for name in known.keys() - NOT_SEEN}
-    assert unseen <= NOT_SEEN and all(found[name][0] in ("unknown", "skip") for name in NOT_SEEN)
+    assert {name: found[name] for name in found.keys() - not_seen} == {name: known[name] for name in known.keys() - not_seen}
+    assert unseen <= not_seen and all(found[name][0] in ("unknown", "skip") for name in not_seen)
     (readable,) = (check["findings"] for check in document["checks"] if check["name"] == "env-readable")
     assert f"The .env is on {machine}, of which only the Docker engine was reached." == readable[0]["message"]
     assert "run ot-doctor" in json.dumps(readable)
@@ -133,8 +138,13 @@ def engine_only(document: dict[str, Any], here: dict[str, Any], machine: str) ->
 
 
 @pytest.mark.parametrize("way", ["--host", "DOCKER_HOST", "--context"])
-def test_its_engine_alone_from_here(world: World, here: dict[str, Any], sshd: Sshd, tmp_path: Path, way: str) -> None:
-    """Through a forwarded socket. The folder that the doctor stands in is another one, and is not read."""
+def test_its_engine_alone_from_here(
+    world: World, here: dict[str, Any], from_outside: dict[str, Any], sshd: Sshd, tmp_path: Path, way: str
+) -> None:
+    """Through a forwarded socket. The folder that the doctor stands in is another one, and is not read.
+
+    In one way the worker is looked at from inside as well: how the engine is reached makes no difference to that.
+    """
     (tmp_path / "docker-compose.yml").write_text("services:\n  celery-worker:\n    image: x\n")
     (tmp_path / ".env").write_text("HUGGINGFACE_TOKEN=\n")
     for folder in ("tmp", "config"):
@@ -150,8 +160,11 @@ def test_its_engine_alone_from_here(world: World, here: dict[str, Any], sshd: Ss
         meta = tmp_path / "config/contexts/meta" / hashlib.sha256(b"far").hexdigest()
         meta.mkdir(parents=True)
         (meta / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": address}}}))
+    not_seen = NOT_SEEN
+    if way != "--host":
+        arguments, here, not_seen = [*arguments, "--no-exec"], from_outside, NOT_SEEN | {"disk-space"}
     done = sshd.doctor(*arguments, cwd=tmp_path, **environ)
-    engine_only(json.loads(done.stdout), here, machine)
+    engine_only(json.loads(done.stdout), here, machine, not_seen)
     assert done.returncode == here["exit_code"] == 1
     assert ("Only its Docker engine was examined" in done.stderr) == (way == "--host")
     until(lambda: not list((tmp_path / "tmp").iterdir()), 5)
@@ -232,10 +245,8 @@ def test_the_deadline_of_a_run_holds_for_ssh(sshd: Sshd, silent: str, short: Pat
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_run_that_is_ended(sshd: Sshd, silent: str, short: Path, number: signal.Signals) -> None:
-    line = sshd.inside(DOCTOR, "--offline")
-    environ = sshd.environ(DOCKER_HOST=silent, TMPDIR=str(short))
-    with subprocess.Popen(line, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        programs = until(lambda: started(short, silent))
-        os.kill(process.pid, number)
-        process.wait(10)
+    process = sshd.begin("--offline", DOCKER_HOST=silent, TMPDIR=str(short))
+    programs = until(lambda: started(short, silent))
+    process.send_signal(number)
+    process.wait(10)
     until(lambda: not list(short.iterdir()) and not any(map(runs, programs)), 5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,9 @@ from ot_doctor.report.model import failure_summary
 from ot_doctor.run import retry
 from ot_doctor.run.retry import retry_until_success
 from tests.parts.engine import Engine
+from tests.parts.ready_doctor import Started
 from tests.report import reports
-from tests.scenarios.scenario import DOCTOR, Scenario, hub_for
+from tests.scenarios.scenario import Scenario, hub_for
 
 
 class Clock:
@@ -150,16 +150,14 @@ def test_what_is_waited_for_is_named() -> None:
 def test_a_stack_that_comes_up_late_is_waited_for(clean_engine: Engine, tmp_path: Path) -> None:
     with hub_for(None) as hub:
         world = Scenario(up=()).build(clean_engine, hub, tmp_path)
-        command = [str(DOCTOR), "--wait", "2m", "--require", "worker", "--format", "json"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen(command, cwd=world.folder, env=world.shell(), **pipes) as doctor:  # type: ignore[call-overload]
-            time.sleep(4)  # long enough for a first run, which finds no worker
-            assert doctor.poll() is None
-            world.compose("up", "-d")
-            out, err = doctor.communicate(timeout=120)
+        doctor = Started("--wait", "2m", "--require", "worker", "--format", "json", cwd=world.folder, env=world.shell())
+        time.sleep(2)  # long enough for a first run, which finds no worker
+        assert doctor.poll() is None
+        world.compose("up", "-d")
+        out, err = doctor.communicate(120)
     document = json.loads(out)  # one document, whatever came before
     assert (doctor.returncode, document["exit_code"]) == (0, 0)
-    assert all(line.startswith(b"Waiting: ") and line.endswith(b" s.") for line in err.splitlines()) and err
+    assert all(line.startswith("Waiting: ") and line.endswith(" s.") for line in err.splitlines()) and err
 
 
 @pytest.mark.engine
