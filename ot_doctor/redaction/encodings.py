@@ -76,6 +76,9 @@ class Variant:
 
 def variants(text: str) -> Iterator[Variant]:
     """The text itself first, then what it says without its escapes, one kind after the other."""
+    if not _ESCAPES.search(text):  # nearly always
+        yield Variant(text)
+        return
     seen = {text}
     waiting = [Variant(text)]
     while waiting:
@@ -183,3 +186,5 @@ _KINDS: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[str], str]], ...
     (("&",), _ENTITY, _entity),
     (tuple("\u00ad\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"), _INVISIBLE, lambda _: ""),
 )
+# A character of each hint: a text without any of them has no escape.
+_ESCAPES = re.compile(f"[{re.escape(''.join(min(sign) for hint, _, _ in _KINDS for sign in hint))}]")

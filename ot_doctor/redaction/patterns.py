@@ -156,6 +156,11 @@ def _services() -> tuple[_Rule, ...]:
 
 
 @cache
+def _signs() -> tuple[tuple[str, _Rule], ...]:
+    return tuple((sign, rule) for rule in (*_services(), *_RULES) for sign in rule.signs)
+
+
+@cache
 def _key_signs() -> re.Pattern[str]:
     return re.compile("|".join(re.escape(sign) for rule in _services() if rule.is_key for sign in rule.signs))
 
@@ -177,12 +182,9 @@ def holds_key(value: str) -> bool:
 def mask_patterns(text: str, mask: Mask) -> str:
     """``text`` with a mask for everything that has the pattern of a secret. What was hidden once stays as it is."""
     lower = text.lower()
-    for rule in (*_services(), *_RULES):
-        for sign in rule.signs:  # no any(): every text passes here, and most have none of them
-            if sign in lower:
-                if re.search(rule.hint, lower):
-                    text = re.sub(rule.pattern, partial(_hidden, rule, mask), text)
-                break
+    for rule in dict.fromkeys([rule for sign, rule in _signs() if sign in lower]):  # every text passes here, and most have none
+        if re.search(rule.hint, lower):
+            text = re.sub(rule.pattern, partial(_hidden, rule, mask), text)
     return text
 
 

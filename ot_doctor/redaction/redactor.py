@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime
+from enum import Enum
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -129,12 +133,18 @@ class Redactor:
         return tuple(Hidden(name, count) for name, count in counts.most_common() if count)
 
     def _walked(self, value: Any, home: str) -> Any:
+        """The value without what is hidden; the same object where nothing is."""
         if isinstance(value, str):
-            return self._cleaned(value, home)
+            shown = self._cleaned(value, home)
+            return value if shown == value else shown
+        if value is None or isinstance(value, (bool, int, float, Enum, datetime)):  # most fields, and nothing to look for
+            return value
         if isinstance(value, PurePath):
-            return type(value)(self._cleaned(str(value), home))
+            shown = self._cleaned(str(value), home)
+            return value if shown == str(value) else type(value)(shown)
         if isinstance(value, (tuple, list)):
-            return type(value)(self._walked(item, home) for item in value)
+            items = [self._walked(item, home) for item in value]
+            return value if all(map(operator.is_, items, value)) else type(value)(items)
         if isinstance(value, (frozenset, set)):
             return type(value)(self._walked(item, home) for item in value)
         if isinstance(value, Mapping):
@@ -145,21 +155,19 @@ class Redactor:
 
     def _walked_dataclass(self, value: Any, home: str) -> Any:
         changes = {}
-        for field in fields(value):
-            old = getattr(value, field.name)
-            command = field.name == "command" and isinstance(old, str) and home == "~"
-            place = (type(value).__name__, field.name)
-            if place in _LEFT_AS_THEY_ARE:
-                continue
-            if isinstance(old, str) and place in _FROM_OUTSIDE:
-                old = redact_outside(old)
-            if isinstance(old, str) and place in _IDENTIFIERS:
-                new = redact(old)
+        for name, settable, place in _fields_of(value.__class__):
+            old = new = getattr(value, name)
+            if isinstance(new, str) and place in _FROM_OUTSIDE:
+                new = redact_outside(new)
+            if isinstance(new, str) and place in _IDENTIFIERS:
+                new = redact(new)
+            elif name == "command" and isinstance(new, str) and home == "~":
+                new = self.command(new)
             else:
-                new = self.command(old) if command else self._walked(old, home)
-            if field.init and new is not getattr(value, field.name):
-                changes[field.name] = new
-        return replace(value, **changes)
+                new = self._walked(new, home)
+            if settable and new is not old:
+                changes[name] = new
+        return replace(value, **changes) if changes else value
 
     def _cleaned(self, text: str, home: str) -> str:
         key = (home, text)
@@ -171,7 +179,8 @@ class Redactor:
                     shown, count = pattern.subn(mark, shown)
                     self._count(_MARKED[mark], count)
             for mark in marks:
-                self._stands |= {(_MARKED[mark], stand) for stand in stands(shown, mark, marks)}
+                if mark in shown:
+                    self._stands |= {(_MARKED[mark], stand) for stand in stands(shown, mark, marks)}
             shown = unmarked(shown, marks)
             self._done[key] = self._without_places(shown)
             self._count_masks(self._done[key])
@@ -186,12 +195,19 @@ class Redactor:
         return shown
 
     def _count_masks(self, text: str) -> None:
-        for prefix, digits in _MASK.findall(text):
+        for prefix, digits in _MASK.findall(text) if "(" in text else ():
             self._count(_name_of(prefix, digits), 1)
 
     def _count(self, name: str, count: int) -> None:
         if self._counting and count:
             self._counts[redact(name)] += count  # a variable may be called anything
+
+
+@cache
+def _fields_of(kind: type) -> tuple[tuple[str, bool, tuple[str, str]], ...]:
+    """The fields that are walked: name, whether ``__init__`` takes it, and its place in the tables above."""
+    walked = ((field, (kind.__name__, field.name)) for field in fields(kind))
+    return tuple((field.name, field.init, place) for field, place in walked if place not in _LEFT_AS_THEY_ARE)
 
 
 def _name_of(prefix: str, digits: str) -> str:

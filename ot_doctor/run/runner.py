@@ -6,10 +6,11 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 
 from ot_doctor.check import Check, Finding, Result, Status, Step, skipped, unknown
 from ot_doctor.core import supervisor
-from ot_doctor.core.deadline import NoResources, TookTooLong, within
+from ot_doctor.core.deadline import Calls, NoResources, TookTooLong, within
 from ot_doctor.core.debug_log import note, said, where_to_report
 from ot_doctor.core.limits import limit_reached
 from ot_doctor.core.printable import printable
@@ -21,6 +22,7 @@ from ot_doctor.sources.store import SOURCES, Store, parameters
 _OWN = "ot_doctor_checks"  # the built-in checks' package
 # Evidence may come at the last moment: seconds that the checks have after the run's end, all together and each.
 _LATE, _LATE_EACH = 0.4, 0.2
+_Within = Callable[[float, Callable[[], list[Finding]]], list[Finding]]
 
 
 def needs(checks: Iterable[Check]) -> set[type]:
@@ -73,14 +75,15 @@ def run(
     store.start(sorted(needs(checks.values()), key=lambda kind: kind is not WorkerLog))
     results: dict[str, Result] = {}
     over = time.monotonic() + store.request.remaining() + _LATE
-    # Foreign checks come last: one that takes all the time takes it from none of the built-in ones.
-    for check in sorted(topological_order(checks), key=_is_foreign):
-        if before_foreign is not None and _is_foreign(check):
-            before_foreign([results.get(name) or _given_up(checks[name]) for name in checks])
-            before_foreign = None
-        started = time.monotonic()
-        findings = _blocked(check, results) or _run_one(check, store, over)
-        results[check.name] = Result(check, tuple(findings), time.monotonic() - started)
+    with closing(Calls()) as own:
+        # Foreign checks come last: one that takes all the time takes it from none of the built-in ones.
+        for check in sorted(topological_order(checks), key=_is_foreign):
+            if before_foreign is not None and _is_foreign(check):
+                before_foreign([results.get(name) or _given_up(checks[name]) for name in checks])
+                before_foreign = None
+            started = time.monotonic()
+            findings = _blocked(check, results) or _run_one(check, store, over, own)
+            results[check.name] = Result(check, tuple(findings), time.monotonic() - started)
     return [results[name] for name in checks]
 
 
@@ -105,12 +108,12 @@ def _is_foreign(check: Check) -> bool:
     return not check.function.__module__.startswith(f"{_OWN}.")
 
 
-def _run_one(check: Check, store: Store, over: float) -> list[Finding]:
+def _run_one(check: Check, store: Store, over: float, own: Calls) -> list[Finding]:
     try:
         if not _is_foreign(check):
-            return _findings(check, store, over)
+            return _findings(check, store, over, own.within)
         with unharmed():
-            return _findings(check, store, over)
+            return _findings(check, store, over, within)  # in a thread of its own, whatever it does to that
     except NoResources as error:
         return [unknown(str(error), remedy=[Step(error.hint)])]
     except TookTooLong:
@@ -137,10 +140,10 @@ def _place(check: Check, error: Exception) -> str:
     return f" at {printable(str(file))}:{lines[-1]}" if lines else ""
 
 
-def _findings(check: Check, store: Store, over: float) -> list[Finding]:
+def _findings(check: Check, store: Store, over: float, call_within: _Within) -> list[Finding]:
     arguments: dict[str, object] = {}
     for name, (kind, takes_unavailable) in parameters(check.function).items():
-        if kind is not Request:
+        if kind is not Request and not store.has(kind):
             supervisor.doing(f"the check {check.name} waited for {SOURCES[kind].label}", _advice_on_evidence(store.request))
         value = store.request if kind is Request else store.get(kind)
         if isinstance(value, Unavailable) and not takes_unavailable:
@@ -151,7 +154,7 @@ def _findings(check: Check, store: Store, over: float) -> list[Finding]:
         raise TookTooLong("no time was left for it")
     supervisor.doing(f"the check {check.name} was running", f"Leave it out with --ignore {check.name}.")
     try:
-        findings = within(seconds, lambda: bounded(check.function(**arguments) or (), check.name))
+        findings = call_within(seconds, lambda: bounded(check.function(**arguments) or (), check.name))
     except Unavailable as reason:  # a check that takes it passes it on where nothing else is left to look at
         return [unavailable_finding(reason)]
     if not findings:

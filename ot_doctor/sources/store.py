@@ -142,6 +142,10 @@ class Store:
             return self._late.setdefault(kind, self._too_late(kind))
         return value
 
+    def has(self, kind: type) -> bool:
+        """Whether it has come: nobody waits for it any more."""
+        return kind in self._futures and self._futures[kind].done()
+
     def asked(self, kind: type) -> bool:
         """Whether somebody has asked for it."""
         return kind in self._futures

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -96,9 +97,11 @@ def test_why_something_could_not_be_had_comes_back() -> None:
     assert (back.reason, back.hint, back.command, back.switched_off) == ("Docker did not answer", "Start it.", "docker ps", True)
 
 
+@cache  # resolving types takes longer than making values of them
 def strategy_of(kind: type) -> st.SearchStrategy[Any]:
     """Any value of a dataclass, its optional fields too."""
-    return st.builds(kind, **{field.name: _of(get_type_hints(kind)[field.name]) for field in fields(kind)})
+    hints = get_type_hints(kind)
+    return st.builds(kind, **{field.name: _of(hints[field.name]) for field in fields(kind)})
 
 
 _SECRETS = [Secret(value) for value in (e.TOKEN, e.OTHER_TOKEN, "", " ", "hf_x", "a password of somebody")]

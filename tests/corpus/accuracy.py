@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from ot_doctor.evidence import Request
+from ot_doctor.check import Check
+from ot_doctor.evidence import Request, WorkerLog
 from ot_doctor.report.build import report_of
 from ot_doctor.report.model import Report
 from ot_doctor.run.plan import Plan
-from ot_doctor.run.session import examine, prepare
+from ot_doctor.run.session import checks_of, examine
+from ot_doctor.sources.store import SOURCES, Store
 from tests.corpus.cases_of import CASES, NAMES, Case, case_of
 from tests.logs import mutations
 
@@ -100,13 +104,31 @@ class Verdict:
 
 def judge(case: Case) -> Verdict:
     """Examine a case's log alone; the first cause of the diagnosis counts."""
-    return Verdict(case, said(examined(case)))
+    return Verdict(case, said(original(case.name) if case.folder == CASES else examined(case.log)))
 
 
-def examined(case: Case) -> Report:
-    plan = Plan(Request(logs=(str(case.log),), cwd=Path("/"), timeout=60))
-    checks, store, notices = prepare(plan)
-    return report_of(examine(plan, checks, store, notices))
+def examined(log: Path) -> Report:
+    """What ``ot-doctor --logs FILE`` says of a log where there is no installation."""
+    plan = Plan(Request(logs=(str(log),), log_alone=True, timeout=60))
+    return report_of(examine(plan, _checks(), Store(plan.request, _beside_the_log()), ()))
+
+
+@cache
+def original(name: str) -> Report:
+    """The same of the log of a case, which several tests look at."""
+    return examined(case_of(name).log)
+
+
+@cache
+def _checks() -> Mapping[str, Check]:
+    return checks_of(Plan(Request()))[0]
+
+
+@cache
+def _beside_the_log() -> Mapping[type, object]:
+    """What there is to know beside a log alone, whatever is in it."""
+    store = Store(Request(log_alone=True))
+    return {kind: store.get(kind) for kind in SOURCES if kind is not WorkerLog}
 
 
 def said(report: Report) -> str:

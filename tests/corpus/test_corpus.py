@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ot_doctor.evidence import Request, Unavailable
 from ot_doctor.evidence.worker_log import Outcome, WorkerLog
-from ot_doctor.sources.log_windows import gather
+from tests.corpus.accuracy import original
 from tests.corpus.runs import RUNS
 
 if sys.version_info >= (3, 11):
@@ -27,9 +26,8 @@ def truth_of(name: str) -> dict[str, Any]:
 
 
 def read(name: str) -> WorkerLog:
-    request = Request(logs=(str(CASES / f"{name}.log"),), log_alone=True)
-    log = gather(request, Unavailable("a log alone"))
-    assert log.sources[0].problem == ""
+    log = original(name).log
+    assert log is not None and log.sources[0].problem == ""
     return log
 
 

@@ -13,6 +13,7 @@ from ot_doctor.report.model import Report as Outcome
 from ot_doctor.report.model import exit_code
 from ot_doctor.run.plan import Plan
 from ot_doctor.run.session import examine, prepare
+from tests.corpus import accuracy
 from tests.corpus.accuracy import said
 from tests.logs import mutations
 from tests.logs.test_public_reports import REPORTS, Report
@@ -33,9 +34,13 @@ def examined(folder: Path, text: str) -> Outcome:
     log = folder / "worker.log"
     with log.open("w", encoding="utf-8", newline="") as out:
         out.write(text)
+    return accuracy.examined(log)
+
+
+def run_on(log: Path) -> Outcome:
+    """The same from the very beginning, as the command does it."""
     plan = Plan(Request(logs=(str(log),), cwd=Path("/"), timeout=60))
-    checks, store, notices = prepare(plan)
-    return report_of(examine(plan, checks, store, notices))
+    return report_of(examine(plan, *prepare(plan)))
 
 
 def wrong(outcome: Outcome, report: Report) -> str:
@@ -53,7 +58,11 @@ def verdict_is_wrong(folder: Path, text: str, report: Report) -> bool:
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 def test_a_report_gets_its_cause(tmp_path: Path, report: Report) -> None:
-    assert wrong(examined(tmp_path, report.text), report) == ""
+    outcome = examined(tmp_path, report.text)
+    assert wrong(outcome, report) == ""
+    whole = run_on(tmp_path / "worker.log")
+    assert [(r.check, r.findings) for r in whole.results] == [(r.check, r.findings) for r in outcome.results]
+    assert (whole.diagnosis, whole.log) == (outcome.diagnosis, outcome.log)
 
 
 @pytest.mark.parametrize("mutation", ALWAYS, ids=lambda mutation: mutation.__name__)

@@ -136,10 +136,10 @@ def test_what_people_said_is_no_evidence() -> None:
 
 
 def hostile(signature: Signature) -> Iterator[str]:
-    """100 KB made of the pattern's own words, of parts of its samples, and of what repeats well."""
+    """30 KB made of the pattern's own words, of parts of its samples, and of what repeats well."""
     for piece in (*signature.words, *(sample[: len(sample) // 2] for sample in signature.matches), *signature.matches[:1]):
         for filler in ("", " a", "\n"):
-            yield ((piece + filler) * (1 + 100_000 // len(piece + filler)))[:100_000]
+            yield ((piece + filler) * (1 + 30_000 // len(piece + filler)))[:30_000]
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_no_pattern_takes_long_on_a_hostile_text() -> None:
             for pattern in (*signature.patterns, *signature.excludes):
                 re.compile(pattern, re.MULTILINE).search(text + "\x00")
                 list(re.compile(pattern, re.MULTILINE).finditer(text))
-            if time.process_time() - began >= 2.0:
+            if time.process_time() - began >= 0.6:
                 slow.append((signature.name, text[:80]))
     assert slow == []
 

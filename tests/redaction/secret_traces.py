@@ -52,9 +52,10 @@ def traces(data: bytes, planted: Iterable[Planted]) -> list[str]:
     """The places whose secret can be told from ``data``, with how it stands there."""
     text = data.decode("utf-8", "replace")
     views = {text, unquote(text), html.unescape(text)}
-    grams = {view[at : at + PIECE] for view in views for at in range(len(view) - PIECE + 1)}
+    secrets = list(planted)
+    grams = set(_grams(views, {char for secret in secrets if secret.random for char in secret.body}))
     found = []
-    for secret in planted:
+    for secret in secrets:
         if secret.simple:
             if re.search(rf"(?<!\w){re.escape(secret.value)}(?!\w)", text):
                 found.append(f"{secret.place}: the word {secret.value!r}")
@@ -68,6 +69,13 @@ def traces(data: bytes, planted: Iterable[Planted]) -> list[str]:
                 if piece in grams:
                     found.append(f"{secret.place}: the piece {piece!r}")
     return found
+
+
+def _grams(views: Iterable[str], chars: set[str]) -> Iterator[str]:
+    """The pieces of the texts that hold nothing but these characters."""
+    runs = re.compile(f"[{re.escape(''.join(sorted(chars)))}]{{{PIECE},}}") if chars else re.compile(r"(?!)")
+    for run in {run for view in views for run in runs.findall(view)}:
+        yield from (run[at : at + PIECE] for at in range(len(run) - PIECE + 1))
 
 
 def everything_in(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -72,7 +72,7 @@ def test_no_rule_takes_long(number: int) -> None:
     units = [*rule.signs, *(f"{sign} -u a:" for sign in rule.signs), *(f"{sign}{'a1' * 20}" for sign in rule.signs)]
     units += [f"{sign}{after}" for sign in rule.signs for after in " ="]
     for unit in (*units, "a", "a-", "a.b@", "=", " -p"):
-        text = f"{rule.signs[0]} " + (unit * 60_000)[:60_000]
+        text = f"{rule.signs[0]} " + (unit * 30_000)[:30_000]
         began = time.process_time()
         re.sub(rule.pattern, "", text)
-        assert time.process_time() - began < 3, unit
+        assert time.process_time() - began < 0.7, unit

@@ -166,8 +166,8 @@ def test_no_text_takes_long(unit: str) -> None:
     redactor = Redactor("strict", HOME, USER)
     redact("")
     began = time.process_time()
-    redactor.text((unit * 50_000)[:50_000])
-    assert time.process_time() - began < 5
+    redactor.text((unit * 25_000)[:25_000])
+    assert time.process_time() - began < 0.8
 
 
 @pytest.mark.slow
@@ -175,14 +175,14 @@ def test_many_secrets_and_much_text_do_not_take_long() -> None:
     draw = random.Random(9)
     for number in range(100):
         Secret(base64.b64encode(draw.randbytes(24)).decode() + str(number), f"SECRET_{number}")
-    document = json.dumps({"text": 'INFO 2026-11-21 a line of the "log" of /srv/ot/models\n' * 200_000}).encode()
+    document = json.dumps({"text": 'INFO 2026-11-21 a line of the "log" of /srv/ot/models\n' * 80_000}).encode()
     began = time.process_time()
     assert leaks(document) == ()
-    assert time.process_time() - began < 10 and len(document) > 10_000_000
+    assert time.process_time() - began < 4 and len(document) > 4_000_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "length"), [(49_000, 40), (10_000, 40), (2_000, 1_000), (1, 8_000_000), (49_000, 7)])
+@pytest.mark.parametrize(("count", "length"), [(49_000, 40), (2_000, 1_000), (1, 8_000_000), (49_000, 7)])
 def test_no_number_and_no_length_of_secrets_fills_the_memory(count: int, length: int) -> None:
     """In a process of its own, where its memory can be told: at most 300 MB, and a time that is not quadratic."""
     script = """if True:

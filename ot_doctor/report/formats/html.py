@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from itertools import groupby
 from xml.etree.ElementTree import Element
@@ -78,6 +79,7 @@ def _page(name: str, *body: Element) -> str:
     return document(element("html", head, element("body", *body, element("script", script)), lang="en"))
 
 
+@cache
 def _own(name: str) -> str:
     """A file of this package."""
     return files("ot_doctor.report.formats").joinpath(name).read_text(encoding="utf-8")

@@ -37,4 +37,4 @@ def document(html: Element) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NOT_IN_HTML.sub("\ufffd", text)
+    return text if text.isprintable() else _NOT_IN_HTML.sub("\ufffd", text)

@@ -28,7 +28,8 @@ def clip(text: str, longest: int) -> str:
 
 def inline(text: str) -> str:
     """The text on one line. Words that a forge would make more of (``@name``, ``#12``, addresses) become code."""
-    line = " ".join(_code_where_magic(word) for word in writable(text).split())
+    line = " ".join(writable(text).split())
+    line = " ".join(map(_code_where_magic, line.split(" "))) if _MAGIC.search(line) else _escaped(line)
     return _STARTS_A_BLOCK.sub(lambda m: rf"\{m[1]}" if m[1] else rf"{m[2]}\{m[3]}", line)
 
 
