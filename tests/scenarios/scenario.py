@@ -105,11 +105,11 @@ class World:
         assert report.exit_code == done.returncode
         return report
 
-    def until_restarting(self) -> None:
-        """Until the engine waits for seconds before it starts the worker once more: in between it runs for a moment."""
+    def until_restarting(self, container: str = "opentranscribe-celery-worker") -> None:
+        """Until the engine waits for seconds before it starts the container once more: in between it runs for a moment."""
         until = time.monotonic() + 60
         while True:
-            told = self.engine.inspect("opentranscribe-celery-worker")
+            told = self.engine.inspect(container)
             if told["State"]["Status"] == "restarting" and told["RestartCount"] >= 5:
                 return
             assert time.monotonic() < until

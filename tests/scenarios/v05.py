@@ -127,7 +127,13 @@ def stack(
         if prepare:
             prepare(world)
 
+    def brought_up(world: World) -> None:
+        if sidecar and not native:  # it ends at once where there are no models
+            world.until_restarting("opentranscribe-diar-native-1")
+        if after:
+            after(world)
+
     return Scenario(
         line="v0.4", image="v0.5.1", env=ENV + env, accepted=accepted, log=log or job(*NATIVE), cache=cache, volumes=_VOLUMES,
-        services=_SERVICES.format(network="none"), prepare=ready, after=after,
+        services=_SERVICES.format(network="none"), prepare=ready, after=brought_up,
     )  # fmt: skip
