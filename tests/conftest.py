@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         known = set(long)
         short = [item for item in items if item not in known]
         items[:] = [item for nth in range(count) for kind in (long, short) for item in _share(kind, nth, count)]
+
+
+def pytest_collection_finish() -> None:
+    """All tests stay until the end: to walk them again at each search for garbage takes a twentieth of a run."""
+    gc.collect()
+    gc.freeze()
 
 
 def _share(items: list[pytest.Item], nth: int, count: int) -> list[pytest.Item]:
