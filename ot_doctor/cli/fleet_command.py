@@ -53,7 +53,7 @@ def elsewhere(
     """``run`` on other machines: its options are read there."""
     from ot_doctor.core.printable import printable
     from ot_doctor.evidence.base import Unavailable
-    from ot_doctor.remote.fleet import examined, host_of, told_apart
+    from ot_doctor.remote.fleet import examined, host_of, in_threads, told_apart
     from ot_doctor.remote.single_file import single_file
 
     if refused := next((o for o in _NOT_ELSEWHERE if any(w == o or w.startswith(f"{o}=") for w in rest)), None):
@@ -75,7 +75,8 @@ def elsewhere(
     more = ["--format", format_, "--timeout", f"{timeout:g}", "--color", "always" if wanted else "never"]
     _end_what_was_started()
     try:
-        answer = examined(hosts[0], single_file(), [*rest, *more], os.environ, timeout + _SPARE - 5)
+        data = single_file()
+        (answer,) = in_threads(lambda host: examined(host, data, [*rest, *more], os.environ, timeout + _SPARE - 5), hosts, 1)
         if answer.exit_code not in range(5) or not (answer.document.strip() or answer.exit_code == 2):
             raise Unavailable(f"The doctor gave no report on {hosts[0].name}.", answer.said.strip())
     except Unavailable as error:

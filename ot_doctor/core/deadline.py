@@ -70,7 +70,7 @@ class Calls:
         """End the thread. Afterwards there may be calls again."""
         if self._thread is not None:
             self._asked.put(None)
-            self._thread.join()
+            self._thread.join(1.0)  # a plug-in may have left something in it that holds it up
             self._thread = None
 
 

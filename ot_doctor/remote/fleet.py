@@ -6,11 +6,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ot_doctor.core.printable import clipped, printable
 from ot_doctor.evidence.base import Unavailable
@@ -18,8 +18,10 @@ from ot_doctor.remote.single_file import single_file
 from ot_doctor.sources.sent_file import NotRunThere, RemoteAnswer, end_all, run_here, run_there
 from ot_doctor.sources.ssh import SshAddress, address_of
 
+T = TypeVar("T")
 SCHEMA = "ot-doctor/report/1"
 _SPARE = 25.0  # seconds beside the run's own: ssh, and sending the file
+_WAKES = 0.2  # seconds
 _LONGEST = 300  # characters of one text in a row
 # From good to bad: a machine that was not reached, or not all of it, is worse than a good one and better than a broken one.
 _FROM_GOOD_TO_BAD = (0, 3, 2, 4, 1)
@@ -133,15 +135,26 @@ def examine_all(
         ended(row)
         return row
 
+    rows = in_threads(one, hosts, jobs)
+    rows.sort(key=lambda row: (-_badness(row.exit_code), row.host.name))
+    return Fleet(started, time.monotonic() - began, tuple(rows))
+
+
+def in_threads(call: Callable[[Machine], T], hosts: Iterable[Machine], jobs: int) -> list[T]:
+    """What ``call`` makes of each machine, ``jobs`` at a time. An interruption ends what was sent.
+
+    This thread alone runs handlers of signals: of one that comes as it falls asleep, when it wakes. So it wakes often.
+    """
     with ThreadPoolExecutor(max(1, jobs)) as pool:
+        futures = [pool.submit(call, host) for host in hosts]
         try:
-            rows = list(pool.map(one, hosts))
-        except BaseException:  # an interruption
+            while wait(futures, _WAKES).not_done:
+                pass
+            return [future.result() for future in futures]
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
-    rows.sort(key=lambda row: (-_badness(row.exit_code), row.host.name))
-    return Fleet(started, time.monotonic() - began, tuple(rows))
 
 
 def row_of(host: Machine, answer: RemoteAnswer) -> Row:

@@ -28,6 +28,7 @@ _MOST_SAID = 200_000  # bytes on standard error
 _NOT_SSHS = 255
 _OURS = ("OT_DOCTOR_", "DOCKER_")  # variables that say where to look, and are about this machine
 _ended_too: set[subprocess.Popen[bytes]] = set()
+_starting = threading.Lock()  # so that what is started is known before anybody ends all
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def run_here(
 
 def end_all() -> None:
     """End what is running, at once."""
-    for process in list(_ended_too):
+    with _starting:
+        running = list(_ended_too)
+    for process in running:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -82,13 +85,14 @@ def _exchange(
     line: Sequence[str], feed: bytes, environ: Mapping[str, str], seconds: float, address: SshAddress
 ) -> RemoteAnswer:
     try:
-        process = subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ),
-            start_new_session=True,
-        )  # fmt: skip
+        with _starting:
+            process = subprocess.Popen(
+                line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ),
+                start_new_session=True,
+            )  # fmt: skip
+            _ended_too.add(process)
     except OSError as error:
         raise Unavailable(f"{line[0]} could not be started: {error.strerror}") from None
-    _ended_too.add(process)
     try:
         document, said = _Reader(process, process.stdout, _MOST), _Reader(process, process.stderr, _MOST_SAID)
         writer = threading.Thread(target=_feed, args=(process, feed), daemon=True)

@@ -212,9 +212,9 @@ def test_a_worker_that_was_being_recreated(stack: World) -> None:
         told = f"The run {run.name} was cut off in the middle of this: Recreates {WORKER}"
         if point == "middle":  # without a terminal it is told, and gone on from there
             done = ready_doctor.run("fix", "--yes", "--allow", "restarts", cwd=stack.folder, env=stack.shell())
-            # Where Compose was between two names, the new container has the new values, and is only to be started.
+            # Where Compose was between two names, the new container has the new values and is only to be started; or it runs.
             fixed = re.search(r"^Fixed: .*(?:stale-worker-env|worker-down)", done.stdout, re.M)
-            assert told in done.stderr and fixed, done.stderr + done.stdout
+            assert told in done.stderr and (fixed or not re.search("stale-worker-env|worker-down", done.stdout)), done.stdout
             (number,) = (line.split()[0] for line in containers(stack, SERVICE).splitlines())
             assert state_of(stack, number) == "running" and "MAX_SPEAKERS=10" in environment_of(stack, number)
         case.before_undo(stack)
