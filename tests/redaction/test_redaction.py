@@ -167,7 +167,7 @@ def test_no_text_takes_long(unit: str) -> None:
     redact("")
     began = time.process_time()
     redactor.text((unit * 25_000)[:25_000])
-    assert time.process_time() - began < 0.8
+    assert time.process_time() - began < 1.5
 
 
 @pytest.mark.slow
