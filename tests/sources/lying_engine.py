@@ -8,7 +8,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,9 +82,7 @@ def lying_engine(path: Path, where: str, lie: Lie) -> Iterator[str]:
                     lie(connection.sendall)
                     return connection.close()
                 if key == r"/exec/e1/start":
-                    connection.sendall(UPGRADED)
-                    time.sleep(0.2)  # the SDK loses what comes together with the head
-                    connection.sendall(frame(b"fine\n"))
+                    connection.sendall(UPGRADED + frame(b"fine\n"))  # as on a busy machine
                     return connection.close()
                 (says(answers[key]) if key else body(b'{"message": "page not found"}', "404 Not Found"))(connection.sendall)
 

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ot_doctor.core.deadline import start, within
 from ot_doctor.core.receipt import note
@@ -15,6 +15,9 @@ from ot_doctor.evidence.base import Request, Unavailable
 from ot_doctor.evidence.workers import Worker
 from ot_doctor.sources.docker.engine import asking, reconnect
 from ot_doctor.sources.docker.transport import LARGEST_ANSWER, NotDockers, text_of
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
 _CONFLICT = 409  # the engine's answer for a container that does not run
@@ -37,24 +40,20 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
     note("commands", f"sh with a fixed script in {worker.name}")
     deadline = min(_LONGEST, request.remaining() / 2)
     try:
-        return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments]))
+        until = time.monotonic() + deadline
+        return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments], until))
     except TimeoutError:
         raise Unresponsive(f"{worker.name} did not answer within {deadline:.1f} s.") from None
 
 
-def _run(request: Request, worker: Worker, command: list[str]) -> bytes:
+def _run(request: Request, worker: Worker, command: list[str], until: float) -> bytes:
     from docker.errors import NotFound
 
     client = reconnect(worker.engine, request)
     try:
         with asking(client, worker.engine, request):
             created = client.api.exec_create(worker.id, command, stderr=False)
-            output = bytearray()
-            for piece in client.api.exec_start(text_of(created, "Id"), stream=True):
-                output += piece
-                if len(output) > LARGEST_ANSWER:
-                    raise NotDockers(f"a command in {worker.name} printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
-            return bytes(output)
+            return b"".join(_printed(client, text_of(created, "Id"), worker, b"", until))
     except NotFound:
         raise Unavailable(f"{worker.name} no longer exists.") from None
     finally:
@@ -108,25 +107,36 @@ def _talk(request: Request, worker: Worker, command: list[str], data: bytes, unt
                 if error.status_code != _CONFLICT:
                     raise
                 raise Unavailable(f"{worker.name} is not running now: it restarts, or is paused.", switched_off=True) from None
-            started: Any = client.api.exec_start(created, socket=True)
-            connection = getattr(started, "_sock", started)
-            try:
-                connection.settimeout(max(0.05, until - time.monotonic()))
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended unread: what it printed says why
-                    connection.sendall(data)
-                for piece in _frames(started._response.raw._fp.fp, connection, until):
-                    output += piece
-                    if len(output) > LARGEST_ANSWER:
-                        raise NotDockers(f"a command printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
-            finally:
-                connection.close()
-                started._response.close()
+            for piece in _printed(client, created, worker, data, until):
+                output += piece
             code = client.api.exec_inspect(created).get("ExitCode")
             return code if isinstance(code, int) else -1
     except NotFound:
         raise Unavailable(f"{worker.name} no longer exists.") from None
     finally:
         client.close()
+
+
+def _printed(client: DockerClient, created: str, worker: Worker, data: bytes, until: float) -> Iterator[bytes]:
+    """Start what was created, give it the data, and read what it prints.
+
+    It is read where the answer's head was: the SDK's own stream loses what came together with that.
+    """
+    started: Any = client.api.exec_start(created, socket=True)
+    connection = getattr(started, "_sock", started)
+    size = 0
+    try:
+        connection.settimeout(max(0.05, until - time.monotonic()))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended unread: what it printed says why
+            connection.sendall(data)
+        for piece in _frames(started._response.raw._fp.fp, connection, until):
+            yield piece
+            size += len(piece)
+            if size > LARGEST_ANSWER:
+                raise NotDockers(f"a command in {worker.name} printed more than {LARGEST_ANSWER // (1024 * 1024)} MB")
+    finally:
+        connection.close()
+        started._response.close()
 
 
 def _frames(reader: Any, connection: Any, until: float) -> Iterator[bytes]:
