@@ -268,7 +268,18 @@ def new_token(tmp_path: Path) -> Sequence[str]:
 
 def broken(world: World, fault: Fault) -> None:
     scenario = fault.scenario
-    rebuilt(world, replace(scenario, extra=EXTRA + scenario.extra, services=POSTGRES))
+
+    def printed(world: World) -> None:
+        """Its log is emptied soon."""
+        last = (world.folder / "recorded.log").read_text().rstrip("\n").rpartition("\n")[2]
+        until = time.monotonic() + 15
+        while last not in world.engine.run("docker", "logs", "--tail", "1", WORKER).stderr:
+            assert time.monotonic() < until, "the worker has not printed its log"
+            time.sleep(0.05)
+        if scenario.after:
+            scenario.after(world)
+
+    rebuilt(world, replace(scenario, extra=EXTRA + scenario.extra, services=POSTGRES, after=printed))
     world.bundled = False  # the same faults are, in the other scenarios
 
 

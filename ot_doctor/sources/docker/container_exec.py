@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 10.0  # seconds; what is asked takes a tenth of one
 _CONFLICT = 409  # the engine's answer for a container that does not run
-_GRACE, _LOOK_AGAIN = 0.5, 0.05  # seconds: beside the deadline of a talk, and between two looks at whether it is enough
+_GRACE, _LOOK_AGAIN = 0.5, 0.05  # seconds: beside a deadline, and between two looks at whether it is enough
 
 
 class Unresponsive(Unavailable):
@@ -40,7 +40,7 @@ def run_in(request: Request, worker: Worker, script: str, arguments: Sequence[st
     note("commands", f"sh with a fixed script in {worker.name}")
     deadline = min(_LONGEST, request.remaining() / 2)
     try:
-        until = time.monotonic() + deadline
+        until = time.monotonic() + deadline + _GRACE  # later, so that the container is named and not the engine
         return within(deadline, lambda: _run(request, worker, ["sh", "-c", script, "ot-doctor", *arguments], until))
     except TimeoutError:
         raise Unresponsive(f"{worker.name} did not answer within {deadline:.1f} s.") from None
