@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 from pathlib import Path
@@ -87,9 +88,10 @@ def test_it_is_ended_by_a_signal_or_by_what_is_run_before(tmp_path: Path) -> Non
 
 def test_one_in_a_terminal_is_controlled_by_it(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    before = f"{ready_doctor.IN_ITS_TERMINAL}; print(os.getsid(0) == os.getpid() == os.tcgetpgrp(0), end='.\\n')"
+    before = f"{ready_doctor.IN_ITS_TERMINAL}; print(os.getsid(0) == os.getpid() == os.tcgetpgrp(0), end='.\\n'); input()"
     started = ready_doctor.Started("--version", cwd=tmp_path, env=ENVIRON, streams=(theirs, theirs, theirs), before=before)
     os.close(theirs)
-    assert os.read(ours, 100) == b"True.\r\n", "and what is printed comes line by line"
+    assert select.select([ours], [], [], 30)[0] and os.read(ours, 100) == b"True.\r\n", "what is printed comes line by line"
+    os.write(ours, b"\n")
     assert started.wait(10) == 0
     os.close(ours)
