@@ -51,7 +51,7 @@ def rebuilt(world: World, scenario: Scenario) -> None:
     scenario.write(world)
     if scenario.prepare:
         scenario.prepare(world)
-    world.engine.ask("DELETE", f"/containers/{WORKER}?force=1")
+    world.engine.remove(WORKER)
     world.compose(*UP, "--no-deps", "celery-worker")
     if scenario.after:
         scenario.after(world)

@@ -98,7 +98,7 @@ class Inside:
         self.engine.docker("run", "-d", "--name", CONTAINER, *told, *options, image, *command)
 
     def down(self) -> None:
-        self.engine.ask("DELETE", f"/containers/{CONTAINER}?force=1&v=1")
+        self.engine.remove(CONTAINER)
 
     def serve(self, port: int, *words: str, token: str = TOKEN) -> None:
         """A Hub on the worker's own loopback; ``tls``, ``ahead`` (its clock, by an hour)."""

@@ -89,7 +89,7 @@ def _engine(what: str) -> Callable[[World], None]:
 
 
 def _removed(world: World) -> None:
-    world.engine.ask("DELETE", f"/containers/{WORKER}?force=1")
+    world.engine.remove(WORKER)
 
 
 def _ill(world: World) -> None:

@@ -186,7 +186,7 @@ def test_a_worker_in_every_state(stack: Stack, cached: Path) -> None:
     dying = stack.made("-d", "--restart", "always", "--entrypoint", "false", command="run")
     assert look(stack.worker(id=dying, status="restarting")).suffices
     for one in (dying, never):
-        stack.engine.ask("DELETE", f"/containers/{one}?force=1")
+        stack.engine.remove(one)
     kept = f"/containers/{stack.container}"
     stack.engine.ask("POST", f"{kept}/pause")
     assert look(stack.worker(status="paused")).suffices

@@ -321,7 +321,7 @@ def kept(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 
 
 def remove(engine: Engine, one: Worker) -> None:
-    engine.ask("DELETE", f"/containers/{one.id}?force=1")
+    engine.remove(one.id)
 
 
 @pytest.fixture
